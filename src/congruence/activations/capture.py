@@ -1,0 +1,133 @@
+"""Every hook point of a model in one forward pass a batch, encoded at once and kept in shards."""
+
+import itertools
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from congruence.activations.plan import ActivationKind, Job, plan_jobs, rows_per_shard, shard_offsets
+from congruence.activations.shards import ShardWriter
+from congruence.activations.store import ActivationStore
+from congruence.errors import InputError, ModelError
+from congruence.models import LanguageModel, Tokens, batch_states
+from congruence.storage import atomic_folder
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+"""Called with (tokens done, tokens in all)."""
+
+_DENSE_VALUES = 1 << 24
+"""Most pre-activations held densely at a time: 64 MiB."""
+
+
+def capture_features(
+    model: LanguageModel,
+    tokens: Tokens,
+    saes: Mapping[str, Any],
+    folder: str | Path,
+    *,
+    batch_tokens: int = 4096,
+    activations: ActivationKind = "encode",
+    hook_offset: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, ActivationStore]:
+    """Feature activations of a corpus at several hook points, on disk.
+
+    Shards that are there already, from a killed run or from an earlier one with the same key, are used as
+    they are; the log says which. Memory: the activations of one batch.
+
+    Args:
+        model: the language model.
+        tokens: its corpus.
+        saes: the SAE of each hook point; None for the raw hidden units there (the `neurons` control).
+        folder: holds one store for each hook point and key.
+        batch_tokens: positions in one forward pass; not part of the key.
+        activations: "encode", or "pre_activation" for relu(encoder) without the SAE's own rule, as in L's
+            Pythia runs.
+        hook_offset: read this many blocks later; -1 is the published variant of L.
+        progress: called with (tokens done, tokens in all) after each batch.
+
+    Returns:
+        A finished store for each hook point, by the names in `saes`.
+
+    Raises:
+        ModelError: a hook point isn't there, or its hidden states aren't finite.
+        SaeError: an SAE's d_in isn't the hook point's.
+        StorageError: `folder` can't be written.
+    """
+    if activations not in ("encode", "pre_activation"):
+        raise InputError(f"activations {activations!r} isn't known: write 'encode' or 'pre_activation'")
+    jobs = plan_jobs(model, tokens, saes, Path(folder), activations=activations, hook_offset=hook_offset)
+    offsets, step = shard_offsets(tokens), rows_per_shard(tokens)
+    tell = progress or (lambda _done, _total: None)
+    for shard, (start, stop) in enumerate(itertools.pairwise(offsets)):
+        missing = [job for job in jobs if not job.store.has_shard(shard)]
+        _log_plan(shard, len(offsets) - 1, jobs, missing)
+        if missing:
+            rows = np.arange(shard * step, min((shard + 1) * step, len(tokens.keep)))
+            for done in _compute_shard(model, tokens, rows, shard, missing, batch_tokens=batch_tokens):
+                tell(start + done, offsets[-1])
+        else:
+            tell(stop, offsets[-1])
+    return {job.hook_name: job.store for job in jobs}
+
+
+def _log_plan(shard: int, n_shards: int, jobs: list[Job], missing: list[Job]) -> None:
+    reused = [job.hook_name for job in jobs if job not in missing]
+    if reused:
+        log.info("shard %d/%d: reused %s", shard + 1, n_shards, ", ".join(reused))
+    if missing:
+        names = ", ".join(job.hook_name for job in missing)
+        log.info("shard %d/%d: computing %s", shard + 1, n_shards, names)
+
+
+def _compute_shard(
+    model: LanguageModel, tokens: Tokens, rows: np.ndarray, shard: int, jobs: list[Job], *, batch_tokens: int
+) -> Iterator[int]:
+    """Write one shard of every job; yields the tokens done after each batch. All files appear at the end."""
+    done, step = 0, max(1, batch_tokens // tokens.length)
+    with ExitStack() as stack:
+        writers = []
+        for job in jobs:
+            path = job.store.shard_path(shard)
+            shutil.rmtree(path, ignore_errors=True)  # left over and not whole
+            writers.append(ShardWriter(stack.enter_context(atomic_folder(path))))
+        sources = list(dict.fromkeys(job.source for job in jobs))
+        for first in range(0, len(rows), step):
+            batch = rows[first : first + step]
+            states = batch_states(model, tokens, batch, sources)
+            for job, writer in zip(jobs, writers, strict=True):
+                for block in _encoded(job, states[job.source]):
+                    writer.append(block)
+            done += int(tokens.keep[batch].sum())
+            yield done
+        for writer in writers:
+            writer.close()
+
+
+def _encoded(job: Job, x: "torch.Tensor") -> "Iterator[sparse.csr_array | np.ndarray]":
+    import torch
+
+    if not torch.isfinite(x).all():
+        raise ModelError(
+            f"hidden states at {job.source} aren't finite in {x.dtype}: load the model in float32 or bfloat16"
+        )
+    if job.sae is None:
+        yield x.float().cpu().numpy()
+        return
+    x = x.to(job.sae.W_enc.device, job.sae.W_enc.dtype)
+    if job.activations == "encode":
+        yield job.sae.encode_csr(x)
+        return
+    for part in x.split(max(1, _DENSE_VALUES // job.sae.d_sae)):
+        yield sparse.csr_array(torch.relu(job.sae.pre_activation(part)).float().cpu().numpy())

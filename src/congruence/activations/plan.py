@@ -1,0 +1,140 @@
+"""What a capture will do: which shards there are, and the store each hook point goes to."""
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from congruence.activations.sae_keys import sae_key
+from congruence.activations.store import FORMAT, ActivationStore
+from congruence.errors import ModelError, SaeError, StorageError
+from congruence.hook_names import parse_hook_name
+from congruence.models import LanguageModel, Tokens
+from congruence.models.blocks import shifted
+from congruence.storage import content_key
+
+log = logging.getLogger(__name__)
+
+ActivationKind = Literal["encode", "pre_activation"]
+
+SHARD_TOKENS = 16_384
+"""Positions in a shard, padding included: the most that a killed run has to compute again."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One hook point of a capture.
+
+    Attributes:
+        hook_name: as it was asked for; source: where its input is read, shifted by the hook offset.
+        sae: its SAE; None for the raw hidden units.
+        activations: what of the SAE is kept.
+        store: where it goes.
+    """
+
+    hook_name: str
+    source: str
+    sae: Any
+    activations: ActivationKind
+    store: ActivationStore
+
+
+def rows_per_shard(tokens: Tokens) -> int:
+    """Corpus rows in a shard; it doesn't depend on the batch size, so neither do the shards."""
+    return max(1, SHARD_TOKENS // tokens.length)
+
+
+def shard_offsets(tokens: Tokens) -> tuple[int, ...]:
+    """First kept token of each shard, and n at the end."""
+    kept = np.append(0, np.cumsum(tokens.keep.sum(axis=1)))
+    starts = range(0, len(tokens.keep), rows_per_shard(tokens))
+    return (*(int(kept[start]) for start in starts), int(kept[-1]))
+
+
+def plan_jobs(
+    model: LanguageModel,
+    tokens: Tokens,
+    saes: Mapping[str, Any],
+    folder: Path,
+    *,
+    activations: ActivationKind,
+    hook_offset: int,
+) -> list[Job]:
+    """A job for each hook point; stores that aren't there yet are set up, after every SAE is seen to fit.
+
+    Raises:
+        ModelError, SaeError: a hook point isn't in the model, or its SAE doesn't fit.
+    """
+    sources = {name: _source(name, hook_offset) for name in saes}
+    keys = {name: _key(model, tokens, sources[name], sae, activations) for name, sae in saes.items()}
+    paths = {name: folder / f"{_label(name)}-{key}" for name, key in keys.items()}
+    stores = {name: _existing(paths[name], keys[name]) for name in saes}
+    fresh = [name for name, store in stores.items() if store is None]
+    widths = _widths(model, tokens, [sources[name] for name in fresh])
+    for name in fresh:
+        _check_fits(name, model, widths[sources[name]], saes[name])
+    for name in fresh:
+        sae = saes[name]
+        stores[name] = ActivationStore.create(
+            paths[name],
+            key=keys[name],
+            hook_name=name,
+            width=widths[sources[name]] if sae is None else sae.d_sae,
+            shard_offsets=shard_offsets(tokens),
+            dense=sae is None,
+            token_ids=tokens.token_ids,
+            document_offsets=tokens.document_offsets,
+        )
+    return [Job(n, sources[n], saes[n], activations, store) for n, store in stores.items() if store]
+
+
+def _source(hook_name: str, offset: int) -> str:
+    if offset == 0:
+        return hook_name
+    point = parse_hook_name(hook_name)
+    if point is None:
+        raise ModelError(f"hook point {hook_name!r} is a module path: hook_offset={offset} can't shift it")
+    return shifted(point, offset).transformer_lens
+
+
+def _key(model: LanguageModel, tokens: Tokens, source: str, sae: Any, activations: ActivationKind) -> str:
+    what = "neurons" if sae is None else [activations, sae_key(sae)]
+    return content_key(["activations", FORMAT, model.key, tokens.key, source, what])
+
+
+def _label(hook_name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", hook_name)
+
+
+def _existing(path: Path, key: str) -> ActivationStore | None:
+    if not (path / "store.json").exists():
+        return None
+    try:
+        store = ActivationStore.open(path)
+    except StorageError as error:
+        log.warning("setting %s up anew: %s", path, error)
+        return None
+    return store if store.key == key else None
+
+
+def _widths(model: LanguageModel, tokens: Tokens, sources: list[str]) -> dict[str, int]:
+    """Width of the hidden states at each place, from two tokens run through the model."""
+    import torch
+
+    if not sources:
+        return {}
+    ids = torch.from_numpy(np.ascontiguousarray(tokens.input_ids[:1, :2]))
+    return {name: states.shape[-1] for name, states in model.capture(ids, None, sources).items()}
+
+
+def _check_fits(hook_name: str, model: LanguageModel, width: int, sae: Any) -> None:
+    if sae is not None and sae.d_in != width:
+        where = getattr(sae, "path", None)
+        raise SaeError(
+            f"SAE {str(where) if where else 'given'} reads vectors of {sae.d_in}, but {hook_name} of "
+            f"{model.name} gives {width}: it belongs to another model or hook point"
+        )

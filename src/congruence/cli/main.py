@@ -1,0 +1,70 @@
+"""The `congruence` command: one file per subcommand, loaded when it is called."""
+
+import importlib
+import importlib.util
+import logging
+import sys
+
+import click
+
+from congruence import __version__
+from congruence.errors import CongruenceError
+
+COMMANDS = {
+    "run": ("congruence.cli.run", "Compare two language models as a config file says."),
+    "demo": ("congruence.cli.demo", "Compare the two embedded models: a first result in a minute."),
+    "report": ("congruence.cli.report", "Redraw the figures and report of a finished run."),
+    "saes": ("congruence.cli.saes", "List the SAEs in a folder or Hub repository."),
+    "train-sae": ("congruence.cli.train_sae", "Train SAEs on a model's activations."),
+    "concepts": ("congruence.cli.concepts", "List, show, build and check concept keyword lists."),
+    "doctor": ("congruence.cli.doctor", "Check that every SAE fits its model and hook."),
+}
+
+
+class LazyCommands(click.Group):
+    """A group that imports a subcommand's module only when it is used or its own help is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, (module, _) in COMMANDS.items() if importlib.util.find_spec(module)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        return importlib.import_module(module).command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if rows := [(name, COMMANDS[name][1]) for name in self.list_commands(ctx)]:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="congruence")
+def commands() -> None:
+    """How alike are the features that two language models have learned, and is that more than chance?"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; an error the user can mend is one line and exit code 2."""
+    try:
+        commands.main(args=arguments, standalone_mode=False)
+    except click.exceptions.Abort:
+        _stop("interrupted: run the same command again to go on from here", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except CongruenceError as error:
+        logging.getLogger("congruence").debug("traceback", exc_info=True)
+        _stop(f"error: {error}", 2)
+    except KeyboardInterrupt:
+        _stop("interrupted: run the same command again to go on from here", 130)
+
+
+def _stop(message: str, code: int) -> None:
+    click.echo(" ".join(message.split()), err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

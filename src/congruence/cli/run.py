@@ -1,0 +1,52 @@
+"""`congruence run CONFIG --out DIR`."""
+
+import logging
+from pathlib import Path
+
+import click
+
+
+def log_to_terminal(verbose: int) -> None:
+    """Show the package's log on standard error: warnings, with -v what is done, with -vv everything."""
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    levels = [logging.WARNING, logging.INFO, logging.DEBUG]
+    handler = RichHandler(console=Console(stderr=True), show_path=False, rich_tracebacks=False)
+    handler.setLevel(levels[min(verbose, 2)])
+    logger = logging.getLogger("congruence")
+    for earlier in [h for h in logger.handlers if isinstance(h, RichHandler)]:
+        logger.removeHandler(earlier)
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+
+
+def finish(folder: Path, *, pictures: bool = True) -> None:
+    """Draw a finished run's pictures and report, and print its summary."""
+    from rich.console import Console
+
+    from congruence.report import summary, write_figures, write_report
+
+    if pictures:
+        write_figures(folder)
+        write_report(folder)
+    Console().print(summary(folder))
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The run's folder.")
+@click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")
+@click.option("--progress/--no-progress", default=True, help="Show progress bars.")
+@click.option("--pictures/--no-pictures", default=True, help="Draw the figures and the report.")
+@click.option("--force", is_flag=True, help="Run although an SAE doesn't fit its model or hook.")
+def command(config: Path, out: Path, *, verbose: int, progress: bool, pictures: bool, force: bool) -> None:
+    """Compare two language models as the YAML file CONFIG says.
+
+    A run that was stopped goes on where it was: what is finished in --out is used as it is.
+    """
+    from congruence.experiments import compare
+
+    log_to_terminal(verbose)
+    compare(config, out=out, progress=progress, force=force)
+    finish(out, pictures=pictures)

@@ -1,0 +1,64 @@
+"""`congruence train-sae`: SAEs for the layers of a language model."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("train-sae")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the results; default: NAME-saes.")
+@click.option("--model", help="Hub id or folder of the language model, instead of the configuration's.")
+@click.option("--corpus", help="Text file or folder, instead of the configuration's.")
+@click.option("--seed", type=click.IntRange(0), multiple=True, help="Only these seeds; may be repeated.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the log.")
+def command(
+    config: Path,
+    *,
+    out: Path | None,
+    model: str | None,
+    corpus: str | None,
+    seed: tuple[int, ...],
+    verbose: bool,
+) -> None:
+    """Train SAEs as the YAML file CONFIG says.
+
+    A killed training goes on from its last checkpoint when the same command is given again, and ends with the
+    same SAEs. Finished ones are left as they are. Needs sae-lens: pip install 'congruence[train]'.
+    """
+    import logging
+
+    from congruence.experiments.training_config_file import load_training_config
+
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    settings = load_training_config(config, model=model, corpus=corpus, seeds=seed)
+    out = out or Path(f"{config.stem}-saes")
+
+    from congruence.experiments.progress import shown
+    from congruence.experiments.training import train_saes
+
+    with shown(True) as progress:
+        trained = train_saes(settings, out, progress=progress)
+    _show(trained, out)
+
+
+def _show(trained: list, out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"SAEs in {out}")
+    for name in ("hook", "seed", "FVU", "L0", "dead", "tokens", ""):
+        table.add_column(name, justify="left" if name in ("hook", "") else "right")
+    for sae in trained:
+        quality = sae.quality
+        table.add_row(
+            str(sae.hook),
+            str(sae.seed),
+            f"{quality.fvu:.3f}",
+            f"{quality.l0:.1f}",
+            f"{quality.dead_share:.1%}",
+            f"{quality.tokens:,}",
+            "found" if sae.reused else "trained",
+        )
+    Console().print(table)

@@ -1,0 +1,167 @@
+"""Concept lists in files: those of the package, and users' own as JSON, YAML or plain text."""
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from congruence.concepts.keywords import Concept, make_concept
+from congruence.errors import ConfigError, InputError, unknown_name
+from congruence.storage import atomic_path, check_header, header, write_json
+
+FORMAT_VERSION = 1
+
+
+@functools.cache
+def builtin_concepts() -> Mapping[str, Concept]:
+    """The eight lists of Lan et al. 2024 (arXiv 2410.06981), table 4, by name.
+
+    >>> list(builtin_concepts())[:3]
+    ['Time', 'Calendar', 'People/Roles']
+    """
+    text = resources.files("congruence").joinpath("assets/concepts/lan2024.json").read_text(encoding="utf-8")
+    return {concept.name: concept for concept in _from_mapping(json.loads(text), "lan2024.json")}
+
+
+def get_concept(name: str) -> Concept:
+    """A built-in concept by name, whatever its case.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    by_name = {known.casefold(): concept for known, concept in builtin_concepts().items()}
+    if name.casefold() not in by_name:
+        raise ConfigError(f"{unknown_name('concept', name, builtin_concepts())}; or name a file of keywords")
+    return by_name[name.casefold()]
+
+
+def read_concepts(path: str | Path) -> list[Concept]:
+    """Concepts from a .json, .yaml, .yml or .txt file.
+
+    JSON and YAML hold ``{name: [keywords]}``, a list of ``{name, keywords, source, version}``, or what
+    ``congruence concepts build`` writes. Text holds one keyword a line ("#" starts a comment); a line
+    ``[Name]`` starts a concept, and keywords before the first one belong to a concept named as the file.
+
+    Raises:
+        InputError: the file is missing, of another kind, not what its name says, or holds no concept.
+    """
+    path = Path(path)
+    text = _text(path)
+    if path.suffix == ".txt":
+        concepts = _from_text(text, path)
+    else:
+        concepts = _from_mapping(_parse(text, path), str(path))
+    if not concepts:
+        raise InputError(
+            f"{path} holds no concept: write {{name: [keywords]}}, or one keyword a line in a .txt"
+        )
+    _check_names(concepts, path)
+    return concepts
+
+
+def write_concepts(path: str | Path, concepts: Sequence[Concept]) -> None:
+    """Write concepts with their sources and provenance, as JSON, YAML or plain text by the file's ending."""
+    path = Path(path)
+    if path.suffix == ".txt":
+        lines = [line for c in concepts for line in (f"[{c.name}]", f"# {c.source}", *c.keywords, "")]
+        _write_text(path, "\n".join(lines))
+        return
+    record = {**header("concepts", FORMAT_VERSION), "concepts": [_plain(concept) for concept in concepts]}
+    if path.suffix in (".yaml", ".yml"):
+        import yaml
+
+        _write_text(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
+    else:
+        write_json(path, record)
+
+
+def resolve_concept(name_or_path: str) -> list[Concept]:
+    """A built-in concept by name, ``all`` of them, or the concepts of a file.
+
+    Raises:
+        ConfigError: neither a built-in name nor a file that can be read.
+    """
+    if name_or_path == "all":
+        return list(builtin_concepts().values())
+    if Path(name_or_path).suffix in (".json", ".yaml", ".yml", ".txt"):
+        return read_concepts(name_or_path)
+    return [get_concept(name_or_path)]
+
+
+def _plain(concept: Concept) -> dict[str, Any]:
+    record = {"name": concept.name, "source": concept.source, "version": concept.version}
+    return {**record, "keywords": list(concept.keywords), "provenance": dict(concept.provenance)}
+
+
+def _text(path: Path) -> str:
+    if path.suffix not in (".json", ".yaml", ".yml", ".txt"):
+        raise InputError(f"{path} must end in .json, .yaml, .yml or .txt to be read as concepts")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path} doesn't exist: name a file of keywords") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} can't be read ({error}): save it as UTF-8 text") from None
+
+
+def _parse(text: str, path: Path) -> Any:
+    import yaml
+
+    try:
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} isn't valid {path.suffix[1:].upper()}: {reason}") from None
+
+
+def _from_mapping(record: Any, where: str) -> list[Concept]:
+    if isinstance(record, Mapping) and "kind" in record:
+        check_header(record, "concepts", FORMAT_VERSION, Path(where))
+    if isinstance(record, Mapping) and "concepts" in record:
+        shared = {key: record[key] for key in ("source", "version") if key in record}
+        return _from_entries(record["concepts"], {"source": where, **shared})
+    return _from_entries(record, {"source": where})
+
+
+def _from_entries(entries: Any, shared: Mapping[str, Any]) -> list[Concept]:
+    if isinstance(entries, Mapping):
+        return [make_concept(name, keywords, **shared) for name, keywords in entries.items()]
+    if isinstance(entries, list) and all(isinstance(entry, Mapping) for entry in entries):
+        return [_from_entry({**shared, **entry}) for entry in entries]
+    raise InputError(f"{shared['source']} must hold {{name: [keywords]}}, not {type(entries).__name__}")
+
+
+def _from_entry(entry: dict[str, Any]) -> Concept:
+    known = {"name", "keywords", "source", "version", "provenance"}
+    for key in sorted(map(str, entry.keys() - known)):
+        raise InputError(unknown_name("key of a concept", key, known))
+    if not {"name", "keywords"} <= entry.keys():
+        raise InputError(f"{entry['source']} has a concept without name or keywords: {sorted(entry)}")
+    version = str(entry.pop("version", "1"))
+    return make_concept(entry.pop("name"), entry.pop("keywords"), version=version, **entry)
+
+
+def _from_text(text: str, path: Path) -> list[Concept]:
+    groups: dict[str, list[str]] = {}
+    name = path.stem
+    for line in (raw.split("#", 1)[0].strip() for raw in text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            name = line[1:-1].strip()
+        elif line:
+            groups.setdefault(name, []).append(line)
+    return [make_concept(name, keywords, source=str(path)) for name, keywords in groups.items()]
+
+
+def _check_names(concepts: Sequence[Concept], path: Path) -> None:
+    seen: set[str] = set()
+    for concept in concepts:
+        if concept.name.casefold() in seen:
+            raise InputError(f"{path} names the concept {concept.name!r} twice: rename one")
+        seen.add(concept.name.casefold())
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,38 @@
+"""Lists of unequal length, one after another in one array: what draws hand to compiled loops."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Index lists put end to end.
+
+    Attributes:
+        values: all entries.
+        offsets: (lists + 1,) where each list begins, and the end.
+    """
+
+    values: Int[np.ndarray, " entries"]
+    offsets: Int[np.ndarray, " lists_plus_1"]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        return self.values[self.offsets[number] : self.offsets[number + 1]]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(lists,) number of entries of each."""
+        return np.diff(self.offsets)
+
+    @classmethod
+    def of(cls, lists: Sequence[np.ndarray]) -> "Ragged":
+        """Put lists end to end."""
+        offsets = np.concatenate([[0], np.cumsum([len(entries) for entries in lists])]).astype(np.int64)
+        values = np.concatenate(lists) if len(lists) else np.empty(0)
+        return cls(values.astype(np.int64), offsets)

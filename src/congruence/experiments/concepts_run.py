@@ -1,0 +1,244 @@
+"""Concepts within a run: words of its text, phrases through both models, rows for each of its cells."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from congruence.concepts import WordIndex, token_pieces, word_index, word_index_of_texts
+from congruence.experiments.captures import LAYERS_IN_MEMORY, Captures
+from congruence.experiments.cell_result import CellResult
+from congruence.experiments.concepts_cell import ConceptCell
+from congruence.experiments.concepts_config import ConceptsConfig
+from congruence.experiments.concepts_keywords import keyword_rows
+from congruence.experiments.concepts_layer import LayerConcepts
+from congruence.experiments.concepts_overlap import interaction_rows
+from congruence.experiments.concepts_phrases import (
+    PhraseLayer,
+    ShownPhrases,
+    TokenizedPhrases,
+    phrase_outcome,
+)
+from congruence.experiments.concepts_rows import ConceptRows, Place
+from congruence.experiments.concepts_scores import Measure
+from congruence.experiments.concepts_semantic import concept_rows
+from congruence.experiments.concepts_text import ConceptText
+from congruence.experiments.corpora import SharedText
+from congruence.experiments.grid import Cell, Source
+from congruence.experiments.layer_features import LayerFeatures
+from congruence.experiments.progress import Progress
+from congruence.experiments.steps import check_options, parse_step
+from congruence.filters.non_concept import NON_CONCEPT_TOKENS, PUBLISHED_SPECIAL_TOKENS
+from congruence.metrics import METRICS
+from congruence.models import Corpus, align_tokens, tokenize
+from congruence.stats import PreparedActs
+
+logger = logging.getLogger(__name__)
+
+STAGE_VERSION = 1
+
+
+class ConceptStage:
+    """Everything a run does about concepts.
+
+    Args:
+        captures: the run's features.
+        config: the section `concepts:`.
+    """
+
+    def __init__(self, captures: Captures, config: ConceptsConfig) -> None:
+        self.captures, self.config = captures, config
+        self.run = captures.config
+        self.measures = measures_of(config)
+        self.text = ConceptText.of(config, words_of(captures), seed=self.run.seed)
+        self.shown = [ShownPhrases.of(section, self.text) for section in config.multi_token]
+        self.layer = lru_cache(maxsize=LAYERS_IN_MEMORY)(self._layer)
+        self.phrase_layers = lru_cache(maxsize=LAYERS_IN_MEMORY)(self._phrase_layers)
+
+    def key_parts(self) -> dict[str, Any]:
+        """What the concept rows of a cell depend on besides its features."""
+        lists = {name: list(s.concept.keywords) for name, s in self.text.subspaces.items()}
+        return {
+            "concepts_version": STAGE_VERSION,
+            "concepts": self.config.model_dump(by_alias=True, mode="json"),
+            "keywords": lists,
+            "draws": self.draws,
+        }
+
+    @property
+    def draws(self) -> int:
+        """Null scores of each test."""
+        return self.config.draws or self.run.null.draws
+
+    def capture(self, sources: Sequence[Source], progress: Progress) -> None:
+        """Run the phrases through both models, where there are any; finished shards are not repeated."""
+        if self.shown:
+            self.phrase_captures.capture([source for source in sources if self.covers(source)], progress)
+
+    def covers(self, source: Source) -> bool:
+        """Whether concepts are compared with this source's features: the real ones, not the controls."""
+        return source.variant == "real"
+
+    def extend(self, cell: Cell, result: CellResult) -> CellResult:
+        """A cell's result with the rows of its concepts after its own, and the table of keywords."""
+        if cell.control != "none":
+            return result
+        rows = self.rows(cell, result.matches)
+        start = len(result.rows)
+        scores = {start + index: values for index, values in rows.null_scores.items()}
+        return replace(result, rows=[*result.rows, *rows.rows], null_scores={**result.null_scores, **scores})
+
+    def rows(self, cell: Cell, matches: pd.DataFrame) -> ConceptRows:
+        """The rows of every subspace of one cell."""
+        work = self._cell(cell, matches)
+        rows, outcomes = concept_rows(work)
+        rows.extend(interaction_rows(work, outcomes))
+        for a, b in zip(self.phrase_layers(cell.a), self.phrase_layers(cell.b), strict=True):
+            rows.extend(phrase_outcome(work, a, b).rows)
+        rows.keywords += keyword_rows(work, outcomes)
+        return rows
+
+    @cached_property
+    def phrase_captures(self) -> Captures:
+        """The features of both models on the phrase texts."""
+        captures = self.captures
+        text = phrase_text([text for shown in self.shown for text in shown.texts.texts], captures)
+        return Captures(captures.sides, text, self.run, captures.folder)
+
+    def _cell(self, cell: Cell, matches: pd.DataFrame) -> ConceptCell:
+        kept, run = matches[matches.kept], self.run
+        layers = (cell.a.layer, cell.b.layer)
+        place = Place(*layers, cell.control, cell.control_side, run.seed, run.null.alternative)
+        whole = (kept.feature_a.to_numpy(), kept.feature_b.to_numpy())
+        sides = (self.layer(cell.a), self.layer(cell.b))
+        return ConceptCell(place, *sides, *whole, measures=self.measures, draws=self.draws)
+
+    def _layer(self, source: Source) -> LayerConcepts:
+        features = self.captures.features(source)
+        return LayerConcepts.of(
+            f"{source.side}/{source.variant}/{source.layer}",
+            self.text,
+            features.acts,
+            features.W_dec,
+            token_ids_of(self.captures.text, source.side),
+            exclude=fires_on_non_concepts(features) if self.config.non_concept else None,
+        )
+
+    def _phrase_layers(self, source: Source) -> list[PhraseLayer]:
+        """One layer's answers to each section's phrases."""
+        if not self.shown:
+            return []
+        acts = whole_matrix(self.phrase_captures.features(source).acts)
+        layer = self.layer(source)
+        return [
+            PhraseLayer(layer, tokenized, sparse.csr_array(acts[first:last]))
+            for tokenized, first, last in self._tokenized
+        ]
+
+    @cached_property
+    def _tokenized(self) -> list[tuple[TokenizedPhrases, int, int]]:
+        """Each section's phrases as tokens, with its rows among all phrase texts."""
+        text = self.phrase_captures.text
+        offsets = document_offsets_of(text)
+        ids = token_ids_of(text, "a")
+        documents, spans = rows_in_text(text)
+        texts = text.corpus.texts
+        found, done = [], 0
+        for shown in self.shown:
+            last = done + len(shown.texts.texts)
+            rows = slice(offsets[done], offsets[last])
+            index = word_index_of_texts(texts[done:last], documents[rows] - done, spans[rows])
+            own = offsets[done : last + 1] - offsets[done]
+            found.append((TokenizedPhrases.of(shown, index, own, ids[rows]), rows.start, rows.stop))
+            done = last
+        return found
+
+
+def measures_of(config: ConceptsConfig) -> list[Measure]:
+    """The section's measures with their options; every name is on the table."""
+    steps = [parse_step(step, kind="measure") for step in config.measures]
+    for name, options in steps:
+        check_options(METRICS.get(name).function, options, f"measure {name!r} of concepts")
+    return [(name, options) for name, options in steps]
+
+
+def words_of(captures: Captures) -> WordIndex:
+    """The word under each row of a run's activations, from the text where token spans are known."""
+    text = captures.text
+    if text.alignment is None and text.tokens["a"].kept_spans is None:
+        tokens, tokenizer = text.tokens["a"], captures.sides["a"].model.tokenizer
+        return word_index(tokens.token_ids, tokens.document_offsets, token_pieces(tokenizer))
+    documents, spans = rows_in_text(text)
+    return word_index_of_texts(text.tokens["a"].texts, documents, spans)
+
+
+def rows_in_text(text: SharedText) -> tuple[np.ndarray, np.ndarray]:
+    """Document of each row of the activations, and its first and last + 1 character there.
+
+    A row is a token, or a unit of aligned tokens where the tokenizers differ.
+    """
+    tokens = text.tokens["a"]
+    spans = tokens.kept_spans
+    if spans is None:
+        raise ValueError("the tokenizer tells no character spans")
+    if text.alignment is None:
+        return tokens.documents, spans
+    groups = text.alignment.groups_a
+    first, last = groups.rows[groups.offsets[:-1]], groups.rows[groups.offsets[1:] - 1]
+    return tokens.documents[first], np.stack([spans[first, 0], spans[last, 1]], axis=1)
+
+
+def token_ids_of(text: SharedText, side: str) -> np.ndarray:
+    """The token of each row, or the unit where the tokenizers differ."""
+    return text.tokens[side].token_ids if text.alignment is None else text.alignment.unit_ids
+
+
+def document_offsets_of(text: SharedText) -> np.ndarray:
+    """First row of each document, and the number of rows at the end."""
+    return text.tokens["a"].document_offsets if text.alignment is None else text.alignment.document_offsets
+
+
+def phrase_text(texts: Sequence[str], captures: Captures) -> SharedText:
+    """Phrase texts in the tokens of both sides, masked and aligned as the run's corpus is."""
+    corpus = Corpus("phrases", tuple(texts))
+    config = captures.config.corpus
+    tokens = {
+        name: tokenize(
+            corpus,
+            side.model.tokenizer,
+            max_tokens=256,
+            mask_padding=config.mask_special,
+            mask_special=config.mask_special,
+        )
+        for name, side in captures.sides.items()
+    }
+    aligned = None if captures.text.alignment is None else align_tokens(tokens["a"], tokens["b"])
+    return SharedText(corpus, tokens, aligned)
+
+
+def fires_on_non_concepts(features: LayerFeatures) -> np.ndarray:
+    """(f,) features with punctuation, white space or a special token among their top tokens.
+
+    Lan et al. 2024, appendix F, filter 1, applied to each feature before subsets are chosen.
+    """
+    unwanted = {*NON_CONCEPT_TOKENS, *PUBLISHED_SPECIAL_TOKENS, *features.vocabulary.special}
+    codes = [code for code, string in enumerate(features.vocabulary.strings) if string in unwanted]
+    return np.asarray(np.isin(features.token_codes, codes).any(axis=1))
+
+
+def whole_matrix(acts: PreparedActs) -> sparse.csr_array:
+    """All rows of a side's activations in memory."""
+    return sparse.csr_array(sparse.vstack([block for _, block in acts.source.blocks()], format="csr"))
+
+
+def stage_of(captures: Captures, section: Any) -> ConceptStage | None:
+    """The stage that a configuration's `concepts:` asks for; None where it asks for nothing."""
+    if section is None:
+        return None
+    config = section if isinstance(section, ConceptsConfig) else ConceptsConfig.model_validate(section)
+    return ConceptStage(captures, config)

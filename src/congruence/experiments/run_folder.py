@@ -1,0 +1,64 @@
+"""A run's folder: what lies in it, and its log."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from congruence.errors import StorageError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The places in a run's folder."""
+
+    path: Path
+
+    @property
+    def activations(self) -> Path:
+        """Captured feature activations, one folder a content key."""
+        return self.path / "activations"
+
+    @property
+    def cells(self) -> Path:
+        """Finished cells, one folder a content key."""
+        return self.path / "cells"
+
+    @property
+    def log(self) -> Path:
+        """What was computed and what was found finished, appended by every start."""
+        return self.path / "run.log"
+
+
+def open_folder(path: Path) -> RunFolder:
+    """Make the folder and prove that it can be written to.
+
+    Raises:
+        StorageError: it can't, in one line.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StorageError(f"can't write to --out {path}: {error.strerror}: name another folder") from error
+    return RunFolder(path)
+
+
+@contextmanager
+def run_log(folder: RunFolder) -> Iterator[None]:
+    """Append what the package logs at INFO and above to the folder's run.log."""
+    logger = logging.getLogger("congruence")
+    handler = logging.FileHandler(folder.log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(min(before or logging.INFO, logging.INFO))
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)
+        handler.close()

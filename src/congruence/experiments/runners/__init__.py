@@ -1,0 +1,1 @@
+"""Ways to schedule cells; they know no science."""

@@ -1,0 +1,33 @@
+"""Pairing the features of two sides."""
+
+from congruence.matching.assignment import assignment
+from congruence.matching.decoders import match_decoders
+from congruence.matching.from_graph import (
+    assignment_from_graph,
+    correlation_of,
+    greedy_from_graph,
+    mutual_best_from_graph,
+)
+from congruence.matching.greedy import greedy
+from congruence.matching.many_to_one import many_to_one, one_to_one
+from congruence.matching.mutual_best import mutual_best
+from congruence.matching.registry import MATCHERS, Matcher, match
+from congruence.matching.transport import transport, transport_plan
+
+__all__ = [
+    "MATCHERS",
+    "Matcher",
+    "assignment",
+    "assignment_from_graph",
+    "correlation_of",
+    "greedy",
+    "greedy_from_graph",
+    "many_to_one",
+    "match",
+    "match_decoders",
+    "mutual_best",
+    "mutual_best_from_graph",
+    "one_to_one",
+    "transport",
+    "transport_plan",
+]

@@ -1,0 +1,146 @@
+"""The exact greedy bijection: take the best unmatched pair again and again."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from congruence.matching.kernels_greedy import pair_mutual, pair_sorted
+from congruence.matching.pairs import Found, matching_of
+from congruence.matching.registry import MATCHERS
+from congruence.stats import Correlation, PreparedActs, correlate, prepare_pair
+from congruence.stats.engine import best_partners
+from congruence.stats.graph import list_pairs
+from congruence.types import Matching
+
+# Partners listed for each feature in one round, and pairs few enough to be sorted.
+_LIST = 16
+_SORTED_PAIRS = 4_000_000
+
+
+@MATCHERS.register("greedy")
+def greedy(acts_a: Any, acts_b: Any, *, measure: str = "pearson", min_cofirings: int = 1) -> Matching:
+    """min(f, g) pairs, each the best of those that the pairs before it left; ties to the lowest A, then B.
+
+    Two features that are each other's best among the unmatched belong to the greedy bijection, whatever else
+    does. So lists of best partners are walked until no such pair is left, the rest is correlated anew, and
+    when few pairs remain they are sorted; of those that never fire together only the best is ever looked at.
+    Exact, and no F x G matrix. Son et al. 2025's one-to-one pairing.
+
+    Args:
+        acts_a, acts_b, measure, min_cofirings: as for `correlate`.
+
+    Raises:
+        InputError, ConfigError: as `correlate`.
+    """
+    a, b = prepare_pair(acts_a, acts_b)
+    correlation = correlate(a, b, measure=measure, top_k=2, min_cofirings=min_cofirings)
+    objective = "at each step the similarity of the best pair left"
+    found = greedy_pairs(a, b, correlation)
+    return matching_of(correlation, found.by_a(), method="greedy", objective=objective)
+
+
+def greedy_pairs(a: PreparedActs, b: PreparedActs, correlation: Correlation) -> Found:
+    """The pairs of the greedy bijection, in no order; `correlation` says by which measure and engine."""
+    found: list[Found] = []
+    rest = _Rest(a, b, correlation, a.varying, b.varying)
+    while len(rest.features_a) and len(rest.features_b):
+        if rest.pairs_to_sort() <= _SORTED_PAIRS:
+            found.append(_sort_out(rest))
+            break
+        found.append(_walk_lists(rest))
+        if not len(found[-1]):
+            break
+        rest = rest.without(found[-1])
+    return Found.concatenated(found)
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """The features not yet matched."""
+
+    a: PreparedActs
+    b: PreparedActs
+    correlation: Correlation
+    features_a: np.ndarray
+    features_b: np.ndarray
+
+    @property
+    def measure(self) -> str:
+        return self.correlation.measure
+
+    @property
+    def silent_known(self) -> bool:
+        """Whether firing together can only raise a pair's similarity, and a formula gives the others'."""
+        centred = (self.a.scaling(self.measure).centre[self.features_a] != 0).any()
+        centred |= (self.b.scaling(self.measure).centre[self.features_b] != 0).any()
+        negative = self.a.moments.negative or self.b.moments.negative
+        return self.correlation.engine.name == "sparse" and not centred and not negative
+
+    def pairs_to_sort(self) -> float:
+        """At most so many pairs would have to be listed to settle the rest."""
+        every = float(len(self.features_a)) * len(self.features_b)
+        if not self.silent_known:
+            return every
+        firings_a, firings_b = (
+            self.a.moments.firings[self.features_a],
+            self.b.moments.firings[self.features_b],
+        )
+        return min(every, float(firings_a.sum()) * float(firings_b.sum()) / self.a.shape[0])
+
+    def without(self, found: Found) -> "_Rest":
+        return replace(
+            self,
+            features_a=self.features_a[~np.isin(self.features_a, found.feature_a)],
+            features_b=self.features_b[~np.isin(self.features_b, found.feature_b)],
+        )
+
+
+def _walk_lists(rest: _Rest) -> Found:
+    best_a, best_b = best_partners(
+        rest.a, rest.b, rest.correlation.engine, measure=rest.measure, top_k=_LIST,
+        min_cofirings=rest.correlation.min_cofirings, features_a=rest.features_a, features_b=rest.features_b,
+    )  # fmt: skip
+    feature_a, place = pair_mutual(best_a.indices, best_b.indices)
+    return Found(
+        feature_a,
+        best_a.indices[feature_a, place],
+        best_a.values[feature_a, place],
+        best_a.cofirings[feature_a, place],
+    )
+
+
+def _sort_out(rest: _Rest) -> Found:
+    """List the pairs left, sort them, and take them in order."""
+    fewest = rest.correlation.min_cofirings if rest.correlation.min_cofirings > 1 else 0
+    by_formula = rest.silent_known
+    pairs = list_pairs(
+        rest.a, rest.b, rest.correlation.engine, measure=rest.measure, least=-np.inf,
+        fewest=max(fewest, int(by_formula)), max_pairs=np.iinfo(np.int64).max, features_a=rest.features_a,
+        features_b=rest.features_b,
+    )  # fmt: skip
+    order = np.lexsort((pairs.feature_b, pairs.feature_a, -pairs.values))
+    scaling_a, scaling_b = rest.a.scaling(rest.measure), rest.b.scaling(rest.measure)
+    silent = (scaling_a.shift, scaling_a.extra, scaling_b.weight)
+    queue_a = queue_b = np.empty(0, np.int64)
+    if by_formula and not fewest:
+        queue_a = _queue(rest.features_a, scaling_a.shift + scaling_a.extra)
+        queue_b = _queue(rest.features_b, scaling_b.weight)
+    place, feature_a, feature_b, values = pair_sorted(
+        pairs.feature_a[order], pairs.feature_b[order], pairs.values[order], queue_a, queue_b, silent,
+        _free(rest.a, rest.features_a), _free(rest.b, rest.features_b), rest.measure == "euclidean",
+    )  # fmt: skip
+    cofirings = np.zeros(len(place), np.int64)
+    cofirings[place >= 0] = pairs.cofirings[order][place[place >= 0]]
+    return Found(feature_a, feature_b, values, cofirings)
+
+
+def _queue(features: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """Features, the cheapest first, ties to the lowest index."""
+    return features[np.lexsort((features, cost[features]))]
+
+
+def _free(side: PreparedActs, features: np.ndarray) -> np.ndarray:
+    free = np.zeros(side.shape[1], bool)
+    free[features] = True
+    return free

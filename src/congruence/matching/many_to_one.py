@@ -1,0 +1,100 @@
+"""Every feature of one side takes its best partner; one-to-one by filtering that."""
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from congruence.errors import ConfigError
+from congruence.matching.pairs import Found, matching_of
+from congruence.matching.registry import MATCHERS
+from congruence.stats import Correlation, PreparedActs, correlate
+from congruence.types import Matching
+
+
+def many_to_one(correlation: Correlation, *, from_: Literal["a", "b"] = "b") -> Matching:
+    """Each feature of side `from_` takes its most similar partner on the other; partners may repeat.
+
+    ``from_="b"`` gives each B feature its best A, in the order of the B features: what the code of Lan et al.
+    2024 does and calls "ManyA-to-1B". ``from_="a"`` gives each A feature its best B, as in Son et al. 2025.
+    Maximises the similarity of each feature on its own.
+
+    Raises:
+        ConfigError: `from_` is neither.
+    """
+    if from_ not in ("a", "b"):
+        raise ConfigError(f"from_ is {from_!r}: give 'a' or 'b', the side whose features seek partners")
+    best = correlation.b_to_a if from_ == "b" else correlation.a_to_b
+    seeker = np.flatnonzero(best.indices[:, 0] >= 0)
+    found = best.indices[seeker, 0]
+    feature_a, feature_b = (found, seeker) if from_ == "b" else (seeker, found)
+    return matching_of(
+        correlation,
+        Found(feature_a, feature_b, best.values[seeker, 0], best.cofirings[seeker, 0]),
+        method="many_to_one",
+        objective=f"each {from_.upper()} feature's own similarity",
+        from_=from_,
+    )
+
+
+def one_to_one(
+    pairs: Correlation | Matching, *, from_: Literal["a", "b"] = "b", keep: Literal["best", "first"] = "best"
+) -> Matching:
+    """After the many-to-one step, keep one pair for each repeated feature.
+
+    ``keep="first"`` keeps the pair whose seeking feature has the lowest index, as published (Lan et al. 2024,
+    appendix F, filter 3); ``keep="best"`` the one of highest similarity, ties to the first.
+
+    Args:
+        pairs: a matching in the order of its seeking features, or a correlation to make one from.
+        from_: the seeking side, where a correlation is given.
+        keep: which of several pairs stays.
+
+    Raises:
+        ConfigError: `keep` or `from_` is unknown.
+    """
+    matching = many_to_one(pairs, from_=from_) if isinstance(pairs, Correlation) else pairs
+    if keep not in ("best", "first"):
+        raise ConfigError(f"keep is {keep!r}: give 'best' or 'first'")
+    order = np.arange(len(matching))
+    if keep == "best":
+        order = np.argsort(-matching.r, kind="stable")
+    kept = np.zeros(len(matching), bool)
+    taken: tuple[set[int], set[int]] = (set(), set())
+    for pair in order:
+        a, b = int(matching.feature_a[pair]), int(matching.feature_b[pair])
+        if a not in taken[0] and b not in taken[1]:
+            kept[pair] = True
+            taken[0].add(a)
+            taken[1].add(b)
+    return _narrowed(matching, kept, keep)
+
+
+def _narrowed(matching: Matching, kept: np.ndarray, keep: str) -> Matching:
+    chosen = matching.select(kept)
+    objective = f"{matching.objective}, the {keep} pair of each feature"
+    return replace(chosen, method="one_to_one", objective=objective, total=float(chosen.r.sum()))
+
+
+@MATCHERS.register("many_to_one")
+def match_many_to_one(
+    a: PreparedActs, b: PreparedActs, *, measure: str, min_cofirings: int, from_: Any = "b"
+) -> Matching:
+    """Correlate, then :func:`many_to_one`."""
+    correlation = correlate(a, b, measure=measure, top_k=2, min_cofirings=min_cofirings)
+    return many_to_one(correlation, from_=from_)
+
+
+@MATCHERS.register("one_to_one")
+def match_one_to_one(
+    a: PreparedActs,
+    b: PreparedActs,
+    *,
+    measure: str,
+    min_cofirings: int,
+    from_: Any = "b",
+    keep: Any = "best",
+) -> Matching:
+    """Correlate, then :func:`one_to_one`."""
+    correlation = correlate(a, b, measure=measure, top_k=2, min_cofirings=min_cofirings)
+    return one_to_one(correlation, from_=from_, keep=keep)

@@ -1,0 +1,90 @@
+"""Filling in the match record from pairs of features."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from congruence.stats import Correlation
+from congruence.types import Matching
+
+
+@dataclass(frozen=True)
+class Found:
+    """Pairs a matcher chose.
+
+    Attributes:
+        feature_a, feature_b: (p,) int64.
+        r: (p,) float64 similarity.
+        cofirings: (p,) int64 tokens on which both fire.
+    """
+
+    feature_a: np.ndarray
+    feature_b: np.ndarray
+    r: np.ndarray
+    cofirings: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.feature_a)
+
+    @staticmethod
+    def concatenated(parts: "list[Found]") -> "Found":
+        """All pairs of several lists."""
+        nobody = np.empty(0, np.int64)
+        parts = parts or [Found(nobody, nobody, np.empty(0), nobody)]
+        return Found(
+            np.concatenate([part.feature_a for part in parts]),
+            np.concatenate([part.feature_b for part in parts]),
+            np.concatenate([part.r for part in parts]),
+            np.concatenate([part.cofirings for part in parts]),
+        )
+
+    def select(self, keep: np.ndarray) -> "Found":
+        """The pairs at an index array or mask."""
+        return Found(self.feature_a[keep], self.feature_b[keep], self.r[keep], self.cofirings[keep])
+
+    def by_a(self) -> "Found":
+        """The same pairs in the order of the A features."""
+        return self.select(np.argsort(self.feature_a, kind="stable"))
+
+    def swapped(self) -> "Found":
+        """The same pairs with A and B exchanged."""
+        return Found(self.feature_b, self.feature_a, self.r, self.cofirings)
+
+
+def matching_of(
+    correlation: Correlation, found: Found, *, method: str, objective: str, from_: str = "a"
+) -> Matching:
+    """The record of given pairs, in the order given.
+
+    The margin of a pair is its r minus the r of the best *other* partner of the feature on side `from_`:
+    below zero where a bijection had to give that feature less than its best.
+    """
+    feature_a, feature_b = found.feature_a, found.feature_b
+    seeker, partner, best = feature_a, feature_b, correlation.a_to_b
+    if from_ == "b":
+        seeker, partner, best = feature_b, feature_a, correlation.b_to_a
+    return Matching(
+        method=method,
+        feature_a=feature_a.astype(np.int64),
+        feature_b=feature_b.astype(np.int64),
+        r=np.asarray(found.r, np.float64),
+        firings_a=correlation.firings_a[feature_a],
+        firings_b=correlation.firings_b[feature_b],
+        cofirings=np.asarray(found.cofirings, np.int64),
+        margin=found.r - _best_other(best.values[seeker], best.indices[seeker], partner),
+        mutual=(correlation.a_to_b.indices[feature_a, 0] == feature_b)
+        & (correlation.b_to_a.indices[feature_b, 0] == feature_a),
+        objective=objective,
+        total=float(np.sum(found.r)),
+        measure=correlation.measure,
+        unmatched={
+            "a": int(np.count_nonzero(correlation.a_to_b.indices[:, 0] < 0)),
+            "b": int(np.count_nonzero(correlation.b_to_a.indices[:, 0] < 0)),
+        },
+    )
+
+
+def _best_other(values: np.ndarray, indices: np.ndarray, partner: np.ndarray) -> np.ndarray:
+    if values.shape[1] < 2:
+        return np.full(len(values), np.nan)
+    return np.where(indices[:, 0] == partner, values[:, 1], values[:, 0])

@@ -1,0 +1,107 @@
+"""Condensed representational dissimilarity matrices: one number for each pair of rows i < j.
+
+Filled block by block, so that nothing larger than the triangle itself (4 n² bytes in float64) is held.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from congruence.metrics.inputs import to_unit_rows
+
+KINDS = ("correlation", "euclidean", "cosine")
+BLOCK_NUMBERS = 16_000_000
+NEAR = 1e-6
+DIGITS = 12
+
+
+def condensed(x: Float[np.ndarray, "n d"], kind: str, name: str) -> Float[np.ndarray, " pairs"]:
+    """Distances between rows, upper triangle row by row: (0,1), (0,2), …, (n−2,n−1).
+
+    Values are rounded to 12 digits of the largest, so that distances which are equal but for rounding
+    tie in a ranking.
+
+    Args:
+        x: (n, d) rows.
+        kind: "correlation" (1 − Pearson r of two rows), "cosine" (1 − cosine) or "euclidean".
+        name: what to call this side in an error.
+
+    Raises:
+        InputError: a row has no direction (zero, or constant under "correlation").
+    """
+    center = kind == "correlation"
+    rows = x - x.mean(axis=0) if kind == "euclidean" else to_unit_rows(x, name, center=center)
+    triangle = np.empty(len(rows) * (len(rows) - 1) // 2)
+    start = 0
+    for _, block in distance_blocks(rows, kind, upper=True):
+        for i, row in enumerate(block):
+            width = len(row) - i - 1
+            triangle[start : start + width] = row[i + 1 :]
+            start += width
+    return _rounded(triangle)
+
+
+def distance_blocks(
+    rows: Float[np.ndarray, "n d"], kind: str, *, upper: bool = False
+) -> Iterator[tuple[int, Float[np.ndarray, "b m"]]]:
+    """Distances of a block of rows to all rows, with the number of the block's first row.
+
+    Rows are of unit norm already unless `kind` is "euclidean". With `upper`, only the distances to the
+    block's first row and those after it.
+    """
+    distances = _euclidean if kind == "euclidean" else _one_minus_product
+    size = max(1, BLOCK_NUMBERS // len(rows))
+    for first in range(0, len(rows), size):
+        yield first, distances(rows[first : first + size], rows[first if upper else 0 :])
+
+
+def square(triangle: Shaped[np.ndarray, " pairs"], n: int) -> Shaped[np.ndarray, "n n"]:
+    """The symmetric matrix of a condensed triangle, zeros on the diagonal."""
+    full = np.zeros((n, n), dtype=triangle.dtype)
+    start = 0
+    for i in range(n - 1):
+        width = n - 1 - i
+        full[i, i + 1 :] = triangle[start : start + width]
+        start += width
+    _mirror(full)
+    return full
+
+
+def _mirror(full: Shaped[np.ndarray, "n n"]) -> None:
+    """Copy the upper triangle onto the lower one, in tiles that stay in cache."""
+    tile = 256
+    for i in range(0, len(full), tile):
+        for j in range(i, len(full), tile):
+            upper = full[i : i + tile, j : j + tile]
+            if i == j:
+                upper += np.triu(upper, 1).T
+            else:
+                full[j : j + tile, i : i + tile] = upper.T
+
+
+def _one_minus_product(
+    rows: Float[np.ndarray, "b d"], others: Float[np.ndarray, "m d"]
+) -> Float[np.ndarray, "b m"]:
+    return 1 - rows @ others.T
+
+
+def _euclidean(rows: Float[np.ndarray, "b d"], others: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "b m"]:
+    """From the products; where that cancels (rows nearly equal), from the differences."""
+    squares_a, squares_b = (rows**2).sum(axis=1)[:, None], (others**2).sum(axis=1)[None, :]
+    squared = squares_a + squares_b - 2 * (rows @ others.T)
+    near = np.argwhere(squared < NEAR * (squares_a + squares_b))
+    for part in np.array_split(near, 1 + len(near) * rows.shape[1] // BLOCK_NUMBERS):
+        i, j = part.T
+        squared[i, j] = ((rows[i] - others[j]) ** 2).sum(axis=1)
+    return np.sqrt(np.maximum(squared, 0.0, out=squared), out=squared)
+
+
+def _rounded(triangle: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, " pairs"]:
+    largest = np.abs(triangle).max(initial=0.0)
+    if largest == 0:
+        return triangle
+    triangle /= largest
+    np.round(triangle, DIGITS, out=triangle)
+    triangle *= largest
+    return triangle

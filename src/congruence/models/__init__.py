@@ -1,0 +1,33 @@
+"""Language models with hooks, corpora and their tokens."""
+
+from congruence.models.alignment import Alignment, Groups, align_spans, align_tokens
+from congruence.models.corpus import Corpus, corpus_of, load_corpus, load_dataset_corpus
+from congruence.models.language_model import LanguageModel
+from congruence.models.load import load_model
+from congruence.models.rerandomize import rerandomize
+from congruence.models.streaming import batch_states, hidden_states, mixed_batches
+from congruence.models.token_strings import token_strings
+from congruence.models.tokenizer_equality import require_equal_tokenizers, tokenizer_difference
+from congruence.models.tokens import Tokens, tokenize
+
+__all__ = [
+    "Alignment",
+    "Corpus",
+    "Groups",
+    "LanguageModel",
+    "Tokens",
+    "align_spans",
+    "align_tokens",
+    "batch_states",
+    "corpus_of",
+    "hidden_states",
+    "load_corpus",
+    "load_dataset_corpus",
+    "load_model",
+    "mixed_batches",
+    "require_equal_tokenizers",
+    "rerandomize",
+    "token_strings",
+    "tokenize",
+    "tokenizer_difference",
+]

@@ -1,0 +1,124 @@
+"""A language model as the rest of congruence sees it: token ids in, hidden states at hook points out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from congruence.errors import ModelError
+from congruence.models.blocks import Tap, find_blocks
+from congruence.models.hooks import resolve_hook, run_with_taps, text_config
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageModel:
+    """A Hugging Face model with its tokenizer, and hooks on its blocks.
+
+    Attributes:
+        module: the model, in evaluation mode.
+        tokenizer: its tokenizer.
+        name: what the user called it: a Hub id or the folder's name.
+        key: content key: weights, configuration and tokenizer of a folder, id and commit of a Hub model,
+            with dtype and quantization, which change the numbers.
+        blocks: the transformer blocks, in order.
+    """
+
+    module: "nn.Module"
+    tokenizer: Any
+    name: str
+    key: str
+    blocks: "list[nn.Module]" = field(repr=False)
+
+    @classmethod
+    def from_module(cls, module: "nn.Module", tokenizer: Any, *, name: str, key: str) -> "LanguageModel":
+        """Wrap a model that is already in memory."""
+        n_layers = getattr(text_config(module), "num_hidden_layers", None)
+        return cls(module.eval(), tokenizer, name, key, find_blocks(module, n_layers))
+
+    @property
+    def config(self) -> Any:
+        """The configuration of the text model."""
+        return text_config(self.module)
+
+    @property
+    def n_layers(self) -> int:
+        return len(self.blocks)
+
+    @property
+    def d_model(self) -> int:
+        return int(self.config.hidden_size)
+
+    @property
+    def context(self) -> int | None:
+        """The most tokens a sequence may have; None where the configuration doesn't say."""
+        positions = getattr(self.config, "max_position_embeddings", None)
+        table = next(
+            (m for name, m in self.module.named_modules() if name.endswith("position_embeddings")), None
+        )
+        padding = getattr(table, "padding_idx", None)  # RoBERTa counts positions from the one after padding's
+        return positions if positions is None or padding is None else positions - padding - 1
+
+    @property
+    def device(self) -> "torch.device":
+        """Where token ids go in."""
+        return self._embeddings.weight.device
+
+    @property
+    def vocabulary(self) -> int:
+        """How many token ids the embedding knows."""
+        return int(self._embeddings.weight.shape[0])
+
+    def taps(self, hook_name: str) -> tuple[Tap, ...]:
+        """The places a hook name stands for; :class:`ModelError` where the model has none."""
+        return resolve_hook(self.module, self.blocks, hook_name)
+
+    def capture(
+        self,
+        input_ids: "torch.Tensor",
+        attention_mask: "torch.Tensor | None",
+        hook_names: Sequence[str],
+    ) -> "dict[str, torch.Tensor]":
+        """Hidden states at hook points, from one forward pass that ends after the last of them.
+
+        Args:
+            input_ids: (batch, seq) token ids, on any device.
+            attention_mask: (batch, seq), non-zero where there is a token; None for no padding.
+            hook_names: names in any dialect, or module paths.
+
+        Returns:
+            (batch, seq, d) by hook name, in the model's dtype.
+
+        Raises:
+            ModelError: a hook point isn't in the model, or the sequences don't fit it.
+        """
+        import torch
+
+        taps = {name: self.taps(name) for name in hook_names}
+        if not taps:
+            return {}
+        self._check_fits(input_ids)
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        ids = input_ids.to(self.device, torch.long)
+        return run_with_taps(self.module, ids, mask.to(self.device, torch.long), taps)
+
+    def _check_fits(self, input_ids: "torch.Tensor") -> None:
+        length = input_ids.shape[1]
+        if self.context is not None and length > self.context:
+            raise ModelError(
+                f"sequences of {length} tokens don't fit {self.name} (at most {self.context}): "
+                "lower max_tokens"
+            )
+        highest = int(input_ids.max())
+        if highest >= self.vocabulary:
+            raise ModelError(
+                f"token id {highest} isn't in {self.name}'s embedding ({self.vocabulary} rows): "
+                "these tokens come from another tokenizer"
+            )
+
+    @property
+    def _embeddings(self) -> Any:
+        module: Any = self.module
+        return module.get_input_embeddings()

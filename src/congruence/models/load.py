@@ -1,0 +1,234 @@
+"""Language models from a folder, the Hub or its cache, through transformers."""
+
+import contextlib
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from congruence.errors import ModelError
+from congruence.models.language_model import LanguageModel
+from congruence.storage import content_key, file_key
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["auto", "causal", "masked"]
+
+_KEYED_SUFFIXES = (".safetensors", ".bin", ".gguf", ".json", ".model", ".txt", ".pt", ".py", ".jinja")
+
+
+def load_model(
+    path_or_id: str | Path,
+    *,
+    device: str = "cpu",
+    dtype: Any = None,
+    device_map: Any = None,
+    quantization: Any = None,
+    revision: str | None = None,
+    kind: Kind = "auto",
+    gguf_file: str | None = None,
+    cache_dir: str | Path | None = None,
+    trust_remote_code: bool = False,
+    **options: Any,
+) -> LanguageModel:
+    """Load any causal or masked language model that transformers knows.
+
+    Args:
+        path_or_id: a folder in Hugging Face layout, a folder that holds a GGUF file, a GGUF file, or a Hub
+            id; with HF_HUB_OFFLINE=1 the Hub's cache answers.
+        device: where to put it; not used with `device_map`.
+        dtype: a torch dtype or its name; "auto" for the checkpoint's own; None for float32.
+        device_map: handed to transformers, e.g. "auto" to spread a model over GPUs (needs accelerate).
+        quantization: "8bit", "4bit" (need bitsandbytes), or a configuration object of transformers.
+        revision: branch, tag or commit on the Hub.
+        kind: "causal" or "masked"; "auto" decides from the configuration.
+        gguf_file: which file, where a folder holds several.
+        cache_dir: the Hub's cache, where it isn't the usual one.
+        trust_remote_code: run Python code that comes with the model. Off unless asked for.
+        **options: handed to `from_pretrained`, e.g. attn_implementation="eager".
+
+    Raises:
+        ModelError: nothing is there, it can't be read, or weights are missing.
+    """
+    folder, gguf_file = _locate(path_or_id, gguf_file)
+    hub = {} if folder else {"revision": revision, "cache_dir": cache_dir}
+    source = {k: v for k, v in {**hub, "gguf_file": gguf_file}.items() if v is not None}
+    where = str(folder or path_or_id)
+    with _one_line(where if folder else f"{where} (no folder here, so a Hub id)"):
+        config, tokenizer = _config_and_tokenizer(where, {**source, "trust_remote_code": trust_remote_code})
+        auto = _auto_class(where, config, kind)
+        placement = _placement(device, device_map, quantization)
+        module, report = auto.from_pretrained(
+            where,
+            dtype=_dtype(dtype),
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported by _check_loaded, in one line
+            trust_remote_code=trust_remote_code,
+            **source,
+            **placement,
+            **options,
+        )
+        if "device_map" not in placement:
+            module.to(device)
+    _check_loaded(module, report, where)
+    identity = _folder_identity(folder, gguf_file) if folder else _hub_identity(where, source)
+    key = content_key(
+        [identity, str(next(module.parameters()).dtype), _plain(quantization), type(module).__name__]
+    )
+    name = folder.name if folder else str(path_or_id)
+    log.info("loaded %s (%s, key %s)", name, type(module).__name__, key)
+    return LanguageModel.from_module(module, tokenizer, name=name, key=key)
+
+
+def _locate(path_or_id: str | Path, gguf_file: str | None) -> tuple[Path | None, str | None]:
+    """The folder, None for a Hub id, and the GGUF file in it, if that is what it holds."""
+    path = Path(path_or_id).expanduser()
+    if path.is_file():
+        if path.suffix != ".gguf":
+            raise ModelError(f"model {str(path)!r} is a file: name the folder that holds it")
+        return path.parent, path.name
+    if not path.is_dir():
+        text = str(path_or_id)
+        if isinstance(path_or_id, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1:
+            raise ModelError(f"model folder {text!r} doesn't exist: check the path, or name a Hub id")
+        return None, gguf_file
+    if gguf_file is None and not (path / "config.json").exists():
+        found = sorted(p.name for p in path.glob("*.gguf"))
+        if len(found) != 1:
+            problem = (
+                "holds no config.json and no GGUF file" if not found else f"holds {len(found)} GGUF files"
+            )
+            raise ModelError(f"model folder {str(path)!r} {problem}: name another folder, or gguf_file")
+        gguf_file = found[0]
+    return path.resolve(), gguf_file
+
+
+def _config_and_tokenizer(where: str, source: dict[str, Any]) -> tuple[Any, Any]:
+    from transformers import AutoConfig, AutoTokenizer
+
+    config = AutoConfig.from_pretrained(where, **source)
+    try:
+        return config, AutoTokenizer.from_pretrained(where, **source)
+    except Exception as error:
+        raise ModelError(
+            f"model {where!r} has no tokenizer that can be read: put its tokenizer.json beside its weights"
+        ) from error
+
+
+def _auto_class(where: str, config: Any, kind: Kind) -> Any:
+    """Causal or masked: by the name of the saved class, else by what transformers knows for the type."""
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL,
+    )
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED,
+    )
+
+    if kind not in ("auto", "causal", "masked"):
+        raise ModelError(f"kind {kind!r} isn't known: write 'auto', 'causal' or 'masked'")
+    saved = " ".join(getattr(config, "architectures", None) or [])
+    model_type = config.model_type
+    remote = bool(getattr(config, "auto_map", None))
+    if kind == "auto":
+        masked = "MaskedLM" in saved or (
+            model_type in MASKED
+            and not ("CausalLM" in saved or "LMHead" in saved)
+            and not (model_type in CAUSAL and getattr(config, "is_decoder", False))
+        )
+        kind = "masked" if masked else "causal"
+    if not remote and model_type not in (MASKED if kind == "masked" else CAUSAL):
+        raise ModelError(
+            f"model {where!r} is of type {model_type!r}, which transformers doesn't know as a {kind} "
+            "language model"
+        )
+    return AutoModelForMaskedLM if kind == "masked" else AutoModelForCausalLM
+
+
+def _dtype(dtype: Any) -> Any:
+    import torch
+
+    if dtype is None:
+        return torch.float32
+    if isinstance(dtype, str) and dtype != "auto":
+        found = getattr(torch, dtype.removeprefix("torch."), None)
+        if not isinstance(found, torch.dtype):
+            raise ModelError(f"dtype {dtype!r} isn't a torch dtype: write 'float32', 'float16' or 'bfloat16'")
+        return found
+    return dtype
+
+
+def _placement(device: str, device_map: Any, quantization: Any) -> dict[str, Any]:
+    if quantization is None:
+        return {} if device_map is None else {"device_map": device_map}
+    if isinstance(quantization, str):
+        if quantization not in ("8bit", "4bit"):
+            raise ModelError(f"quantization {quantization!r} isn't known: write '8bit' or '4bit'")
+        from transformers import BitsAndBytesConfig
+
+        quantization = BitsAndBytesConfig(
+            load_in_8bit=quantization == "8bit", load_in_4bit=quantization == "4bit"
+        )
+    return {"quantization_config": quantization, "device_map": device_map or {"": device}}
+
+
+def _check_loaded(module: Any, report: Any, where: str) -> None:
+    """Refuse a model whose body would be random; a fresh head doesn't matter, no hook reads it."""
+    body = f"{module.base_model_prefix}."
+    mismatched = sorted(str(name) for name in report.get("mismatched_keys") or [])
+    missing = sorted(name for name in report.get("missing_keys") or [] if name.startswith(body))
+    if missing or mismatched:
+        first = (missing or mismatched)[0]
+        raise ModelError(
+            f"model {where!r} lacks {len(missing) + len(mismatched)} weights of {type(module).__name__} "
+            f"(e.g. {first}): they would be random, so the files don't belong to this configuration"
+        )
+
+
+def _folder_identity(folder: Path, gguf_file: str | None) -> Any:
+    """Names and bytes of the files that decide the numbers and the tokens."""
+    if gguf_file is not None:
+        return file_key(folder / gguf_file)
+    files = (p for p in folder.iterdir() if p.is_file() and p.suffix in _KEYED_SUFFIXES)
+    return [[p.name, file_key(p)] for p in sorted(files) if not p.name.startswith(".")]
+
+
+def _hub_identity(name: str, source: dict[str, Any]) -> Any:
+    """The id and the commit that the cache holds for the revision; the revision itself if it can't tell."""
+    from huggingface_hub import try_to_load_from_cache
+
+    revision = source.get("revision")
+    file = source.get("gguf_file", "config.json")
+    cached = try_to_load_from_cache(name, file, cache_dir=source.get("cache_dir"), revision=revision)
+    commit = re.search(r"[/\\]snapshots[/\\]([0-9a-f]+)[/\\]", cached) if isinstance(cached, str) else None
+    return [name, file, commit[1] if commit else revision]
+
+
+def _plain(quantization: Any) -> Any:
+    return quantization.to_dict() if hasattr(quantization, "to_dict") else quantization
+
+
+@contextlib.contextmanager
+def _one_line(where: str) -> Iterator[None]:
+    """Whatever transformers raises while loading, as one line that names the model, and none of its notes."""
+    from transformers.utils import logging as bars
+
+    noisy = [logging.getLogger("huggingface_hub"), bars.get_logger("transformers")]
+    levels, shown = [logger.level for logger in noisy], bars.is_progress_bar_enabled()
+    for logger in noisy:
+        logger.setLevel(logging.ERROR)
+    bars.disable_progress_bar()
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[0] if lines else type(error).__name__
+        raise ModelError(f"model {where!r} can't be loaded: {reason[:300]}") from error
+    finally:
+        for logger, level in zip(noisy, levels, strict=True):
+            logger.setLevel(level)
+        if shown:
+            bars.enable_progress_bar()

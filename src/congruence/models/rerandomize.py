@@ -1,0 +1,56 @@
+"""The random-transformer control: a model whose weights say nothing but their scale."""
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from congruence.errors import ModelError
+from congruence.models.language_model import LanguageModel
+from congruence.storage import content_key
+
+
+def rerandomize(
+    model: LanguageModel, rng: np.random.Generator, *, keep_embeddings: bool = True
+) -> LanguageModel:
+    """A copy in which each weight tensor is redrawn from a normal with its own mean and standard deviation.
+
+    Args:
+        model: stays as it is.
+        rng: the draws are the same on every device.
+        keep_embeddings: leave token and position embeddings and the unembedding as trained.
+
+    Raises:
+        ModelError: the model is quantized, so that its weights aren't numbers to be redrawn.
+
+    Source: L's control with re-randomised weights (arXiv 2410.06981, public code).
+    """
+    import torch
+
+    key = content_key([model.key, "rerandomized", keep_embeddings, str(rng.bit_generator.state)])
+    module = copy.deepcopy(model.module)
+    kept = _embedding_parameters(module) if keep_embeddings else set()
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if not parameter.is_floating_point():
+                raise ModelError(f"{model.name}: weight {name} is {parameter.dtype}: load it unquantized")
+            if id(parameter) not in kept:
+                _redraw(parameter, rng)
+    return LanguageModel.from_module(module, model.tokenizer, name=f"{model.name} (rerandomized)", key=key)
+
+
+def _embedding_parameters(module: Any) -> set[int]:
+    from torch import nn
+
+    holders = [m for m in module.modules() if isinstance(m, nn.Embedding)]
+    holders += [m for m in (module.get_output_embeddings(),) if m is not None]
+    return {id(parameter) for holder in holders for parameter in holder.parameters()}
+
+
+def _redraw(parameter: Any, rng: np.random.Generator) -> None:
+    import torch
+
+    values = parameter.detach().double()
+    mean, std = values.mean().item(), values.std(correction=0).item()
+    draws = rng.standard_normal(tuple(parameter.shape), dtype=np.float32)
+    parameter.copy_(torch.from_numpy(draws).to(parameter.device) * std + mean)

@@ -1,0 +1,125 @@
+"""The report: one HTML file that needs nothing beside it."""
+
+from pathlib import Path
+from typing import Any
+
+from congruence.report.heat_tables import heat_map, palette_css
+from congruence.report.numbers import ALPHA, format_count, format_p, format_score
+from congruence.report.pictures import pictures
+from congruence.report.read import FinishedRun, read_run
+from congruence.report.sections import (
+    cell_table,
+    lead_numbers,
+    measure_section,
+    removed_by_filters,
+    strips,
+    top_matches,
+    warnings_of,
+)
+from congruence.report.terminal import REPORT
+from congruence.report.verdict import verdict
+from congruence.report.views import headline, measure_views
+from congruence.storage import atomic_path
+
+
+def write_report(run_dir: str | Path) -> Path:
+    """Write ``report.html`` into the folder of a finished run; an earlier one is replaced.
+
+    One file with everything inside it: no scripts, no requests. Tokens and names are escaped.
+
+    Args:
+        run_dir: folder of a finished run.
+
+    Returns:
+        The file written.
+
+    Raises:
+        StorageError: `run_dir` isn't a finished run or can't be written to.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    run = read_run(run_dir)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters.update(score=format_score, p=format_p, count=format_count)
+    html = environment.get_template("report.html.j2").render(**context(run))
+    path = run.path / REPORT
+    with atomic_path(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+    return path
+
+
+def context(run: FinishedRun) -> dict[str, Any]:
+    """Everything that the template shows."""
+    views = measure_views(run)
+    lead = headline(views) if views else None
+    lead_first = sorted(views, key=lambda view: view is not lead)
+    found: dict[str, list[dict[str, Any]]] = {"pairs": [], "controls": [], "concepts": []}
+    for picture in pictures(run):
+        found.setdefault(picture.group, []).append(heat_map(run, picture))
+    return {
+        "run": run,
+        "name_a": run.side_name("a"),
+        "name_b": run.side_name("b"),
+        "sides": [side_facts(run, side) for side in ("a", "b")],
+        "tokens": run.corpus.get("kept_tokens"),
+        "alpha": ALPHA,
+        "verdict": verdict(run, lead) if lead else None,
+        "lead": None if lead is None else lead_numbers(run, lead),
+        "strips": [] if lead is None or lead.best is None else strips(views, lead.best),
+        "measures": [measure_section(view, found.pop(view.slug, [])) for view in lead_first],
+        "groups": found,
+        "filters": removed_by_filters(run),
+        "cells": cell_table(run, views),
+        "matches": top_matches(run, lead),
+        "warnings": warnings_of(run),
+        "config": config_text(run),
+        "facts": facts(run),
+        "palette": palette_css(),
+    }  # fmt: skip
+
+
+def side_facts(run: FinishedRun, side: str) -> str:
+    """What a side is, in a line."""
+    about = run.info["sides"][side]
+    layers = len(about.get("layers") or [])
+    parts = [f"{layers} layer{'s' if layers != 1 else ''}"]
+    for name, text in (("d_model", "width {}"), ("d_sae", "{} features a layer")):
+        sizes = about.get(name)
+        sizes = sorted(set(sizes.values() if isinstance(sizes, dict) else [sizes] if sizes else []))
+        parts += (
+            [text.format("–".join(f"{size:,}" for size in dict.fromkeys([sizes[0], sizes[-1]])))]
+            if sizes
+            else []
+        )
+    return f"{run.side_name(side)}: {', '.join(parts)}."
+
+
+def config_text(run: FinishedRun) -> str:
+    """The resolved configuration as YAML."""
+    import yaml
+
+    return yaml.safe_dump(run.info.get("config", {}), sort_keys=False, allow_unicode=True, width=100)
+
+
+def facts(run: FinishedRun) -> list[tuple[str, str]]:
+    """What was run, when, on what."""
+    info = run.info
+    seconds = info.get("seconds") or {}
+    spent = ", ".join(
+        f"{name} {value:.0f} s" for name, value in seconds.items() if isinstance(value, (int, float))
+    )
+    versions = ", ".join(f"{name} {version}" for name, version in (info.get("versions") or {}).items())
+    tokens = "{:,} documents, {:,} tokens, {:,} kept".format(
+        *(run.corpus.get(name, 0) for name in ("documents", "tokens", "kept_tokens"))
+    )
+    found = {
+        "Text": tokens,
+        "Seed": str(info.get("seed", "")),
+        "Finished": str(info.get("finished", "")),
+        "Time": spent,
+        "Versions": versions,
+    }
+    return [(name, value) for name, value in found.items() if value]

@@ -1,0 +1,68 @@
+"""How numbers are written: the same in pictures, the report and the terminal."""
+
+import math
+
+ALPHA = 0.05
+"""A layer pair is marked where its Benjamini-Hochberg q is at most this."""
+
+
+def format_score(value: float, decimals: int | None = None) -> str:
+    """A score or correlation: two decimals, three where it is below 0.1.
+
+    >>> format_score(0.4321), format_score(0.0042), format_score(float("nan"))
+    ('0.43', '0.004', '–')
+    """
+    if not math.isfinite(value):
+        return "–"
+    if decimals is None:
+        decimals = 2 if abs(value) >= 0.0995 else 3
+    text = f"{value:.{decimals}f}"
+    return text.lstrip("-") if float(text) == 0 else text
+
+
+def format_p(value: float) -> str:
+    """A p or q: never rounded to 0, and never across 0.05.
+
+    >>> format_p(1 / 1001), format_p(0.0496), format_p(0.3), format_p(1 / 100_001)
+    ('0.001', '0.050', '0.30', '1e-05')
+    """
+    if not math.isfinite(value):
+        return "–"
+    if value >= 0.0995:
+        return f"{value:.2f}"
+    if value < 0.0005:
+        return f"{value:.1g}"
+    text = f"{value:.3f}"
+    return text if (value <= ALPHA) == (float(text) <= ALPHA) else f"{value:.4f}"
+
+
+def format_count(value: float) -> str:
+    """A count with thousands separated.
+
+    >>> format_count(16384), format_count(float("nan"))
+    ('16,384', '–')
+    """
+    return f"{round(value):,}" if math.isfinite(value) else "–"
+
+
+def short_count(value: float) -> str:
+    """A count in at most five characters, for a cell of a heat map.
+
+    >>> [short_count(n) for n in (7, 9_999, 16_384, 250_000, 3_200_000)]
+    ['7', '9,999', '16.4k', '250k', '3.2M']
+    """
+    for limit, divisor, decimals, unit in ((1e4, 1, 0, ""), (1e5, 1e3, 1, "k"), (1e6, 1e3, 0, "k")):
+        if not math.isfinite(value) or value < limit:
+            return "–" if not math.isfinite(value) else f"{value / divisor:,.{decimals}f}{unit}"
+    return f"{value / 1e6:.1f}M"
+
+
+def percent(value: float) -> str:
+    """A share in words.
+
+    >>> percent(0.434), percent(0.0042)
+    ('43%', '0.4%')
+    """
+    if not math.isfinite(value):
+        return "–"
+    return f"{100 * value:.0f}%" if abs(value) >= 0.0995 else f"{100 * value:.1f}%"

@@ -1,0 +1,156 @@
+"""What turns `input @ W_enc` and `b_enc` into feature activations: one frozen record for each rule.
+
+Every rule has a dense form (`rule(linear, b_enc)`) and a sparse one (`rule.sparse(...)`), which gives the
+same numbers as (row, feature, value) triplets, so that TopK never scatters into a dense matrix.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from congruence.errors import SaeError
+
+Rule = TypeVar("Rule", bound="Activation")
+
+
+class Triplets(NamedTuple):
+    """Non-zero activations of a batch, in row order."""
+
+    row: Tensor
+    feature: Tensor
+    value: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """ReLU, and the base of the other rules."""
+
+    name = "relu"
+    compares_features = False
+    """Whether features compete: then rescaling each by its own factor would change which ones fire."""
+
+    def pre_activation(self, linear: Tensor, b_enc: Tensor) -> Tensor:
+        """The value that is kept where a feature fires."""
+        return linear + b_enc
+
+    def silent(self, linear: Tensor, pre: Tensor) -> Tensor:
+        """Where a feature doesn't fire; NaN counts as firing, so that it is seen."""
+        return pre <= 0
+
+    def __call__(self, linear: Tensor, b_enc: Tensor) -> Tensor:
+        """Feature activations (n, d_sae) from `linear` = input @ W_enc (n, d_sae)."""
+        pre = self.pre_activation(linear, b_enc)
+        return pre.masked_fill(self.silent(linear, pre), 0.0)
+
+    def sparse(self, linear: Tensor, b_enc: Tensor) -> Triplets:
+        """The non-zeros of :meth:`__call__`."""
+        pre = self.pre_activation(linear, b_enc)
+        row, feature = torch.nonzero(self.silent(linear, pre).logical_not_(), as_tuple=True)
+        return Triplets(row, feature, pre[row, feature])
+
+    def scaled(self: Rule, norm: Tensor) -> Rule:
+        """The rule whose output is `norm` times this one's when its inputs are `norm` times as large."""
+        return self
+
+    def to(self: Rule, device: Any = None, dtype: torch.dtype | None = None) -> Rule:
+        """The rule with its tensors moved and cast."""
+        tensors = {f.name: v for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
+        return replace(
+            self, **{name: value.to(device=device, dtype=dtype) for name, value in tensors.items()}
+        )
+
+
+class _Competing(Activation):
+    """A rule that keeps a fixed number of candidates a token."""
+
+    compares_features = True
+
+    def winners(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        """Values and feature indices (n, k) of the candidates of each token."""
+        raise NotImplementedError
+
+    def __call__(self, linear: Tensor, b_enc: Tensor) -> Tensor:
+        values, features = self.winners(self.pre_activation(linear, b_enc))
+        return torch.zeros_like(linear).scatter_(-1, features, values)
+
+    def sparse(self, linear: Tensor, b_enc: Tensor) -> Triplets:
+        values, features = self.winners(self.pre_activation(linear, b_enc))
+        row, column = torch.nonzero(values, as_tuple=True)
+        return Triplets(row, features[row, column], values[row, column])
+
+
+@dataclass(frozen=True, eq=False)
+class TopK(_Competing):
+    """The k largest pre-activations of each token, then ReLU unless `relu` is off; ties as in torch.topk.
+
+    Attributes:
+        weight: (d_sae,) what features are multiplied by to be compared; their values stay as they are.
+    """
+
+    k: int
+    relu: bool = True
+    weight: Tensor | None = None
+
+    name = "topk"
+
+    def winners(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        compared = pre if self.weight is None else pre * self.weight
+        values, features = torch.topk(compared, min(self.k, pre.shape[-1]), dim=-1, sorted=False)
+        if self.weight is not None:
+            values = pre.gather(-1, features)
+        return (torch.relu(values) if self.relu else values), features
+
+    def scaled(self, norm: Tensor) -> "TopK":
+        return self if self.weight is None else replace(self, weight=self.weight / norm)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupMax(_Competing):
+    """Features in k equal groups of neighbours; the largest of each group fires, after ReLU."""
+
+    k: int
+
+    name = "groupmax"
+
+    def winners(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        d_sae = pre.shape[-1]
+        if self.k < 1 or d_sae % self.k:
+            raise SaeError(f"groupmax with k={self.k} can't divide {d_sae} features: k must divide d_sae")
+        values, inside = torch.relu(pre).unflatten(-1, (self.k, -1)).max(dim=-1)
+        return values, inside + torch.arange(0, d_sae, d_sae // self.k, device=pre.device)
+
+
+@dataclass(frozen=True, eq=False)
+class JumpReLU(Activation):
+    """ReLU(pre) where pre > threshold, else 0; `threshold` is (d_sae,) or a scalar tensor."""
+
+    threshold: Tensor
+
+    name = "jumprelu"
+
+    def silent(self, linear: Tensor, pre: Tensor) -> Tensor:
+        return pre <= self.threshold.clamp(min=0)
+
+    def scaled(self, norm: Tensor) -> "JumpReLU":
+        return replace(self, threshold=self.threshold * norm)
+
+
+@dataclass(frozen=True, eq=False)
+class Gated(Activation):
+    """ReLU(exp(r_mag) · linear + b_mag) where linear + b_gate > 0; b_mag is the SAE's `b_enc`."""
+
+    r_mag: Tensor
+    b_gate: Tensor
+
+    name = "gated"
+
+    def pre_activation(self, linear: Tensor, b_enc: Tensor) -> Tensor:
+        return linear * self.r_mag.exp() + b_enc
+
+    def silent(self, linear: Tensor, pre: Tensor) -> Tensor:
+        return (linear + self.b_gate <= 0) | (pre <= 0)
+
+    def scaled(self, norm: Tensor) -> "Gated":
+        return replace(self, b_gate=self.b_gate * norm)

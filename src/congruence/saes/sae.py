@@ -1,0 +1,190 @@
+"""`Sae`: one sparse autoencoder or transcoder, whatever trained it, in one orientation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from scipy import sparse
+from torch import Tensor
+
+from congruence.errors import SaeError
+from congruence.hook_names import HookPoint, parse_hook_name
+from congruence.saes.activation_functions import Activation
+from congruence.saes.input_scaling import InputScaling
+from congruence.saes.sparse_batches import encode_in_batches
+
+
+@dataclass(frozen=True, eq=False)
+class Sae:
+    """Encoder, activation rule and decoder of one dictionary of features.
+
+    encode(x) = activation(scale(x) - b_dec?, W_enc, b_enc); decode(f) = unscale(f @ W_dec + b_dec).
+
+    Attributes:
+        W_enc: (d_in, d_sae). W_dec: (d_sae, d_out), d_out = d_in unless it is a transcoder.
+        b_enc: (d_sae,). b_dec: (d_out,).
+        activation: the rule, with its thresholds or k.
+        architecture: relu, topk, batchtopk, jumprelu, gated, matryoshka, groupmax, transcoder or
+            skip_transcoder; a transcoder's rule is `activation.name`.
+        scaling: what is done to the input first.
+        subtract_b_dec: whether b_dec is taken off the input before the encoder.
+        rescale_by_decoder_norm: activations are multiplied by their decoder row's norm before the activation
+            rule and divided by it in decoding.
+        W_skip: (d_out, d_in) of a skip transcoder.
+        hook_name: where its input is read, as the file names it; hook_name_out: what a transcoder predicts.
+        format: registered name of the file format; path: the file it came from.
+        metadata: the file's own config, and whatever a reader inferred.
+    """
+
+    W_enc: Tensor
+    W_dec: Tensor
+    b_enc: Tensor
+    b_dec: Tensor
+    activation: Activation = field(default_factory=Activation)
+    architecture: str = "relu"
+    scaling: InputScaling = field(default_factory=InputScaling)
+    subtract_b_dec: bool = True
+    rescale_by_decoder_norm: bool = False
+    W_skip: Tensor | None = None
+    hook_name: str | None = None
+    hook_name_out: str | None = None
+    format: str | None = None
+    path: Path | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def d_in(self) -> int:
+        return self.W_enc.shape[0]
+
+    @property
+    def d_sae(self) -> int:
+        return self.W_enc.shape[1]
+
+    @property
+    def d_out(self) -> int:
+        return self.W_dec.shape[1]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.W_enc.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.W_enc.device
+
+    @property
+    def threshold(self) -> Tensor | None:
+        """(d_sae,) or scalar threshold of a JumpReLU, else None."""
+        return getattr(self.activation, "threshold", None)
+
+    @property
+    def k(self) -> int | None:
+        """Features that may fire on one token, of a TopK or GroupMax, else None."""
+        return getattr(self.activation, "k", None)
+
+    @property
+    def is_transcoder(self) -> bool:
+        """Whether its output predicts something else than its input."""
+        return self.architecture in ("transcoder", "skip_transcoder")
+
+    @property
+    def hook_point(self) -> HookPoint | None:
+        """`hook_name` as (layer, kind), None where it is missing or a module path of its own."""
+        return parse_hook_name(self.hook_name) if self.hook_name else None
+
+    @property
+    def layer(self) -> int | None:
+        """Block index that `hook_name` names."""
+        return self.hook_point.layer if self.hook_point else None
+
+    @torch.no_grad()
+    def encode(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*m f"]:
+        """Feature activations of each token, dense; for many tokens see :meth:`encode_csr`."""
+        return self.activation(*self.linear(x))
+
+    def encode_csr(self, x: Float[Tensor, "*n d"], *, batch_size: int | None = None) -> sparse.csr_array:
+        """Feature activations as float32 CSR (n, d_sae), never dense for more than one batch of tokens.
+
+        Args:
+            x: (n, d_in), on any device; batches are moved to the SAE's.
+            batch_size: tokens at a time; by default as many as make a dense batch of 64 MiB.
+        """
+        return encode_in_batches(self, x, batch_size=batch_size)
+
+    @torch.no_grad()
+    def pre_activation(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*m f"]:
+        """What the activation rule is applied to: dense, and signed."""
+        return self.activation.pre_activation(*self.linear(x))
+
+    @torch.no_grad()
+    def decode(self, f: Float[Tensor, "*n f"], x: Tensor | None = None) -> Float[Tensor, "*m e"]:
+        """Output for feature activations `f`, without a skip transcoder's skip path.
+
+        Args:
+            f: feature activations.
+            x: the inputs they came from; needed where each token was scaled by its own norm.
+
+        Raises:
+            SaeError: `x` is needed and missing.
+        """
+        if self.scaling.per_token and x is None and not self.is_transcoder:
+            raise SaeError(
+                f"this SAE scales each token by its own statistics ({self.scaling.name}): "
+                "give them back by sae.decode(f, x), or call sae.reconstruct(x)"
+            )
+        out = self._weighted(f) @ self.W_dec + self.b_dec
+        if self.is_transcoder:
+            return out
+        out = self.scaling.undo(out, None if x is None else self._prepared(x))
+        return out if x is None or x.shape[-1] == self.d_in else out.reshape(x.shape)
+
+    @torch.no_grad()
+    def reconstruct(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*m e"]:
+        """The SAE's output for an input: decode(encode(x)), and the skip path where there is one."""
+        out = self.decode(self.encode(x), x)
+        return out if self.W_skip is None else out + self._prepared(x) @ self.W_skip.T
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Sae":
+        """The same SAE with its tensors moved and cast."""
+        names = ("W_enc", "W_dec", "b_enc", "b_dec", "W_skip")
+        moved = {n: t.to(device=device, dtype=dtype) for n in names if (t := getattr(self, n)) is not None}
+        return replace(self, activation=self.activation.to(device, dtype), **moved)
+
+    def linear(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(input @ W_enc, b_enc), both times the decoder norms where the SAE was trained so."""
+        value = self.scaling(self._prepared(x))
+        linear = (value - self.b_dec if self.subtract_b_dec else value) @ self.W_enc
+        if not self.rescale_by_decoder_norm:
+            return linear, self.b_enc
+        norm = self.W_dec.norm(dim=-1)
+        return linear * norm, self.b_enc * norm
+
+    def _weighted(self, f: Tensor) -> Tensor:
+        f = f.to(device=self.device, dtype=self.dtype)
+        return f / self.W_dec.norm(dim=-1) if self.rescale_by_decoder_norm else f
+
+    def _prepared(self, x: Tensor) -> Tensor:
+        """The input on our device in our dtype, heads flattened."""
+        return self.flat_heads(x).to(device=self.device, dtype=self.dtype)
+
+    def flat_heads(self, x: Tensor) -> Tensor:
+        """The input with d_in last: (…, heads, d_head) of an SAE on attention heads is flattened.
+
+        Raises:
+            SaeError: it doesn't fit d_in.
+        """
+        if x.ndim > 2 and x.shape[-1] != self.d_in and x.shape[-1] * x.shape[-2] == self.d_in:
+            x = x.flatten(-2)
+        if x.ndim == 0 or x.shape[-1] != self.d_in:
+            raise SaeError(
+                f"input of shape {tuple(x.shape)} doesn't fit an SAE with d_in={self.d_in}: "
+                "is it an SAE of this model and hook?"
+            )
+        return x
+
+    def __repr__(self) -> str:
+        at = f" at {self.hook_name}" if self.hook_name else ""
+        return f"Sae({self.architecture}, d_in={self.d_in}, d_sae={self.d_sae}{at}, from {self.path})"

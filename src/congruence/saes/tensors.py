@@ -1,0 +1,106 @@
+"""Reading tensors and configs from files, with one clear line for each way in which they can be broken.
+
+Nothing is ever executed: pickles are read with `weights_only=True`, .npz files without pickled objects.
+"""
+
+import json
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from congruence.errors import SaeError
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        SaeError: the file is missing, isn't JSON, or holds something other than an object.
+    """
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SaeError(f"{path} doesn't exist: this SAE needs it to be read") from None
+    except (OSError, ValueError) as error:
+        raise SaeError(f"{path} isn't readable JSON ({error}): download it again") from error
+    if not isinstance(config, dict):
+        raise SaeError(f"{path} holds a {type(config).__name__}, not a JSON object: is it an SAE's config?")
+    return config
+
+
+def read_tensors(path: Path) -> dict[str, Any]:
+    """The tensors of a .safetensors, .npz or torch file, by name; a torch file may hold plain values too.
+
+    Raises:
+        SaeError: the file is missing, truncated, or holds anything but data.
+    """
+    if not path.is_file():
+        raise SaeError(f"{path} doesn't exist: this SAE needs it to be read")
+    readers = {".safetensors": _read_safetensors, ".npz": _read_npz}
+    return readers.get(path.suffix, _read_torch)(path)
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise SaeError(
+            f"{path} isn't a whole safetensors file ({_line(error)}): download it again"
+        ) from error
+
+
+def _read_npz(path: Path) -> dict[str, Tensor]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: torch.from_numpy(np.ascontiguousarray(arrays[name])) for name in arrays.files}
+    except (OSError, ValueError, EOFError, TypeError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        raise SaeError(
+            f"{path} isn't a whole .npz file of plain arrays ({_line(error)}): download it again"
+        ) from error
+
+
+def _read_torch(path: Path) -> dict[str, Any]:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise SaeError(
+            f"{path} holds more than tensors and plain values, and running code from a pickle is refused "
+            f"({_line(error)}): save its state_dict alone"
+        ) from error
+    except Exception as error:  # torch.load raises anything from EOFError to RuntimeError on broken bytes
+        raise SaeError(f"{path} isn't a whole torch file ({_line(error)}): download it again") from error
+    if not isinstance(state, Mapping):
+        raise SaeError(f"{path} holds a {type(state).__name__}, not named tensors: save its state_dict")
+    return {str(name): value for name, value in state.items()}
+
+
+def take(tensors: Mapping[str, Any], name: str, path: Path | None) -> Tensor:
+    """The tensor of that name.
+
+    Raises:
+        SaeError: it is missing, or isn't a tensor.
+    """
+    value = tensors.get(name)
+    if isinstance(value, Tensor):
+        return value
+    if value is not None:
+        raise SaeError(f"{path}: {name!r} is a {type(value).__name__}, not a tensor: is the file whole?")
+    raise SaeError(
+        f"{path} has no tensor {name!r}, only {', '.join(sorted(tensors)) or 'none'}: is the file whole?"
+    )
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 160 else text[:157] + "..."

@@ -1,0 +1,77 @@
+"""Random re-pairings that depend on a seed and the number of the draw, and on nothing else.
+
+Draw d of one seed is one random permutation of all whole numbers, cut down to the first n: cells of equal
+size get the same permutation, and a larger cell's differs from a smaller one's only by the rows put in.
+So draws are synchronised over a grid, wherever and in whatever order its cells are computed.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+from jaxtyping import Int
+
+from congruence.errors import InputError
+from congruence.rng import derive_seed
+
+
+def seed_of(rng: Any) -> int:
+    """The integer that draws derive from: `rng` itself, or one number drawn from a generator.
+
+    Raises:
+        InputError: `rng` is neither a whole number of at least 0 nor a numpy Generator.
+    """
+    if isinstance(rng, np.random.Generator):
+        return int(rng.integers(2**63))
+    if isinstance(rng, int | np.integer) and not isinstance(rng, bool) and rng >= 0:
+        return int(rng)
+    raise InputError(f"rng={rng!r}: pass a seed (a whole number from 0) or numpy.random.default_rng(seed)")
+
+
+def permutations_for(seed: int, draws: int | range, n: int) -> Int[np.ndarray, "m n"]:
+    """The re-pairings of n rows for draws 0 … draws−1, or those of a range of draws.
+
+    Inside-out shuffles driven by a SplitMix64 stream for each draw (Steele, Lea and Flood 2014).
+
+    Args:
+        seed: what all draws derive from.
+        draws: how many, or which.
+        n: rows to permute.
+
+    Returns:
+        (draws, n) int64; each row is a permutation of 0 … n−1.
+
+    >>> small, large = permutations_for(0, 2, 5), permutations_for(0, 2, 6)
+    >>> small.shape, large.shape
+    ((2, 5), (2, 6))
+    >>> bool((permutations_for(0, range(1, 2), 5)[0] == small[1]).all())
+    True
+    """
+    numbers = draws if isinstance(draws, range) else range(draws)
+    keys = np.array([derive_seed(seed, "draw", number) for number in numbers], dtype=np.uint64)
+    return _shuffles(keys, n)
+
+
+def check_draws(draws: Any) -> int:
+    """`draws` as an int of at least 1."""
+    if not isinstance(draws, int | np.integer) or isinstance(draws, bool) or draws < 1:
+        raise InputError(f"draws={draws!r}: use a whole number of at least 1, such as 1000")
+    return int(draws)
+
+
+@numba.njit(nogil=True, cache=True)
+def _shuffles(keys, n):
+    out = np.empty((len(keys), n), dtype=np.int64)
+    for d in range(len(keys)):
+        state = keys[d]
+        row = out[d]
+        for i in range(n):
+            state += np.uint64(0x9E3779B97F4A7C15)
+            bits = state
+            bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            bits = bits ^ (bits >> np.uint64(31))
+            j = int(np.float64(bits >> np.uint64(11)) * 2.0**-53 * (i + 1))
+            row[i] = row[j]
+            row[j] = i
+    return out

@@ -1,0 +1,92 @@
+"""From an observed score and null scores to p, z and the chance-corrected score."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from congruence.errors import InputError
+from congruence.types import Alternative, NullTest, Score
+
+LEVELS = (0.05, 0.5, 0.95)
+ALTERNATIVES = ("greater", "less", "two-sided")
+
+
+def summarise(
+    observed: Score,
+    scores: Float[np.ndarray, " m"],
+    *,
+    measure: str,
+    null: str,
+    alternative: Alternative = "greater",
+    seed: int | None = None,
+    resolution: float = 0.0,
+    p: float | None = None,
+) -> NullTest:
+    """The record of one test.
+
+    Args:
+        observed: the score of the real pairs.
+        scores: (m,) null scores.
+        measure, null: names.
+        alternative: which scores are extreme.
+        seed: what the draws derive from.
+        resolution: relative difference below which two scores are a tie.
+        p: a p-value found by other means (early stopping).
+    """
+    value = float(observed)
+    if not np.isfinite(value):
+        raise InputError(f"{measure} gives {value} for the observed pairs: there is nothing to test")
+    if bad := int((~np.isfinite(scores)).sum()):
+        raise InputError(f"{measure} gives NaN in {bad} of {len(scores)} draws of {null!r}: use more pairs")
+    tie = resolution * max(abs(value), float(np.abs(scores).max()))
+    mean, spread = float(scores.mean()), float(scores.std(ddof=1)) if len(scores) > 1 else 0.0
+    return NullTest(
+        measure=measure,
+        null=null,
+        observed=value,
+        scores=scores,
+        null_mean=mean,
+        null_std=spread,
+        quantiles={level: float(q) for level, q in zip(LEVELS, np.quantile(scores, LEVELS), strict=True)},
+        z=(value - mean) / spread if spread > tie else float("nan"),
+        p=p_value(value, scores, alternative=alternative, tie=tie) if p is None else p,
+        corrected=corrected(value, mean),
+        alternative=alternative,
+        seed=seed,
+        score=observed,
+    )
+
+
+def p_value(
+    observed: float,
+    scores: Float[np.ndarray, " m"],
+    *,
+    alternative: Alternative = "greater",
+    tie: float = 0.0,
+) -> float:
+    """(1 + #{null at least as extreme}) / (1 + m); two-sided: twice the smaller side, at most 1.
+
+    Source: Phipson and Smyth 2010.
+
+    >>> p_value(3.0, np.array([1.0, 2.0, 3.0]))
+    0.5
+    """
+    above = (1 + int(at_least(scores, observed, tie).sum())) / (1 + len(scores))
+    below = (1 + int(at_least(-scores, -observed, tie).sum())) / (1 + len(scores))
+    if alternative == "two-sided":
+        return min(1.0, 2 * min(above, below))
+    return above if alternative == "greater" else below
+
+
+def at_least(scores: Float[np.ndarray, " m"], observed: float, tie: float) -> Bool[np.ndarray, " m"]:
+    """Which scores reach the observed one; one that differs only by rounding reaches it."""
+    return scores >= observed - tie
+
+
+def corrected(observed: float, null_mean: float) -> float:
+    """(s − null mean) / (1 − null mean): 0 at chance, 1 where the measure is 1; NaN where chance is 1.
+
+    >>> corrected(0.625, 0.25)
+    0.5
+    """
+    room = 1 - null_mean
+    return (observed - null_mean) / room if room > 1e-6 else float("nan")

@@ -1,0 +1,151 @@
+"""Tiles of the full similarity matrix as matrix products of scaled features."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from congruence.errors import ConfigError, unknown_name
+from congruence.stats.kernels_dense import standardise
+from congruence.stats.kernels_scan import DISTANCE, RATIO
+from congruence.stats.prepared import PreparedActs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PRECISIONS = {"float32": "highest", "tf32": "high", "bfloat16": "highest"}
+_LOAD_VALUES = 1 << 24
+# Longer sums of float32 products drift by some 1e-5 where all are of one sign.
+_RUN = 1 << 13
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some features of one side, ready to multiply.
+
+    Attributes:
+        kind: how similarity follows from the products (see `scaling`).
+        features: (f,) which.
+        scaled: (n, f) centred and scaled activations; None where only firings count.
+        fires: (n, f) 1 where the feature fires; None where co-firings don't matter.
+        firings: (f,) on the same device.
+        square_sum: (f,) of `scaled`, where distances need it.
+    """
+
+    kind: int
+    features: np.ndarray
+    scaled: "Tensor | None"
+    fires: "Tensor | None"
+    firings: "Tensor"
+    square_sum: "Tensor | None"
+
+    def part(self, part: slice) -> "Group":
+        """A run of the features."""
+        return replace(
+            self,
+            features=self.features[part],
+            scaled=None if self.scaled is None else self.scaled[:, part],
+            fires=None if self.fires is None else self.fires[:, part],
+            firings=self.firings[part],
+            square_sum=None if self.square_sum is None else self.square_sum[part],
+        )
+
+
+def load_group(
+    side: PreparedActs, features: np.ndarray, *, measure: str, fires: bool, device: str, precision: str
+) -> Group:
+    """Scale some features of a side and move them to the device."""
+    import torch
+
+    moments, scaling = side.moments, side.scaling(measure)
+    centre = moments.mean if measure == "pearson" else np.zeros(len(moments))
+    # The square of a distance loses half of its digits where two features are nearly equal.
+    dtype = np.float64 if scaling.kind == DISTANCE else np.float32
+    scaled = firing = None
+    if scaling.kind != RATIO:
+        scaled = _load(side, features, centre, scaling.scale, dtype).to(device)
+        scaled = scaled.bfloat16() if precision == "bfloat16" and dtype == np.float32 else scaled
+    if fires or scaling.kind == RATIO:
+        firing = (
+            _load(side, features, np.zeros(len(moments)), np.ones(len(moments)), np.float32) != 0
+        ).float()
+        firing = firing.to(device)
+    return Group(
+        kind=scaling.kind,
+        features=features,
+        scaled=scaled,
+        fires=firing,
+        firings=torch.as_tensor(moments.firings[features], dtype=torch.float64, device=device),
+        square_sum=None if scaled is None or scaling.kind != DISTANCE else scaled.square().sum(dim=0),
+    )
+
+
+def tile(a: Group, b: Group, *, fewest: int) -> "Tensor":
+    """Similarities of every feature of `a` with every one of `b`; -inf where they co-fire on fewer tokens."""
+    import torch
+
+    if a.scaled is None or b.scaled is None:
+        both = cofirings(a, b)
+        values = both / (a.firings[:, None] + b.firings - both)
+    else:
+        values = _product(a.scaled, b.scaled)
+    if a.square_sum is not None and b.square_sum is not None:
+        values = 2 * values - a.square_sum[:, None] - b.square_sum
+    if fewest:
+        values.masked_fill_(cofirings(a, b) < fewest, -torch.inf)
+    return values
+
+
+def _product(a: "Tensor", b: "Tensor") -> "Tensor":
+    """a^T b; sums over more than `_RUN` tokens are added up in float64, run by run."""
+    import torch
+
+    values = a[:_RUN].T @ b[:_RUN]
+    values = values.float() if values.dtype == torch.bfloat16 else values
+    if len(a) <= _RUN:
+        return values
+    values = values.double()
+    for start in range(_RUN, len(a), _RUN):
+        values += a[start : start + _RUN].T @ b[start : start + _RUN]
+    return values
+
+
+def cofirings(a: Group, b: Group) -> "Tensor":
+    """Tokens on which every feature of `a` fires together with every one of `b`."""
+    assert a.fires is not None
+    assert b.fires is not None
+    return a.fires.T @ b.fires
+
+
+@contextmanager
+def matmul_precision(precision: str) -> Iterator[None]:
+    """Products in the precision asked for, whatever the process had set; ``float32`` admits no TF32.
+
+    Raises:
+        ConfigError: no such precision.
+    """
+    import torch
+
+    if precision not in PRECISIONS:
+        raise ConfigError(unknown_name("precision", precision, PRECISIONS))
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(PRECISIONS[precision])
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _load(
+    side: PreparedActs, features: np.ndarray, centre: np.ndarray, scale: np.ndarray, dtype: type
+) -> "Tensor":
+    import torch
+
+    out = np.empty((side.shape[0], len(features)), dtype)
+    start = 0
+    for block in side.source.dense_blocks(max(1, _LOAD_VALUES // max(1, side.shape[1]))):
+        standardise(block, features, centre, scale, out[start : start + len(block)])
+        start += len(block)
+    return torch.from_numpy(out)

@@ -1,0 +1,163 @@
+"""Compiled search of accumulator rows for best partners and for pairs above a threshold."""
+# ruff: noqa: PLR0917 - numba takes no keyword-only arguments
+
+import numpy as np
+from numba import njit
+
+from congruence.stats.kernels_accumulate import ROUND, STEP, accumulate_packed, accumulate_plain
+from congruence.stats.kernels_partners import insert
+
+# How similarity comes out of sums and counts.
+LINEAR, RATIO, DISTANCE = 0, 1, 2
+BLOCK = np.uint64(64)
+# Cells are indexed by unsigned integers: a signed index may be negative, and checking that stops the compiler
+# from using vector instructions. For the same reason no slice is made inside a loop.
+
+
+@njit(cache=True, nogil=True)
+def _add_up(c, kind, columns, rows, packed, sums, counts):
+    col_ptr, col_fire, token, value = columns
+    if kind == DISTANCE:
+        accumulate_plain(col_ptr[c], col_ptr[c + 1], token, value, rows, sums, counts)
+    else:
+        accumulate_packed(col_ptr[c], col_fire[c], col_ptr[c + 1], token, value, rows, packed, sums, counts)
+
+
+@njit(cache=True, nogil=True)
+def _similarity(kind, x, s, n, firings, shift, extra, weight, firings_b):
+    """(similarity, co-firings) of one cell: packed x, or s and n where they are kept apart.
+
+    LINEAR s - shift * weight - extra; RATIO n / (k_a + k_b - n); DISTANCE 2 s - shift * weight - extra.
+    """
+    if kind == DISTANCE:
+        return 2.0 * s - shift * weight - extra, n
+    n = (x * (1.0 / STEP) + ROUND) - ROUND
+    if kind == RATIO:
+        return n / (firings + firings_b - n), n
+    return (x - STEP * n) - shift * weight - extra, n
+
+
+@njit(cache=True, nogil=True)
+def _any_reaches(b, packed, shift, extra, weight, floor, fewest, threshold):
+    """Whether a cell of a LINEAR block reaches its row's or its column's k-th best; eight cells at a time."""
+    reached = 0
+    for j in range(b, b + BLOCK):
+        c = (packed[j] * (1.0 / STEP) + ROUND) - ROUND
+        v = (packed[j] - STEP * c) - shift * weight[j] - extra
+        reached |= ((v >= floor) | (v >= threshold[j])) & (c >= fewest)
+    return reached != 0
+
+
+@njit(cache=True, nogil=True)
+def _offer(
+    b, end, c, kind, packed, sums, counts, firings, shift, extra, index_a, firings_b, weight, index_b, fewest,
+    values_a, indices_a, counts_a, values_b, indices_b, counts_b, threshold,
+):  # fmt: skip
+    """Offer the cells b..end of A column c to both sides' lists."""
+    last = values_a.shape[1] - 1
+    floor = values_a[c, last]
+    for j in range(b, end):
+        v, n = _similarity(
+            kind, packed[j], sums[j], counts[j], firings, shift, extra, weight[j], firings_b[j]
+        )
+        if n < fewest or not (v >= floor or v >= threshold[j]):
+            continue
+        insert(values_a, indices_a, counts_a, c, v, index_b[j], n)
+        floor = values_a[c, last]
+        if v >= threshold[j]:
+            insert(values_b, indices_b, counts_b, j, v, index_a, n)
+            threshold[j] = max(threshold[j], values_b[j, last])
+
+
+@njit(cache=True, nogil=True)
+def best_partners(lo, hi, kind, fewest, columns, rows, side_a, side_b, best_a, best_b, threshold):
+    """Best partners, both ways, of the A columns lo..hi among the B columns of a block.
+
+    columns, rows: the arrays of the layouts of A and B.
+    side_a: (firings, shift, extra, original index) of each A column.
+    side_b: (firings, weight, original index) of each B column, the first two padded to whole blocks.
+    best_a, best_b: (values, indices, counts), each (columns, k); best_b is this thread's own.
+    threshold: a lower bound of the k-th best value of each B column, padded with +inf. Threads share it: it
+    only spares candidates that can't stay, so a race on it changes no answer.
+    """
+    firings, shift, extra, index_a = side_a
+    firings_b, weight, index_b = side_b
+    values_a, indices_a, counts_a = best_a
+    values_b, indices_b, counts_b = best_b
+    n_b, last = np.uint64(len(index_b)), values_a.shape[1] - 1
+    packed, sums, counts = np.zeros(len(weight)), np.zeros(len(weight)), np.zeros(len(weight))
+    for c in range(lo, hi):
+        _add_up(c, kind, columns, rows, packed, sums, counts)
+        b = np.uint64(0)
+        while b < n_b:
+            if kind != LINEAR or _any_reaches(
+                b, packed, shift[c], extra[c], weight, values_a[c, last], fewest, threshold
+            ):
+                _offer(
+                    b, min(b + BLOCK, n_b), c, kind, packed, sums, counts, firings[c], shift[c], extra[c],
+                    index_a[c], firings_b, weight, index_b, fewest, values_a, indices_a, counts_a, values_b,
+                    indices_b, counts_b, threshold,
+                )  # fmt: skip
+            for j in range(b, b + BLOCK):
+                packed[j] = 0.0
+            b += BLOCK
+        if kind == DISTANCE:
+            sums[:] = 0.0
+            counts[:] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def pairs_above(
+    lo, hi, kind, fewest, least, columns, rows, side_a, side_b, out_column, out_rank, out_value, out_count
+):
+    """List the pairs of A columns lo..hi with at least `fewest` co-firings and similarity at least `least`.
+
+    Stops before a column that might not fit. Returns (the column to go on with, pairs written).
+    """
+    firings, shift, extra, _ = side_a
+    firings_b, weight, index_b = side_b
+    n_b = np.uint64(len(index_b))
+    packed, sums, counts = np.zeros(len(weight)), np.zeros(len(weight)), np.zeros(len(weight))
+    at = 0
+    for c in range(lo, hi):
+        if at + len(index_b) > len(out_rank):
+            return c, at
+        _add_up(c, kind, columns, rows, packed, sums, counts)
+        for j in range(np.uint64(0), n_b):
+            v, n = _similarity(
+                kind, packed[j], sums[j], counts[j], firings[c], shift[c], extra[c], weight[j], firings_b[j]
+            )
+            if v >= least and n >= fewest:
+                out_column[at], out_rank[at], out_value[at], out_count[at] = c, j, v, n
+                at += 1
+        packed[:] = 0.0
+        if kind == DISTANCE:
+            sums[:] = 0.0
+            counts[:] = 0.0
+    return hi, at
+
+
+@njit(cache=True, nogil=True)
+def best_reduced(lo, hi, kind, root, least, columns, rows, side_a, side_b, prices, values, indices, counts):
+    """For each A column lo..hi the B columns of greatest similarity less both prices, from `least` on.
+
+    prices: (A columns,) and (B columns,). root: take minus the root of minus the similarity first.
+    """
+    firings, shift, extra, _ = side_a
+    firings_b, weight, index_b = side_b
+    price_a, price_b = prices
+    n_b = np.uint64(len(index_b))
+    packed, sums, counted = np.zeros(len(weight)), np.zeros(len(weight)), np.zeros(len(weight))
+    for c in range(lo, hi):
+        _add_up(c, kind, columns, rows, packed, sums, counted)
+        for j in range(np.uint64(0), n_b):
+            v, n = _similarity(
+                kind, packed[j], sums[j], counted[j], firings[c], shift[c], extra[c], weight[j], firings_b[j]
+            )
+            v = (0.0 - np.sqrt(max(-v, 0.0)) if root else v) - price_a[c] - price_b[j]
+            if v >= least:
+                insert(values, indices, counts, c, v, index_b[j], n)
+        packed[:] = 0.0
+        if kind == DISTANCE:
+            sums[:] = 0.0
+            counted[:] = 0.0

@@ -1,0 +1,123 @@
+"""Scaled activations laid out by token (rows) and by feature (columns), for the co-activation kernel."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from congruence.stats.kernels_layout import count_rows, count_silent, fill_columns, fill_rows, fill_silent
+from congruence.stats.moments import Moments
+from congruence.stats.scaling import Scaling
+from congruence.stats.sources import Source
+
+Part = tuple[np.ndarray, tuple[np.ndarray, ...]]
+"""Features, and the arrays a kernel reads of them by token."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Entries of some features by token, in parts of at most `part_size` features.
+
+    Attributes:
+        features: (f,) the features, in order of rank; part i holds those from i * part_size on.
+        part_size: features in a part.
+        pointer: (parts, n + 1) where each token's entries begin in `rank` and `value`.
+        fire_end: (parts, n) where those that fire end; behind them stand entries due to centring alone.
+        rank: (entries,) uint16 place of the feature within its part.
+        value: (entries,) float32 scaled activation.
+    """
+
+    features: np.ndarray
+    part_size: int
+    pointer: np.ndarray
+    fire_end: np.ndarray
+    rank: np.ndarray
+    value: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pointer)
+
+    def part(self, i: int) -> Part:
+        """Part i: its features, and the arrays its kernel reads."""
+        features = self.features[i * self.part_size : (i + 1) * self.part_size]
+        return features, (self.pointer[i], self.fire_end[i], self.rank, self.value)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Entries of some features by feature, firing tokens first, then those due to centring alone.
+
+    Attributes:
+        features: (f,) the features, in the order of the columns.
+        pointer: (f + 1,) where each column begins; fire_end: (f,) where its firing tokens end.
+        token: (entries,) uint32; value: (entries,) float32 scaled activation.
+    """
+
+    features: np.ndarray
+    pointer: np.ndarray
+    fire_end: np.ndarray
+    token: np.ndarray
+    value: np.ndarray
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What the kernels read."""
+        return self.pointer, self.fire_end, self.token, self.value
+
+
+def build_rows(
+    source: Source, moments: Moments, scaling: Scaling, features: np.ndarray, part_size: int
+) -> Rows:
+    """Lay out the given features by token, in two passes over the source."""
+    parts = max(1, -(-len(features) // part_size))
+    order = np.arange(len(features))
+    part = _lookup(features, order // part_size, len(moments), np.int32)
+    place = _lookup(features, order % part_size, len(moments), np.uint16)
+    centred = features[scaling.centre[features] != 0]
+    pointer = np.zeros((parts, moments.n + 1), np.int64)
+    for start, indptr, indices, _ in _blocks(source):
+        count_rows(start, indptr, indices, part, pointer)
+        if len(centred):
+            count_silent(start, indptr, indices, part, centred, pointer)
+    # Parts lie one behind the other.
+    np.cumsum(pointer[:, 1:], axis=1, out=pointer[:, 1:])
+    pointer += np.concatenate([[0], np.cumsum(pointer[:-1, -1])])[:, None]
+    fire_end = np.zeros((parts, moments.n), np.int64)
+    rank, value = np.empty(pointer[-1, -1], np.uint16), np.empty(pointer[-1, -1], np.float32)
+    for start, indptr, indices, data in _blocks(source):
+        fill_rows(
+            start, indptr, indices, data, part, place, scaling.centre, scaling.scale, centred, pointer,
+            fire_end, rank, value,
+        )  # fmt: skip
+    return Rows(features, part_size, pointer, fire_end, rank, value)
+
+
+def build_columns(source: Source, moments: Moments, scaling: Scaling, features: np.ndarray) -> Columns:
+    """Lay out the given features by feature, in the order of `features`, in one pass over the source."""
+    column = _lookup(features, np.arange(len(features)), len(moments), np.int32)
+    centred = scaling.centre[features] != 0
+    pointer = np.zeros(len(features) + 1, np.int64)
+    np.cumsum(np.where(centred, moments.n, moments.firings[features]), out=pointer[1:])
+    token, value = np.empty(pointer[-1], np.uint32), np.empty(pointer[-1], np.float32)
+    write_at = pointer[:-1].copy()
+    for start, indptr, indices, data in _blocks(source):
+        fill_columns(
+            start, indptr, indices, data, column, scaling.centre, scaling.scale, write_at, token, value
+        )
+    for c in np.flatnonzero(centred):
+        silent = -scaling.centre[features[c]] * scaling.scale[features[c]]
+        fill_silent(moments.n, pointer[c], write_at[c], pointer[c + 1], silent, token, value)
+    return Columns(features, pointer, write_at, token, value)
+
+
+def _blocks(source: Source) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    start = 0
+    for tokens, block in source.blocks():
+        yield start, block.indptr.astype(np.int64, copy=False), block.indices, block.data
+        start += len(tokens)
+
+
+def _lookup(features: np.ndarray, places: np.ndarray, n_features: int, dtype: type) -> np.ndarray:
+    table = np.full(n_features, -1 if dtype is np.int32 else 0, dtype)
+    table[features] = places
+    return table

@@ -1,0 +1,104 @@
+"""Correlations of given pairs under many weightings of the documents, from one pass over the activations."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from congruence.errors import InputError
+from congruence.stats.correlation import prepare_pair
+from congruence.stats.documents import kept_offsets
+from congruence.stats.kernels_documents import feature_sums, pair_sums
+from congruence.stats.layout import Columns, build_columns
+from congruence.stats.prepared import PreparedActs
+
+_SUMS_AT_ONCE = 1 << 22
+
+
+def pair_correlations(
+    acts_a: Any,
+    acts_b: Any,
+    feature_a: Int[np.ndarray, " p"],
+    feature_b: Int[np.ndarray, " p"],
+    *,
+    weights: Float[np.ndarray, "draws documents"],
+    document_offsets: np.ndarray | None = None,
+) -> Float[np.ndarray, "draws p"]:
+    """Pearson r of each pair when document d counts weights[draw, d] times.
+
+    With :func:`half_weights` the pairs found on half of the documents are held against the other half; with
+    :func:`bootstrap_weights` the draws are a bootstrap by document. The sums of x, x^2, y, y^2 and x y by
+    document are taken once for all draws.
+
+    Args:
+        acts_a, acts_b: (n, f) and (n, g) activations, as for :func:`correlate`.
+        feature_a, feature_b: (p,) the pairs.
+        weights: (draws, documents) how often each document counts.
+        document_offsets: (documents + 1,) first row of each document, and n at the end; needless where the
+            activations bring their own.
+
+    Returns:
+        (draws, p) r; NaN where a feature doesn't vary in a draw.
+
+    Raises:
+        InputError: nobody says where documents begin, or `weights` is for another number of them.
+    """
+    a, b = prepare_pair(acts_a, acts_b)
+    offsets = offsets_of(a, b, document_offsets)
+    if weights.shape[1] != len(offsets) - 1:
+        raise InputError(f"weights are for {weights.shape[1]} documents: there are {len(offsets) - 1}")
+    document = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    order = np.argsort(feature_a, kind="stable")
+    columns_a, place_a = _columns(a, feature_a[order])
+    columns_b, place_b = _columns(b, feature_b[order])
+    sums_a, sums_b = _weighted(columns_a, document, weights), _weighted(columns_b, document, weights)
+    out = np.empty((len(weights), len(feature_a)))
+    step = max(1, _SUMS_AT_ONCE // len(offsets))
+    for start in range(0, len(order), step):
+        chunk = slice(start, start + step)
+        products = np.zeros((len(order[chunk]), len(offsets) - 1))
+        pair_sums(place_a[chunk], place_b[chunk], _arrays(columns_a), _arrays(columns_b), document, products)
+        own_a, own_b = sums_a[:, :, place_a[chunk]], sums_b[:, :, place_b[chunk]]
+        out[:, order[chunk]] = _r(weights @ products.T, own_a, own_b, weights @ np.diff(offsets))
+    return out
+
+
+def offsets_of(a: PreparedActs, b: PreparedActs, given: np.ndarray | None = None) -> np.ndarray:
+    """Where the documents begin, from whoever knows.
+
+    Raises:
+        InputError: nobody does, or what is given doesn't fit.
+    """
+    offsets = kept_offsets(given, None, a.shape[0])
+    for known in (offsets, a.document_offsets, b.document_offsets):
+        if known is not None:
+            return known
+    raise InputError("document_offsets is missing: give the first row of each document, and n at the end")
+
+
+def _columns(side: PreparedActs, wanted: np.ndarray) -> tuple[Columns, np.ndarray]:
+    """The columns of the features wanted, each once, and the place of each wanted one among them."""
+    features, place = np.unique(wanted, return_inverse=True)
+    return build_columns(side.source, side.moments, side.scaling("pearson"), features), place
+
+
+def _arrays(columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return columns.pointer, columns.token, columns.value
+
+
+def _weighted(columns: Columns, document: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(2, draws, features) weighted sums of x and of x^2."""
+    shape = (len(columns.features), weights.shape[1])
+    sums, squares = np.zeros(shape), np.zeros(shape)
+    feature_sums(*_arrays(columns), document, sums, squares)
+    return np.stack([weights @ sums.T, weights @ squares.T])
+
+
+def _r(products: np.ndarray, own_a: np.ndarray, own_b: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    n = tokens[:, None]
+    covariance = n * products - own_a[0] * own_b[0]
+    variance_a, variance_b = (n * own[1] - own[0] ** 2 for own in (own_a, own_b))
+    # What is left of equal numbers after rounding is no variance.
+    varies = (variance_a > 1e-12 * n * own_a[1]) & (variance_b > 1e-12 * n * own_b[1])
+    scale = np.sqrt(variance_a * variance_b, where=varies, out=np.ones_like(covariance))
+    return np.where(varies, np.clip(covariance / scale, -1.0, 1.0), np.nan)

@@ -1,0 +1,105 @@
+"""One side, prepared once and correlated with as many others as wanted."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from congruence.errors import InputError
+from congruence.stats.documents import kept_offsets
+from congruence.stats.layout import Columns, Rows, build_columns, build_rows
+from congruence.stats.moments import Moments, moments_of
+from congruence.stats.scaling import Scaling, scaling_of
+from congruence.stats.sources import Source, open_source
+
+
+class PreparedActs:
+    """Activations of one layer with their moments, and the layouts of the last measure used.
+
+    A grid over layer pairs prepares each layer once: :func:`congruence.stats.correlate` takes these in place
+    of the activations and recomputes nothing.
+
+    Attributes:
+        source: the activations.
+        moments: per-feature statistics.
+        document_offsets: (documents + 1,) first kept token of each document, and n at the end; None where
+            nobody said.
+    """
+
+    def __init__(self, source: Source, moments: Moments, document_offsets: np.ndarray | None = None) -> None:
+        self.source = source
+        self.moments = moments
+        self.document_offsets = document_offsets
+        self._layouts: dict[tuple[str, str, int], Any] = {}
+        self._scalings: dict[str, Scaling] = {}
+        varying = np.flatnonzero(~moments.constant)
+        self._varying = varying[np.argsort(moments.firings[varying], kind="stable")]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(tokens kept, features)."""
+        return self.source.n, self.source.n_features
+
+    @property
+    def varying(self) -> np.ndarray:
+        """The features that vary, the rarest first.
+
+        Rare features have the highest correlations by chance: met first, they raise the bar for the rest.
+        Features that fire often end up side by side, where the accumulators stay in the nearest cache.
+        """
+        return self._varying
+
+    def scaling(self, measure: str) -> Scaling:
+        """How the measure scales this side."""
+        if measure not in self._scalings:
+            self._scalings[measure] = scaling_of(measure, self.moments, self.source)
+        return self._scalings[measure]
+
+    def rows(self, measure: str, part_size: int) -> Rows:
+        """All varying features laid out by token, kept for the next pair."""
+        key = ("rows", measure, part_size)
+        return self._kept(
+            key, lambda: build_rows(self.source, self.moments, self.scaling(measure), self.varying, part_size)
+        )
+
+    def columns(self, measure: str) -> Columns:
+        """All varying features laid out by feature, kept for the next pair."""
+        key = ("columns", measure, 0)
+        return self._kept(
+            key, lambda: build_columns(self.source, self.moments, self.scaling(measure), self.varying)
+        )
+
+    def _kept(self, key: tuple[str, str, int], build: Callable[[], Any]) -> Any:
+        if key not in self._layouts:
+            # One layout of each kind, or a run over several measures would hold them all.
+            self._layouts = {old: layout for old, layout in self._layouts.items() if old[0] != key[0]}
+            self._layouts[key] = build()
+        return self._layouts[key]
+
+
+def prepare(
+    acts: Any, *, mask: np.ndarray | None = None, document_offsets: np.ndarray | None = None
+) -> PreparedActs:
+    """Moments of one side, and a place for what correlating it needs.
+
+    Args:
+        acts: (n, f) scipy sparse, stored activations, or dense; a PreparedActs is returned as it is.
+        mask: (n,) bool, the tokens to keep.
+        document_offsets: (documents + 1,) first row of each document, and n at the end, for what goes by
+            documents; stored activations bring their own.
+
+    Raises:
+        InputError: not activations, or `mask` or `document_offsets` doesn't fit them.
+    """
+    if isinstance(acts, PreparedActs):
+        if mask is not None:
+            raise InputError("mask is given for a side that is already prepared: give it to prepare instead")
+        return acts
+    source = open_source(acts, mask)
+    offsets = getattr(acts, "document_offsets", None) if document_offsets is None else document_offsets
+    return PreparedActs(source, moments_of(source), kept_offsets(offsets, mask, acts.shape[0]))
+
+
+def layer_statistics(acts: Any, *, mask: np.ndarray | None = None) -> Moments:
+    """Firing counts, means and deviations of one layer's features, in one pass."""
+    return prepare(acts, mask=mask).moments

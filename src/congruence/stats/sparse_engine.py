@@ -1,0 +1,208 @@
+"""Best partners from the co-activations alone: parallel over A features, in parts of B features."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from congruence.stats.kernels_partners import insert_all
+from congruence.stats.kernels_scan import BLOCK, best_partners
+from congruence.stats.layout import Columns, Part, Rows, build_columns, build_rows
+from congruence.stats.prepared import PreparedActs
+from congruence.stats.records import BestPartners
+from congruence.stats.scaling import readable
+
+# 32,768 accumulators, means and thresholds of eight bytes are what a core's second cache holds.
+PART_SIZE = 32_768
+_CHUNKS_PER_THREAD = 16
+# Entries of one side laid out at a time (6 to 8 bytes each): what bounds the memory of an out-of-core run.
+GROUP_ENTRIES = 1 << 28
+
+Lists = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""(values, indices, counts), each (features, k), best first."""
+
+
+@dataclass(frozen=True)
+class SparseJob:
+    """What is asked of the sparse engine.
+
+    Attributes:
+        a, b: the two sides.
+        features_a, features_b: the features that take part, all of them varying; None for all that vary.
+        measure: similarity.
+        fewest: co-firings a pair must have; 0 admits pairs that never fire together.
+        part_size: B features handled at once, at most 65,536.
+        threads: threads to use.
+    """
+
+    a: PreparedActs
+    b: PreparedActs
+    measure: str
+    features_a: np.ndarray | None = None
+    features_b: np.ndarray | None = None
+    fewest: int = 0
+    part_size: int = PART_SIZE
+    threads: int = 1
+
+    def column_groups(self) -> Iterator[Columns]:
+        """A's features by column, as many at a time as memory allows."""
+        order = self.a.varying if self.features_a is None else self.features_a
+        groups = _groups(order, self.a, self.measure)
+        if self.features_a is None and len(groups) == 1:
+            yield self.a.columns(self.measure)
+            return
+        scaling = self.a.scaling(self.measure)
+        for features in groups:
+            yield build_columns(self.a.source, self.a.moments, scaling, features)
+
+    def row_groups(self) -> Iterator[Rows]:
+        """B's features by row, as many at a time as memory allows."""
+        order = self.b.varying if self.features_b is None else self.features_b
+        groups = _groups(order, self.b, self.measure)
+        if self.features_b is None and len(groups) == 1:
+            yield self.b.rows(self.measure, self.part_size)
+            return
+        scaling = self.b.scaling(self.measure)
+        for features in groups:
+            yield build_rows(self.b.source, self.b.moments, scaling, features, self.part_size)
+
+    def side_a(self, features: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What the kernels read of A's columns beside their entries."""
+        scaling, firings = self.a.scaling(self.measure), self.a.moments.firings
+        return (
+            firings[features].astype(np.float64),
+            scaling.shift[features],
+            scaling.extra[features],
+            features,
+        )
+
+    def side_b(self, features: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What the kernels read of B's columns beside their entries."""
+        scaling, firings = self.b.scaling(self.measure), self.b.moments.firings
+        return (
+            padded(firings[features].astype(np.float64), 0.0),
+            padded(scaling.weight[features], 0.0),
+            features,
+        )
+
+    @property
+    def kind(self) -> int:
+        """How similarity follows from the sums."""
+        return self.a.scaling(self.measure).kind
+
+
+def sparse_best_partners(job: SparseJob, top_k: int) -> tuple[BestPartners, BestPartners]:
+    """The `top_k` best partners of every feature, both ways, in one pass over the co-activations.
+
+    Memory, in bytes, for n tokens, f and g features and t threads: 8 (entries_a + f) + 6 entries_b + 16 n
+    (1 + g / part_size) + 24 k (f + g) + t part_size (24 + 24 k), entries counting what fires and, for
+    features that fire on more than half of the tokens, every token.
+    """
+    lists_a = empty_lists(job.a.shape[1], top_k)
+    lists_b = empty_lists(job.b.shape[1], top_k)
+    for rows in job.row_groups():
+        for columns in job.column_groups():
+            _search(job, columns, rows, lists_a, lists_b)
+    return record(lists_a, job.measure), record(lists_b, job.measure)
+
+
+def _search(job: SparseJob, columns: Columns, rows: Rows, lists_a: Lists, lists_b: Lists) -> None:
+    """Offer every pair of these A and B features to the lists of both."""
+    best_a = of_features(lists_a, columns.features)
+    for i in range(len(rows)):
+        _search_part(job, columns, rows.part(i), best_a, lists_b)
+    put_features(lists_a, columns.features, best_a)
+
+
+def _search_part(job: SparseJob, columns: Columns, part: Part, best_a: Lists, lists_b: Lists) -> None:
+    """Offer the pairs of A's columns with one part of B's features."""
+    features, rows = part
+    best_b = of_features(lists_b, features)
+    side_a, side_b = job.side_a(columns.features), job.side_b(features)
+    threshold = padded(best_b[0][:, -1], np.inf)
+    own = [best_b] + [empty_lists(len(features), best_b[0].shape[1]) for _ in range(job.threads - 1)]
+
+    def work(lo: int, hi: int, thread: int) -> None:
+        best_partners(
+            lo, hi, job.kind, job.fewest, columns.arrays, rows, side_a, side_b, best_a, own[thread], threshold
+        )
+
+    run_chunks(work, columns, len(threshold), job.threads)
+    for other in own[1:]:
+        insert_all(*best_b, *other)
+    put_features(lists_b, features, best_b)
+
+
+def run_chunks(work: Callable[[int, int, int], None], columns: Columns, cells: int, threads: int) -> None:
+    """Call work(lo, hi, thread) for runs of columns of about equal cost, on `threads` threads."""
+    # A scanned cell costs about an eighth of an added product; a token brings some tens of products.
+    cost = columns.pointer * 64.0 + np.arange(len(columns.pointer)) * (cells / 8.0)
+    cuts = np.searchsorted(cost, np.linspace(0, cost[-1], threads * _CHUNKS_PER_THREAD + 1))
+    chunks = [(int(lo), int(hi)) for lo, hi in pairwise(cuts) if hi > lo]
+    free = list(range(threads))
+
+    def one(chunk: tuple[int, int]) -> None:
+        thread = free.pop()
+        try:
+            work(*chunk, thread)
+        finally:
+            free.append(thread)
+
+    if threads == 1:
+        for chunk in chunks:
+            one(chunk)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(one, chunk) for chunk in chunks]:
+            done.result()
+
+
+def available_threads() -> int:
+    """Threads to use: NUMBA_NUM_THREADS where set, else the cores this process may run on."""
+    asked = os.environ.get("NUMBA_NUM_THREADS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def empty_lists(features: int, top_k: int) -> Lists:
+    """Lists without a partner yet."""
+    shape = (features, top_k)
+    return np.full(shape, -np.inf), np.full(shape, -1, np.int64), np.zeros(shape, np.int64)
+
+
+def padded(values: np.ndarray, fill: float) -> np.ndarray:
+    """Values filled up to whole blocks of the kernels."""
+    out = np.full(-(-len(values) // int(BLOCK)) * int(BLOCK), fill)
+    out[: len(values)] = values
+    return out
+
+
+def record(lists: Lists, measure: str) -> BestPartners:
+    """Lists as the user reads them."""
+    values, indices, counts = lists
+    return BestPartners(np.where(indices >= 0, readable(values, measure), np.nan), indices, counts)
+
+
+def of_features(lists: Lists, features: np.ndarray) -> Lists:
+    """A copy of some features' lists."""
+    values, indices, counts = lists
+    return values[features], indices[features], counts[features]
+
+
+def put_features(lists: Lists, features: np.ndarray, part: Lists) -> None:
+    """Write some features' lists back."""
+    for whole, own in zip(lists, part, strict=True):
+        whole[features] = own
+
+
+def _groups(order: np.ndarray, side: PreparedActs, measure: str) -> list[np.ndarray]:
+    centred = side.scaling(measure).centre[order] != 0
+    entries = np.cumsum(np.where(centred, side.moments.n, side.moments.firings[order]))
+    if not len(order) or entries[-1] <= GROUP_ENTRIES:
+        return [order]
+    cuts = np.flatnonzero(np.diff(entries // GROUP_ENTRIES)) + 1
+    return np.split(order, cuts)

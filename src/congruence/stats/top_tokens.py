@@ -1,0 +1,49 @@
+"""The tokens each feature fires on most strongly."""
+
+from typing import Any
+
+import numpy as np
+
+from congruence.errors import InputError
+from congruence.stats.kernels_top import add_top
+from congruence.stats.prepared import PreparedActs
+from congruence.stats.sources import open_source
+from congruence.types import TopTokens
+
+
+def top_tokens(acts: Any, token_ids: np.ndarray, k: int = 5, *, mask: np.ndarray | None = None) -> TopTokens:
+    """The `k` tokens of strongest positive activation of every feature, in one pass over the activations.
+
+    Ties go to the earliest token. A feature that fires on fewer than k tokens has fewer: the rest is marked
+    by position -1, never filled with a token on which it is silent.
+
+    Args:
+        acts: (n, f) activations of any kind `correlate` takes.
+        token_ids: (n,) the token at each row, rows that `mask` leaves out included.
+        k: tokens wanted.
+        mask: (n,) bool, the tokens to look at.
+
+    Returns:
+        TopTokens; positions are rows of `acts`, not of the masked tokens.
+
+    Raises:
+        InputError: `k` isn't positive, or `token_ids` has another length than `acts`.
+    """
+    if k < 1:
+        raise InputError(f"k is {k}: ask for at least one token")
+    source = acts.source if isinstance(acts, PreparedActs) else open_source(acts, mask)
+    token_ids = np.asarray(token_ids)
+    values = np.zeros((source.n_features, k), np.float32)
+    at = np.full((source.n_features, k), -1, np.int64)
+    last = -1
+    for positions, block in source.blocks():
+        last = max(last, int(positions[-1]) if len(positions) else -1)
+        indptr = block.indptr.astype(np.int64, copy=False)
+        add_top(positions, indptr, block.indices, block.data.astype(np.float32, copy=False), values, at)
+    if token_ids.ndim != 1 or len(token_ids) <= last or (mask is None and len(token_ids) < source.n):
+        raise InputError(
+            f"token_ids has shape {token_ids.shape}, the activations {source.n} tokens: give one id a token"
+        )
+    found = at >= 0
+    ids = np.where(found, token_ids[np.maximum(at, 0)], -1) if len(token_ids) else at
+    return TopTokens(values=values, positions=at, token_ids=ids.astype(np.int64))

@@ -1,0 +1,17 @@
+"""Atomic writes, content keys, and a kind and format version on every artefact."""
+
+from congruence.storage.artefact import check_header, header
+from congruence.storage.atomic import atomic_folder, atomic_path, read_json, write_json
+from congruence.storage.keys import content_key, file_key, folder_key
+
+__all__ = [
+    "atomic_folder",
+    "atomic_path",
+    "check_header",
+    "content_key",
+    "file_key",
+    "folder_key",
+    "header",
+    "read_json",
+    "write_json",
+]

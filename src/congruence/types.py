@@ -1,0 +1,149 @@
+"""The records that pass between the layers. Plain data: no files, devices or logs.
+
+Sides are `_a` and `_b`. Similarities grow with likeness.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from scipy import sparse
+
+
+@runtime_checkable
+class FeatureActs(Protocol):
+    """Sparse feature activations, one row a token, that need not fit in memory.
+
+    What `congruence.activations` stores and `congruence.stats` reads: `shape` is (n tokens, n features),
+    iterating gives the rows in order as CSR blocks of float32, and `document_offsets` (documents + 1,)
+    holds the first row of each document and n at its end.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def document_offsets(self) -> np.ndarray: ...
+
+    def __iter__(self) -> Iterator[sparse.csr_array]: ...
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Pairs of features, one entry a pair, in the order of `feature_b` or `feature_a` as the method says.
+
+    Attributes:
+        method: registered name of the matcher, e.g. ``many_to_one``.
+        feature_a, feature_b: (p,) int64 feature indices.
+        r: (p,) float64 similarity of each pair (Pearson r unless `measure` says otherwise).
+        firings_a, firings_b: (p,) int64 tokens on which each feature of the pair fires.
+        cofirings: (p,) int64 tokens on which both fire.
+        margin: (p,) float64 r minus the r of the second-best partner; NaN where there is none.
+        mutual: (p,) bool, each is the other's best partner.
+        objective: what the matcher maximises, in words.
+        total: the value of that objective reached.
+        measure: similarity used.
+        unmatched: features that have no partner (constant or dead), counted by side: {"a": 3, "b": 0}.
+    """
+
+    method: str
+    feature_a: np.ndarray
+    feature_b: np.ndarray
+    r: np.ndarray
+    firings_a: np.ndarray
+    firings_b: np.ndarray
+    cofirings: np.ndarray
+    margin: np.ndarray
+    mutual: np.ndarray
+    objective: str
+    total: float
+    measure: str = "pearson"
+    unmatched: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.feature_a)
+
+    def select(self, keep: np.ndarray) -> "Matching":
+        """The pairs at a boolean mask or index array; `total` stays that of the whole matching."""
+        per_pair = {f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name in _PER_PAIR}
+        return replace(self, **per_pair)
+
+
+_PER_PAIR = ("feature_a", "feature_b", "r", "firings_a", "firings_b", "cofirings", "margin", "mutual")
+
+
+@dataclass(frozen=True)
+class Score:
+    """The value of one measure on paired rows, and what it rests on.
+
+    Attributes:
+        measure: registered name.
+        value: the score; NaN only where the record says why in `warnings`.
+        n: number of pairs.
+        details: what the measure used: ranks, variance kept, components, splits.
+        warnings: one line for each reason to doubt the value.
+    """
+
+    measure: str
+    value: float
+    n: int
+    details: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
+Alternative = Literal["greater", "less", "two-sided"]
+
+
+@dataclass(frozen=True)
+class NullTest:
+    """An observed score against draws of a named null.
+
+    Attributes:
+        measure, null: registered names ("callable" for a function that isn't registered).
+        observed: the score.
+        draws: number of null scores m; `scores` (m,) holds them.
+        p: (1 + #{null at least as extreme}) / (1 + m).
+        z: (observed - null_mean) / null_std; NaN where the null doesn't vary.
+        quantiles: null quantiles by level, {0.05: ..., 0.5: ..., 0.95: ...}.
+        corrected: (observed - null_mean) / (1 - null_mean): 0 at chance, 1 where the measure is 1.
+        alternative: "greater" (one-sided, the default), "less" or "two-sided".
+        seed: what the draws were derived from, if known.
+        score: the full record of the observed score, where the measure gives one.
+    """
+
+    measure: str
+    null: str
+    observed: float
+    scores: np.ndarray
+    null_mean: float
+    null_std: float
+    quantiles: Mapping[float, float]
+    z: float
+    p: float
+    corrected: float
+    alternative: Alternative = "greater"
+    seed: int | None = None
+    score: Score | None = None
+
+    @property
+    def draws(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True)
+class TopTokens:
+    """The k tokens on which each feature fires most strongly, strongest first.
+
+    Attributes:
+        values: (f, k) float32 activations; 0 where the feature fires on fewer than k tokens.
+        positions: (f, k) int64 row of the activation matrix; -1 where there is none.
+        token_ids: (f, k) int64; -1 where there is none.
+    """
+
+    values: np.ndarray
+    positions: np.ndarray
+    token_ids: np.ndarray

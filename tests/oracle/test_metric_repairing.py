@@ -1,0 +1,102 @@
+"""The fast re-pairing of every measure against scoring the re-paired rows from the beginning."""
+
+import numpy as np
+import pytest
+
+from congruence.errors import InputError
+from congruence.metrics import METRICS
+from congruence.metrics.splits import halves
+
+SIZES = [(9, 3, 3), (40, 6, 9), (40, 9, 6), (300, 7, 5), (20, 45, 30)]
+HELD_OUT = ("heldout_cca", "heldout_r2", "translation_accuracy")
+OPTIONS = {"mutual_knn": {"k": 4}, "jaccard_knn": {"k": 4}}
+VARIANTS = [
+    ("rsa", {"rdm": "euclidean"}),
+    ("rsa", {"rdm": "cosine", "compare": "pearson"}),
+    ("rsa", {"compare": "kendall"}),
+    ("linear_cka", {"debiased": False}),
+    ("procrustes", {"center": False}),
+    ("svcca", {"n_components": 2}),
+    ("mutual_knn", {"k": 2, "distance": "euclidean"}),
+]
+CASES = [(name, OPTIONS.get(name, {})) for name in METRICS.names() if name not in HELD_OUT] + VARIANTS
+
+
+def made(n, d_a, d_b, seed=0):
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=(n, 2))
+    x = shared @ rng.normal(size=(2, d_a)) + rng.normal(size=(n, d_a))
+    return x, shared @ rng.normal(size=(2, d_b)) + rng.normal(size=(n, d_b))
+
+
+def permutations(n, count=5):
+    rng = np.random.default_rng(1)
+    return np.stack([np.arange(n), *(rng.permutation(n) for _ in range(count - 1))])
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
+def test_repaired_is_rescored(name, options, size):
+    metric = METRICS.get(name)
+    x, y = made(*size)
+    if metric.laws.same_width:
+        x, y = x[:, : min(size[1:])], y[:, : min(size[1:])]
+    if name in ("svcca", "cca", "pwcca") and "n_components" not in options:
+        options = {**options, "on_forced": "warn"}
+    if name == "pwcca" and size[0] < size[1] + size[2]:
+        pytest.skip("canonical variates that tie at 1 have no weights of their own")
+    orders = permutations(len(x))
+    prepared = metric.prepare(x, y, **options)
+    slow = [float(metric(x, y[order], **options)) for order in orders]
+    assert prepared.repaired(orders) == pytest.approx(slow, abs=1e-6)
+    assert prepared.repaired(orders)[0] == pytest.approx(float(prepared.observed()), abs=prepared.resolution)
+
+
+@pytest.mark.parametrize("splits", [1, 3])
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_only_the_held_out_half_is_repaired(name, splits):
+    """A draw keeps what was fitted: the same as re-pairing the held-out rows of y and scoring again."""
+    x, y = made(50, 5, 6)
+    prepared = METRICS.get(name).prepare(x, y, splits=splits)
+    orders = permutations(50)
+    expected = []
+    for order in orders:
+        turn = order[0] % splits
+        held = halves(50, splits, 0)[turn].held
+        moved = y.copy()
+        moved[held] = y[held][first_return(order, held)]
+        expected.append(METRICS.get(name).prepare(x, moved, splits=splits).tables[turn].observed())
+    assert prepared.repaired(orders) == pytest.approx(expected, abs=1e-9)
+
+
+def first_return(order, members):
+    """Follow the permutation from each member until it is back among them, the slow way."""
+    place = {member: i for i, member in enumerate(members)}
+    out = []
+    for member in members:
+        i = order[member]
+        while i not in place:
+            i = order[i]
+        out.append(place[i])
+    return np.array(out)
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_wrong_permutations_are_refused(name):
+    x, y = made(12, 3, 3)
+    prepared = METRICS.get(name).prepare(x, y, **({"k": 4} if "knn" in name else {}))
+    if not METRICS.get(name).laws.pairing:
+        return
+    for wrong in (np.arange(11)[None], np.arange(12), np.full((1, 12), 12), np.full((1, 12), -1)):
+        with pytest.raises(InputError, match="permutations"):
+            prepared.repaired(wrong)
+
+
+def test_draws_are_the_same_on_one_core_and_many(monkeypatch):
+    x, y = made(40, 6, 9)
+    orders = permutations(40, count=9)
+    many = {name: METRICS.get(name).prepare(x, y[:, :6]).repaired(orders) for name in METRICS.names()}
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for name, scores in many.items():
+        one = METRICS.get(name).prepare(x, y[:, :6]).repaired(orders)
+        assert np.array_equal(one, scores), name

@@ -1,0 +1,124 @@
+"""Pairing inside subsets: the compiled loops, in both layouts, against the plain way."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from congruence.concepts import subset_pairing
+from congruence.concepts.ragged import Ragged
+from congruence.concepts.subset_pairing import InsidePairing, LayerColumns, SubsetPairing
+from congruence.errors import ConfigError, InputError
+from congruence.stats import full_correlation
+
+N, F, G = 300, 40, 50
+
+
+def activations(seed, features):
+    rng = np.random.default_rng(seed)
+    dense = rng.exponential(size=(N, features)) * (rng.random((N, features)) < 0.15)
+    dense[:, 3] = 0  # dead
+    return sparse.csr_array(dense.astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def sides():
+    return activations(0, F), activations(1, G)
+
+
+def plain(values, how):
+    """The pairs of a block of similarities by the words of the definition."""
+    p, q = values.shape
+    if how.method == "greedy":
+        order = sorted((-values[i, j], i, j) for i in range(p) for j in range(q))
+    elif how.method == "mutual_best":
+        order = [
+            (0, i, j)
+            for i in range(p)
+            for j in range(q)
+            if values[i].argmax() == j and values[:, j].argmax() == i
+        ]
+    elif how.from_ == "b":
+        order = [(0, int(values[:, j].argmax()), j) for j in range(q)]
+    else:
+        order = [(0, i, int(values[i].argmax())) for i in range(p)]
+    if how.method == "many_to_one" and how.keep == "best":
+        order = sorted(order, key=lambda e: -values[e[1], e[2]])
+    pairs, used_a, used_b = set(), set(), set()
+    for _, i, j in order:
+        if i not in used_a and j not in used_b:
+            used_a.add(i)
+            used_b.add(j)
+            if values[i, j] > how.min_value:
+                pairs.add((i, j))
+    return pairs
+
+
+@pytest.mark.parametrize("by_matrix", [True, False], ids=["matrix", "columns"])
+@pytest.mark.parametrize("measure", ["pearson", "cosine", "euclidean", "jaccard"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"method": "many_to_one", "from_": "b"},
+        {"method": "many_to_one", "from_": "a"},
+        {"method": "many_to_one", "from_": "b", "keep": "first"},
+        {"method": "greedy"},
+        {"method": "mutual_best"},
+        {"method": "greedy", "min_value": 0.0},
+    ],
+)
+def test_pairs_are_those_of_the_definition(sides, measure, method, by_matrix, monkeypatch):
+    if not by_matrix:
+        monkeypatch.setattr(subset_pairing, "MATRIX_ENTRIES", 0)
+    acts_a, acts_b = sides
+    how = InsidePairing(measure=measure, **method)
+    full = full_correlation(acts_a, acts_b, measure=measure)
+    rng = np.random.default_rng(5)
+    subsets = [
+        (np.sort(rng.choice(F, 12, replace=False)), np.sort(rng.choice(G, 9, replace=False)))
+        for _ in range(20)
+    ]
+    pairing = SubsetPairing(LayerColumns.of(acts_a), LayerColumns.of(acts_b), how)
+    found_a, found_b = pairing.draws(Ragged.of([a for a, _ in subsets]), Ragged.of([b for _, b in subsets]))
+    for d, subset in enumerate(subsets):
+        a, b = (features[features != 3] for features in subset)
+        block = full[np.ix_(a, b)]
+        expected = {(a[i], b[j]) for i, j in plain(block, how)}
+        assert set(zip(found_a[d].tolist(), found_b[d].tolist(), strict=True)) == expected
+        once = pairing.pairs(a, b)
+        assert set(zip(once.feature_a.tolist(), once.feature_b.tolist(), strict=True)) == expected
+        assert np.allclose(once.value, full[once.feature_a, once.feature_b], atol=1e-6)
+
+
+def test_threads_do_not_matter(sides):
+    a, b = (LayerColumns.of(side) for side in sides)
+    rng = np.random.default_rng(1)
+    lists_a = Ragged.of([rng.choice(F, size, replace=False) for size in rng.integers(0, 9, 31)])
+    lists_b = Ragged.of([rng.choice(G, size, replace=False) for size in rng.integers(0, 9, 31)])
+    one = SubsetPairing(a, b, InsidePairing()).draws(lists_a, lists_b)
+    two = SubsetPairing(a, b, InsidePairing()).draws(lists_a, lists_b, threads=3)
+    for left, right in zip(one, two, strict=True):
+        assert (left.values == right.values).all()
+        assert (left.offsets == right.offsets).all()
+
+
+def test_cofirings_are_counted_and_thresholded(sides):
+    acts_a, acts_b = sides
+    pairing = SubsetPairing(LayerColumns.of(acts_a), LayerColumns.of(acts_b), InsidePairing(min_cofirings=9))
+    found = pairing.pairs(np.arange(F), np.arange(G))
+    both = (acts_a > 0).astype(int).T @ (acts_b > 0).astype(int)
+    assert (found.cofirings == both.toarray()[found.feature_a, found.feature_b]).all()
+    assert len(found)
+    assert found.cofirings.min() >= 9
+
+
+def test_unusable_input(sides):
+    with pytest.raises(ConfigError, match="greedy"):
+        InsidePairing(method="greedi")
+    with pytest.raises(ConfigError, match="pearson"):
+        InsidePairing(measure="person")
+    with pytest.raises(InputError, match="same tokens"):
+        SubsetPairing(LayerColumns.of(sides[0]), LayerColumns.of(sides[1][:100]), InsidePairing())
+    empty = SubsetPairing(*(LayerColumns.of(side) for side in sides), InsidePairing()).pairs(
+        np.array([3]), np.arange(5)
+    )
+    assert len(empty) == 0

@@ -1,0 +1,259 @@
+"""WordNet, the rule for ambiguous terms, hyponyms, and building a list."""
+
+import http.server
+import json
+import threading
+
+import pytest
+
+from congruence.concepts import (
+    BuildOptions,
+    Endpoint,
+    KeywordList,
+    ambiguity,
+    ask_for_lists,
+    build_concepts,
+    find_hyponyms,
+    intersect,
+    load_wordnet,
+    make_concept,
+    parse_keywords,
+    read_concepts,
+    read_wordnet,
+    write_concepts,
+)
+from congruence.concepts.ambiguity import supersense_shares
+from congruence.concepts.wordnet_files import save_table
+from congruence.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def wordnet():
+    return load_wordnet("packaged")
+
+
+def test_packaged_table_has_wordnets_counts(wordnet):
+    # wnstats(7WN) of WordNet 3.0: 82,115 noun and 13,767 verb synsets; 146,312 + 25,047 word-sense pairs
+    assert len(wordnet.lexname) == 82115 + 13767
+    assert len(wordnet.sense_synset) == 146312 + 25047
+    emotion = wordnet.senses("Emotion")[0]
+    assert (emotion.pos, emotion.rank, emotion.supersense) == ("n", 1, "noun.feeling")
+    below = [wordnet.words(synset)[0] for synset in wordnet.below(emotion.synset, depth=1)]
+    assert below == [
+        "conditioned emotional response",
+        "anger",
+        "fear",
+        "fear",
+        "anxiety",
+        "joy",
+        "love",
+        "hate",
+        "emotional state",
+    ]
+    assert wordnet.name(emotion.synset) == "emotion.n@7480068"
+    assert set(wordnet.below(emotion.synset, depth=2).values()) == {1, 2}
+    assert wordnet.below(emotion.synset, depth=0) == {}
+    assert wordnet.senses("notaword") == []
+
+
+def write_small_wordnet(folder):
+    licence = "  1 licence\n"
+    (folder / "data.noun").write_text(
+        licence + "00000010 12 n 02 joy 0 joyousness 0 001 ~ 00000020 n 0000 | gladness\n"
+        "00000020 12 n 01 ice_cream_joy 0 001 @ 00000010 n 0000 | a kind\n"
+    )
+    (folder / "data.verb").write_text("00000030 37 v 01 joy 0 001 + 00000010 n 0101 01 + 02 00 | feel joy\n")
+    (folder / "index.noun").write_text(
+        licence
+        + "ice_cream_joy n 1 1 @ 1 0 00000020\njoy n 1 1 ~ 1 1 00000010\njoyousness n 1 1 ~ 1 0 00000010\n"
+    )
+    (folder / "index.verb").write_text("joy v 1 0 1 0 00000030\n")
+    (folder / "cntlist.rev").write_text("joy%1:12:00:: 1 7\n")
+
+
+def test_reading_wordnets_own_files(tmp_path, monkeypatch):
+    write_small_wordnet(tmp_path)
+    small = read_wordnet(tmp_path)
+    senses = small.senses("joy")
+    assert [(s.pos, s.count, s.supersense) for s in senses] == [
+        ("n", 7, "noun.feeling"),
+        ("v", 0, "verb.emotion"),
+    ]
+    assert [small.words(s) for s in small.below(senses[0].synset, depth=3)] == [["ice cream joy"]]
+    monkeypatch.setenv("WNHOME", str(tmp_path))
+    assert load_wordnet.__wrapped__("auto").source == str(tmp_path)
+    (tmp_path / "index.verb").unlink()
+    with pytest.raises(InputError, match=r"index\.verb"):
+        read_wordnet(tmp_path)
+    (tmp_path / "index.verb").write_text("joy v x\n")
+    with pytest.raises(InputError, match="can't be read"):
+        read_wordnet(tmp_path)
+
+
+def test_nltk_and_packaged_copies_are_found(tmp_path, monkeypatch):
+    from congruence.concepts import wordnet_files
+
+    monkeypatch.delenv("WNHOME", raising=False)
+    monkeypatch.setattr(wordnet_files, "SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(wordnet_files, "NLTK_FOLDERS", ())
+    monkeypatch.setenv("NLTK_DATA", str(tmp_path))
+    assert "packaged" in load_wordnet.__wrapped__("auto").source
+    folder = tmp_path / "corpora" / "wordnet"
+    folder.mkdir(parents=True)
+    write_small_wordnet(folder)
+    assert load_wordnet.__wrapped__("auto").source == str(folder)
+
+
+@pytest.mark.slow
+def test_packaged_table_is_what_the_files_hold(tmp_path, wordnet):
+    try:
+        read = read_wordnet("/usr/share/wordnet")
+    except InputError:
+        pytest.skip("Debian's wordnet-base isn't installed")
+    save_table(read, tmp_path / "table.npz")
+    assert read.lemmas == wordnet.lemmas
+    for name in ("sense_start", "sense_synset", "sense_count", "hyponyms", "members", "lexname", "offset"):
+        assert (getattr(read, name) == getattr(wordnet, name)).all()
+
+
+@pytest.mark.parametrize(
+    ("keyword", "ambiguous"),
+    [
+        ("spring", True),  # the season 42 %, to jump 29 %
+        ("branch", True),  # of an organisation and of a tree
+        ("day", False),  # all of its senses are of time
+        ("love", False),  # noun.feeling and verb.emotion are one domain
+        ("May", False),  # with its capital only the month
+        ("may", False),  # the month is tagged 29 times, the hawthorn never
+        ("sad", False),  # adjectives have no supersenses
+        ("xyzzy", False),  # not in WordNet
+    ],
+)
+def test_the_rule_for_ambiguous_terms(wordnet, keyword, ambiguous):
+    assert (ambiguity(keyword, wordnet) is not None) is ambiguous
+    assert sum(supersense_shares(keyword, wordnet).values()) == pytest.approx(1) or not supersense_shares(
+        keyword, wordnet
+    )
+
+
+def test_hyponyms(wordnet):
+    added, refused = find_hyponyms("Emotions", ["joy"], wordnet, depth=1)
+    assert {"exhilaration", "exultation"} <= {a.keyword for a in added}
+    assert all(a.parent == "joy" and a.depth == 1 and " " not in a.keyword for a in added)
+    assert find_hyponyms("Emotions", ["joy"], wordnet, depth=0) == ([], [])
+    deeper, _ = find_hyponyms("Emotions", ["emotion"], wordnet, depth=2)
+    assert {a.depth for a in deeper} == {1, 2}
+    with_phrases, _ = find_hyponyms("c", ["day"], wordnet, depth=1, collocations=True)
+    assert any(" " in a.keyword for a in with_phrases)
+    assert all("below" in r.reason for r in refused)
+
+
+def test_intersection():
+    assert intersect("c", [["Joy", "fear"], ["joy", "hope"], ["JOY"]]) == ["Joy"]
+    assert intersect("c", [["joy", "fear"], ["joy", "hope"], ["fear"]], min_lists=2) == ["joy", "fear"]
+    with pytest.raises(InputError, match="no keyword of concept 'c' stands in 2 of its 2 lists"):
+        intersect("c", [["a"], ["b"]])
+    with pytest.raises(InputError, match="needs 3"):
+        intersect("c", [["a"], ["b"]], min_lists=3)
+
+
+def test_building_lists_every_step(wordnet, tmp_path):
+    lists = {
+        "Emotions": [
+            KeywordList(["joy", "fear", "spring", "day", "hope"], "one.txt"),
+            KeywordList(["Joy", "fear", "spring", "day"], "two.txt"),
+        ],
+        "Time": [KeywordList(["day", "week"], "three.txt")],
+    }
+    emotions, time = build_concepts(lists, wordnet, BuildOptions(depth=1))
+    assert emotions.keywords[:2] == ("joy", "fear")
+    assert "spring" not in emotions.keywords
+    assert "day" not in (*emotions.keywords, *time.keywords)
+    reasons = {r["keyword"]: r for r in emotions.provenance["removed"]}
+    assert "2 dominant senses" in reasons["spring"]["reason"]
+    assert reasons["day"]["reason"] == "also in Time"
+    assert {a["keyword"] for a in emotions.provenance["added"]} == set(emotions.keywords[2:])
+    assert emotions.provenance["lists"][0] == {"source": "one.txt", "keywords": lists["Emotions"][0].keywords}
+    write_concepts(tmp_path / "built.json", [emotions, time])
+    assert read_concepts(tmp_path / "built.json")[0] == emotions
+    with pytest.raises(InputError, match="ambiguous or shared"):
+        build_concepts({"c": [KeywordList(["spring"], "x")]}, wordnet)
+    plain = build_concepts(lists, wordnet, BuildOptions(remove_ambiguous=False, remove_shared=False, depth=0))
+    assert plain[0].keywords == ("joy", "fear", "spring", "day")
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ('["joy", "fear"]', ["joy", "fear"]),
+        ('Here you are:\n```json\n["joy",\n "Fear", "joy"]\n```', ["joy", "Fear"]),
+        ("- joy\n* **fear**\n3) hope", ["joy", "fear", "hope"]),
+        ("joy, fear; hope.", ["joy", "fear", "hope"]),
+        ("[1] joy\n[2] fear", ["joy", "fear"]),
+        ("I am sorry, but I can not answer that question for you.", ["I am sorry"]),
+        ("", []),
+        ("[]", []),
+    ],
+)
+def test_parsing_replies(reply, expected):
+    assert parse_keywords(reply) == expected
+
+
+class Fake(http.server.BaseHTTPRequestHandler):
+    """Answers as the protocol says, with a list that depends on the seed."""
+
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        reply = json.dumps(["joy", "fear", f"word{request['seed']}"])
+        if request["model"] == "empty":
+            reply = "..."
+        body = json.dumps(
+            {
+                "id": "x",
+                "object": "chat.completion",
+                "created": 0,
+                "model": "fake-1",
+                "choices": [
+                    {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": reply}}
+                ],
+            }
+        ).encode()
+        self.send_response(404 if request["model"] == "missing" else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def fake_endpoint():
+    pytest.importorskip("openai")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fake)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://user:secret@127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+
+
+def test_asking_an_endpoint(fake_endpoint):
+    lists = ask_for_lists("Emotions", Endpoint("m", fake_endpoint), lists=3, seed=5)
+    assert [entry.keywords for entry in lists] == [["joy", "fear", f"word{seed}"] for seed in (5, 6, 7)]
+    assert "secret" not in lists[0].source
+    assert lists[0].details["answered_by"] == "fake-1"
+    assert make_concept("c", intersect("c", [entry.keywords for entry in lists])).keywords == ("joy", "fear")
+    with pytest.raises(InputError, match="gave no list for 'c'"):
+        ask_for_lists("c", Endpoint("missing", fake_endpoint), lists=1)
+    with pytest.raises(InputError, match="gave no keyword"):
+        ask_for_lists("c", Endpoint("empty", fake_endpoint), lists=1)
+    with pytest.raises(InputError, match="gave no list"):
+        ask_for_lists("c", Endpoint("m", "http://127.0.0.1:9/v1", timeout=1), lists=1)
+
+
+def test_without_the_client_the_extra_is_named(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(InputError, match="llm"):
+        ask_for_lists("c", Endpoint("m"), lists=1)

@@ -1,0 +1,161 @@
+"""The figures: which there are, and what they show."""
+
+import re
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from planted_run import write_planted_run
+
+from congruence.report import write_figures
+from congruence.report.colours import DARK, LEVELS, LIGHT, contrast, shade, text_on
+from congruence.report.heatmap import render
+from congruence.report.pictures import headline_picture, measure_pictures, pictures
+from congruence.report.read import read_run
+from congruence.report.scales import count_scale, p_scale, score_scale
+from congruence.report.views import headline, measure_views
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_every_promised_file_is_there(tmp_path: Path) -> None:
+    folder = write_planted_run(
+        tmp_path / "run",
+        layers_a=(0, 1),
+        layers_b=(0, 1),
+        measures=("svcca", "rsa"),
+        nulls=("pairing", "subset"),
+    )
+    written = {path.name for path in write_figures(folder)}
+    kinds = [
+        f"{kind}_{m}" for kind in ("score", "null_mean", "p", "q") for m in ("svcca", "rsa", "rsa_subset")
+    ]
+    kinds += [f"{kind}_{stage}" for kind in ("mean_r", "pairs") for stage in ("before", "after")]
+    for name in [*kinds, "headline"]:
+        assert {f"{name}.png", f"{name}.svg"} <= written
+    assert all((folder / "figures" / name).stat().st_size > 1000 for name in written)
+    assert (folder / "figures" / "headline.png").read_bytes().startswith(PNG)
+    assert not list((folder / "figures").glob(".*"))
+
+
+def test_same_run_gives_same_bytes(planted: Path) -> None:
+    run = read_run(planted)
+    picture = pictures(run)[0]
+    assert render(picture, "a", "b") == render(picture, "a", "b")
+
+
+def test_drawing_leaves_matplotlib_as_it_was(planted: Path) -> None:
+    import sys
+
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    render(pictures(read_run(planted))[0], "a", "b")
+    assert dict(matplotlib.rcParams) == before
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+@pytest.mark.parametrize("name", ["$\\frac{1$", "日本語モデル", "<b>&amp;", "m" * 200, ""])
+def test_any_model_name_can_be_drawn(tmp_path: Path, name: str) -> None:
+    run = read_run(
+        write_planted_run(
+            tmp_path / "run", names=(name, "b"), layers_a=(0, 1), layers_b=(0, 1), measures=("rsa",)
+        )
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = render(pictures(run)[0], run.side_name("a"), run.side_name("b"))
+    assert drawn["png"].startswith(PNG)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (12, 32)])
+def test_every_grid_size_can_be_drawn(tmp_path: Path, shape: tuple[int, int]) -> None:
+    layers_a, layers_b = range(shape[0]), range(shape[1])
+    folder = write_planted_run(tmp_path / "run", layers_a=layers_a, layers_b=layers_b, measures=("rsa",))
+    run = read_run(folder)
+    view = measure_views(run)[0]
+    for picture in (measure_pictures(run, view)[0], headline_picture(run, view)):
+        drawn = render(picture, "a", "b")
+        assert len(drawn["svg"]) > 5000
+
+
+def test_cells_hold_the_values_of_the_results(planted: Path) -> None:
+    run = read_run(planted)
+    view = headline(measure_views(run))
+    score = measure_pictures(run, view)[0].panels[0]
+    rows = run.results.query("control == 'none' and measure == 'translation_accuracy'")
+    for row in rows.itertuples():
+        place = score.grid.layers_a.index(row.layer_a), score.grid.layers_b.index(row.layer_b)
+        np.testing.assert_equal(score.grid.values[place], row.value)
+        assert score.stars[place] == (row.q <= 0.05)
+    best = rows.loc[rows.value.idxmax()]
+    assert score.best == (best.layer_a, best.layer_b)
+
+
+def test_ceiling_and_null_are_named_on_the_colour_bar(planted: Path) -> None:
+    run = read_run(planted)
+    score = measure_pictures(run, headline(measure_views(run)))[0]
+    assert [words for _, words in score.marks] == ["0.001 null", "0.92 ceiling"]
+    assert "0.92" in score.subtitle
+
+
+def test_no_ceiling_is_said(tmp_path: Path) -> None:
+    run = read_run(write_planted_run(tmp_path / "run", ceiling=False))
+    assert "no same-model ceiling" in measure_pictures(run, measure_views(run)[0])[0].subtitle
+
+
+def test_headline_claims_nothing_where_nothing_is_found(tmp_path: Path) -> None:
+    run = read_run(write_planted_run(tmp_path / "run", signal=0.0))
+    assert headline_picture(run, headline(measure_views(run))).title.startswith("No layer pair")
+
+
+def test_measure_labels_with_options_make_plain_file_names(tmp_path: Path) -> None:
+    run = read_run(write_planted_run(tmp_path / "run", measures=("svcca(variance=0.9, on_forced=warn)",)))
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+", picture.name) for picture in pictures(run))
+    assert len({picture.name for picture in pictures(run)}) == len(pictures(run))
+
+
+def test_text_can_be_read_on_every_colour() -> None:
+    for palette in [*LIGHT.values(), *DARK.values()]:
+        for step in range(LEVELS):
+            background = shade(palette, step / (LEVELS - 1))
+            assert contrast(text_on(background), background) >= 4.5
+
+
+def test_lightness_alone_orders_every_palette() -> None:
+    for palettes, ink in ((LIGHT, "#ffffff"), (DARK, "#000000")):
+        for palette in palettes.values():
+            steps = [contrast(shade(palette, i / 40), ink) for i in range(41)]
+            assert all(np.diff(steps) > 0)
+
+
+def test_scores_share_zero_to_one_and_others_do_not() -> None:
+    assert score_scale(np.array([0.1, 0.3]), label="").high == 1.0
+    assert score_scale(np.array([np.nan]), label="").high == 1.0
+    assert score_scale(np.array([7.3]), label="").high == 8.0
+    assert score_scale(np.array([-0.2, 0.5]), label="").position(-0.2) == 0.0
+
+
+def test_p_scale_runs_from_one_to_the_floor() -> None:
+    scale = p_scale(1000, label="p")
+    assert scale.position(1.0) == 0.0
+    assert scale.position(1 / 1001) == pytest.approx(1.0)
+    assert scale.position(1e-9) == 1.0
+    assert np.isnan(scale.position(float("nan")))
+
+
+@pytest.mark.parametrize("counts", [[0], [0, 0], [3], [1, 40], [2, 30_000], [np.nan], [np.nan, 5]])
+def test_count_scale_takes_any_counts(counts: list[float]) -> None:
+    scale = count_scale(np.array(counts, dtype=float), label="pairs")
+    places = [scale.position(count) for count in counts if np.isfinite(count)]
+    assert all(0 <= place <= 1 for place in places)
+    assert scale.low < scale.high
+
+
+@pytest.mark.slow
+def test_thirty_figures_take_less_than_twelve_seconds(planted: Path) -> None:
+    started = time.process_time()
+    assert len(write_figures(planted)) >= 30
+    assert time.process_time() - started < 12
