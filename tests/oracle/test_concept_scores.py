@@ -5,7 +5,7 @@ import pytest
 
 from congruence.concepts.ragged import Ragged
 from congruence.experiments import concepts_scores
-from congruence.experiments.concepts_scores import DecoderRows, is_fast, score_draws
+from congruence.experiments.concepts.scores import DecoderRows, is_fast, score_draws
 from congruence.metrics import METRICS
 
 F, G = 90, 110

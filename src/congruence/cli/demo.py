@@ -11,14 +11,15 @@ import click
     "--draws", type=click.IntRange(min=1), default=1000, show_default=True, help="Null draws a score."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--concepts", is_flag=True, help="Compare concept subspaces too: some two minutes more.")
 @click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")
 @click.option("--progress/--no-progress", default=True, help="Show progress bars.")
-def command(out: Path, draws: int, seed: int, verbose: int, progress: bool) -> None:
+def command(out: Path, *, draws: int, seed: int, concepts: bool, verbose: int, progress: bool) -> None:
     """Compare the two embedded language models over all layer pairs: a first result in a minute."""
     from congruence.cli.run import finish, log_to_terminal
     from congruence.experiments import compare
     from congruence.recipes import demo
 
     log_to_terminal(verbose)
-    compare(demo(draws=draws, seed=seed), out=out, progress=progress)
+    compare(demo(draws=draws, seed=seed, concepts=concepts), out=out, progress=progress)
     finish(out)

@@ -3,7 +3,7 @@
 import io
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from congruence.storage.artefact import check_header
 
 logger = logging.getLogger(__name__)
 
-KIND, FORMAT_VERSION = "cell", 1
+KIND, FORMAT_VERSION = "cell", 2
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,25 @@ class CellResult:
         summary: the row of cells.parquet.
         matches: the rows of matches.parquet.
         null_scores: (draws,) null scores of each row that has them, by the row's index.
+        keywords: the rows of concept_keywords.parquet.
     """
 
     rows: Sequence[Mapping[str, Any]]
     summary: Mapping[str, Any]
     matches: pd.DataFrame
     null_scores: Mapping[int, np.ndarray] = field(default_factory=dict)
+    keywords: Sequence[Mapping[str, Any]] = ()
+
+    def joined(self, other: "CellResult") -> "CellResult":
+        """This cell with another's rows and keywords after its own."""
+        start = len(self.rows)
+        scores = {start + index: values for index, values in other.null_scores.items()}
+        return replace(
+            self,
+            rows=[*self.rows, *other.rows],
+            null_scores={**self.null_scores, **scores},
+            keywords=[*self.keywords, *other.keywords],
+        )
 
 
 def save_cell(result: CellResult, folder: Path) -> None:
@@ -43,7 +56,12 @@ def save_cell(result: CellResult, folder: Path) -> None:
         result.matches.to_parquet(temporary / "matches.parquet", index=False)
         scores: dict[str, Any] = {str(row): values for row, values in result.null_scores.items()}
         np.savez(temporary / "null_scores.npz", **scores)
-        record = {**header(KIND, FORMAT_VERSION), "rows": list(result.rows), "summary": dict(result.summary)}
+        record = {
+            **header(KIND, FORMAT_VERSION),
+            "rows": list(result.rows),
+            "summary": dict(result.summary),
+            "keywords": list(result.keywords),
+        }
         (temporary / "cell.json").write_text(json.dumps(record, default=_plain), encoding="utf-8")
 
 
@@ -56,7 +74,7 @@ def load_cell(folder: Path) -> CellResult | None:
     with np.load(io.BytesIO((folder / "null_scores.npz").read_bytes())) as stored:
         scores = {int(name): stored[name] for name in stored.files}
     matches = pd.read_parquet(folder / "matches.parquet")
-    return CellResult(record["rows"], record["summary"], matches, scores)
+    return CellResult(record["rows"], record["summary"], matches, scores, record["keywords"])
 
 
 def _plain(value: Any) -> Any:

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from congruence.experiments.captures import Captures, sources_of
-from congruence.experiments.cell_result import CellResult, load_cell, save_cell
+from congruence.experiments.concepts.stage import check_concepts, stage_of
 from congruence.experiments.config import RunConfig
 from congruence.experiments.config_file import resolve
 from congruence.experiments.corpora import SharedText, read_text
 from congruence.experiments.doctor import preflight
 from congruence.experiments.grid import Cell, ceiling_cells, control_cells, real_cells
-from congruence.experiments.pipeline import Settings, compute_cell
+from congruence.experiments.pipeline import Settings
 from congruence.experiments.progress import Progress, shown
 from congruence.experiments.results import FORMAT_VERSION, KIND, Run, load_run, put_together
+from congruence.experiments.run_cells import run_cells
 from congruence.experiments.run_folder import RunFolder, open_folder, run_log
-from congruence.experiments.runners import serial
 from congruence.experiments.sides import Side, open_side
 from congruence.experiments.steps import check_names
-from congruence.storage import content_key, header, write_json
+from congruence.storage import header, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ def compare(
     """
     resolved = resolve(config, {**sections, "force": True} if force else sections)
     check_names(resolved)
+    check_concepts(resolved.concepts)
     folder = open_folder(Path(out))
     with run_log(folder), shown(progress) as bars:
         logger.info("run starts in %s", folder.path)
@@ -74,9 +75,14 @@ def _run(config: RunConfig, folder: RunFolder, progress: Progress) -> None:
     preflight(config, sides, text)
     cells = cells_of(sides, config.controls)
     captures = Captures(sides, text, config, folder.activations)
+    concepts = stage_of(captures, config.concepts)
     captures.capture(sources_of(cells), progress)
+    if concepts:
+        concepts.capture(sources_of(cells), progress)
     captured = time.perf_counter()
-    results = _run_cells(cells, captures, Settings.of(config), folder, progress)
+    results = run_cells(
+        cells, captures, Settings.of(config), folder.cells, concepts=concepts, progress=progress
+    )
     put_together(results, folder.path)
     seconds = {"capture": captured - started, "grid": time.perf_counter() - captured}
     write_json(folder.path / "run.json", _record(config, sides, text, captures, seconds))
@@ -93,27 +99,6 @@ def cells_of(sides: Mapping[str, Side], controls: Sequence[str]) -> list[Cell]:
         if control != "other_seed":
             cells += control_cells(control, layers_a, layers_b)
     return cells
-
-
-def _run_cells(
-    cells: list[Cell], captures: Captures, settings: Settings, folder: RunFolder, progress: Progress
-) -> list[CellResult]:
-    def work(cell: Cell) -> CellResult:
-        parts = [settings.key_parts(), cell.control, captures.key(cell.a), captures.key(cell.b)]
-        place = folder.cells / f"{cell.name}-{content_key(parts)}"
-        if (finished := load_cell(place)) is not None:
-            logger.info("cell %s: finished before, read from %s", cell.name, place.name)
-            return finished
-        result = compute_cell(cell, captures.features(cell.a), captures.features(cell.b), settings)
-        save_cell(result, place)
-        return result
-
-    results = []
-    progress.advance("compare layer pairs", 0, len(cells), "pairs")
-    for result in serial.run(work, cells):
-        results.append(result)
-        progress.advance("compare layer pairs", len(results), len(cells), "pairs")
-    return results
 
 
 def _record(

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from congruence.experiments.concepts.config import ConceptsConfig
+
 
 class Section(BaseModel):
     """A part of the configuration: immutable, and strict about unknown keys."""
@@ -162,8 +164,8 @@ class RunConfig(Section):
     """What scores are tested against."""
     controls: list[str] = []
     """Further grids beside the real one: rerandomized, untrained_sae, neurons, other_seed."""
-    concepts: Any = None
-    """Concept subspaces; see the concepts documentation."""
+    concepts: ConceptsConfig | None = None
+    """Concept subspaces beside the whole space: ``all`` (the eight published lists), names, or a section."""
     top_tokens: int = Field(default=5, ge=1)
     """Strongest tokens kept for each feature."""
     min_pairs: int = Field(default=3, ge=3)

@@ -24,7 +24,7 @@ from congruence.types import Matching, NullTest
 
 logger = logging.getLogger(__name__)
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,14 @@ class Run:
         """Every pair of every cell, read from disk at each call."""
         return pd.read_parquet(self.path / "matches.parquet")
 
+    @property
+    def concept_keywords(self) -> pd.DataFrame:
+        """Which keywords the matched features of each concept fire on, read from disk at each call."""
+        path = self.path / "concept_keywords.parquet"
+        if not path.exists():
+            raise InputError(f"{self.path} compared no concepts: give its configuration a section concepts:")
+        return pd.read_parquet(path)
+
     def grid(
         self, measure: str, value: str = "value", *, control: str = "none", concept: str = "all"
     ) -> pd.DataFrame:
@@ -79,7 +87,7 @@ def load_run(path: str | Path) -> Run:
 
 
 def put_together(results: Iterable[CellResult], folder: Path) -> None:
-    """Write results.parquet, cells.parquet and matches.parquet, p adjusted over each grid."""
+    """Write results, cells, matches and concept_keywords as Parquet files, p adjusted over each grid."""
     results = list(results)
     table = pd.DataFrame([row for result in results for row in result.rows])
     scores = [result.null_scores.get(i) for result in results for i in range(len(result.rows))]
@@ -87,6 +95,11 @@ def put_together(results: Iterable[CellResult], folder: Path) -> None:
     _write(pd.DataFrame([result.summary for result in results]), folder / "cells.parquet")
     matches = [result.matches for result in results if len(result.matches)] or [results[0].matches]
     _write(pd.concat(matches, ignore_index=True), folder / "matches.parquet")
+    keywords = [row for result in results for row in result.keywords]
+    if keywords:
+        _write(pd.DataFrame(keywords), folder / "concept_keywords.parquet")
+    else:
+        (folder / "concept_keywords.parquet").unlink(missing_ok=True)
 
 
 def adjusted(table: pd.DataFrame, scores: list[np.ndarray | None]) -> pd.DataFrame:

@@ -17,8 +17,25 @@ def demo_folder() -> Path:
     return folder
 
 
-def demo(*, draws: int = 1000, seed: int = 0) -> RunConfig:
-    """All layer pairs of the embedded models, with a second SAE seed of one layer each as the ceiling."""
+CONCEPTS = {
+    "lists": ["all"],
+    "overlaps": [["Emotions", "People/Roles"], ["Nature", "Biology"], ["Time", "Nature"]],
+    "multi_token": [
+        {"first": "Emotions", "second": "People/Roles"},
+        {"first": "Nature", "second": "Time"},
+    ],
+}
+"""The eight published lists, three unions and phrases of two pairs of concepts."""
+
+
+def demo(*, draws: int = 1000, seed: int = 0, concepts: bool = False) -> RunConfig:
+    """All layer pairs of the embedded models, with a second SAE seed of one layer each as the ceiling.
+
+    Args:
+        draws: null scores of each test.
+        seed: of everything random.
+        concepts: compare concept subspaces too.
+    """
     folder = demo_folder()
 
     def side(size: str) -> dict[str, str]:
@@ -36,6 +53,7 @@ def demo(*, draws: int = 1000, seed: int = 0) -> RunConfig:
             "corpus": {"path": str(folder / "text" / "comparison.jsonl"), "max_tokens": 256},
             "pairing": {"method": "many_to_one", "from": "b", "keep": "best"},
             "null": {"kind": "pairing", "draws": draws},
+            "concepts": CONCEPTS if concepts else None,
             "seed": seed,
         }
     )

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from congruence.experiments.concepts_cell import Candidate, ConceptCell, Outcome
-from congruence.experiments.concepts_examine import examine, mean
-from congruence.experiments.concepts_nulls import size_matched_pairs, subset_pairs, unrelated_pairs
-from congruence.experiments.concepts_rows import ConceptRows
-from congruence.experiments.concepts_text import Subspace
+from congruence.experiments.concepts.cell import Candidate, ConceptCell, Outcome
+from congruence.experiments.concepts.examine import examine, mean
+from congruence.experiments.concepts.nulls import size_matched_pairs, subset_pairs, unrelated_pairs
+from congruence.experiments.concepts.rows import ConceptRows
+from congruence.experiments.concepts.text import Subspace
 
 
 def concept_rows(cell: ConceptCell) -> tuple[ConceptRows, dict[str, Outcome]]:

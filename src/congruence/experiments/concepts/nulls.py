@@ -8,7 +8,7 @@ from jaxtyping import Int
 
 from congruence.concepts.ragged import Ragged
 from congruence.concepts.subset_pairing import SubsetPairing
-from congruence.experiments.concepts_layer import LayerConcepts
+from congruence.experiments.concepts.layer import LayerConcepts
 from congruence.rng import derive
 
 ATTEMPTS = 5

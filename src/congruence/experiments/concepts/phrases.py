@@ -27,12 +27,12 @@ from congruence.concepts import (
 from congruence.concepts.phrase_response import PhraseNeed, join_top_tokens, phrase_rows
 from congruence.concepts.ragged import Ragged
 from congruence.concepts.subset_pairing import LayerColumns, SubsetPairing
-from congruence.experiments.concepts_cell import Candidate, ConceptCell, Outcome
-from congruence.experiments.concepts_config import MultiTokenConfig
-from congruence.experiments.concepts_examine import examine
-from congruence.experiments.concepts_layer import LayerConcepts
-from congruence.experiments.concepts_nulls import DrawnPairs, paired_draws, size_matched_pairs
-from congruence.experiments.concepts_text import ConceptText, find_concept
+from congruence.experiments.concepts.cell import Candidate, ConceptCell, Outcome
+from congruence.experiments.concepts.config import MultiTokenConfig
+from congruence.experiments.concepts.examine import examine
+from congruence.experiments.concepts.layer import LayerConcepts
+from congruence.experiments.concepts.nulls import DrawnPairs, paired_draws, size_matched_pairs
+from congruence.experiments.concepts.text import ConceptText, find_concept
 from congruence.rng import derive
 from congruence.stats import top_tokens
 

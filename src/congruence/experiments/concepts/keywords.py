@@ -7,9 +7,9 @@ import numpy as np
 
 from congruence.concepts import KeywordUse, keyword_use
 from congruence.errors import InputError
-from congruence.experiments.concepts_cell import ConceptCell, Outcome
-from congruence.experiments.concepts_rows import as_json
-from congruence.experiments.concepts_scores import paired_rows
+from congruence.experiments.concepts.cell import ConceptCell, Outcome
+from congruence.experiments.concepts.rows import as_json
+from congruence.experiments.concepts.scores import paired_rows
 from congruence.experiments.steps import measure_label
 from congruence.metrics import METRICS
 

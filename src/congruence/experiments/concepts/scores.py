@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from congruence.concepts.ragged import Ragged
 from congruence.errors import InputError
-from congruence.experiments import concepts_kernels as kernels
+from congruence.experiments.concepts import kernels
 from congruence.metrics import METRICS
 from congruence.metrics.kernels import one_blas_thread
 

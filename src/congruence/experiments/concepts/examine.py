@@ -8,9 +8,9 @@ import numpy as np
 
 from congruence.concepts.subset_pairing import SubsetPairs
 from congruence.errors import InputError
-from congruence.experiments.concepts_cell import Candidate, ConceptCell, Outcome
-from congruence.experiments.concepts_rows import ConceptRows, blank, with_test
-from congruence.experiments.concepts_scores import Measure, paired_rows, score_draws
+from congruence.experiments.concepts.cell import Candidate, ConceptCell, Outcome
+from congruence.experiments.concepts.rows import ConceptRows, blank, with_test
+from congruence.experiments.concepts.scores import Measure, paired_rows, score_draws
 from congruence.experiments.steps import measure_label
 from congruence.metrics import METRICS
 from congruence.rng import derive_seed

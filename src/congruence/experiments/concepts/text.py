@@ -19,7 +19,7 @@ from congruence.concepts import (
 )
 from congruence.concepts.words import fold
 from congruence.errors import ConfigError, unknown_name
-from congruence.experiments.concepts_config import ConceptsConfig
+from congruence.experiments.concepts.config import ConceptsConfig
 from congruence.rng import derive
 
 

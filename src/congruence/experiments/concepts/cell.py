@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Int
 
 from congruence.concepts.subset_pairing import SubsetPairing, SubsetPairs
-from congruence.experiments.concepts_config import ConceptsConfig
-from congruence.experiments.concepts_layer import LayerConcepts
-from congruence.experiments.concepts_nulls import DrawnPairs
-from congruence.experiments.concepts_rows import ConceptRows, Place
-from congruence.experiments.concepts_scores import Measure
+from congruence.experiments.concepts.config import ConceptsConfig
+from congruence.experiments.concepts.layer import LayerConcepts
+from congruence.experiments.concepts.nulls import DrawnPairs
+from congruence.experiments.concepts.rows import ConceptRows, Place
+from congruence.experiments.concepts.scores import Measure
 from congruence.experiments.steps import measure_label
 from congruence.types import Score
 

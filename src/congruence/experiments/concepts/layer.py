@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float, Int
 from congruence.concepts import Members, concept_mass, concept_members, members_of_groups, top_word_table
 from congruence.concepts.ragged import Ragged
 from congruence.concepts.subset_pairing import LayerColumns
-from congruence.experiments.concepts_scores import DecoderRows
-from congruence.experiments.concepts_text import ConceptText
+from congruence.experiments.concepts.scores import DecoderRows
+from congruence.experiments.concepts.text import ConceptText
 from congruence.rng import derive
 from congruence.stats import PreparedActs, top_tokens
 from congruence.types import TopTokens

@@ -1,8 +1,8 @@
 """Concepts within a run: words of its text, phrases through both models, rows for each of its cells."""
 
 import logging
+import time
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -13,23 +13,23 @@ from scipy import sparse
 from congruence.concepts import WordIndex, token_pieces, word_index, word_index_of_texts
 from congruence.experiments.captures import LAYERS_IN_MEMORY, Captures
 from congruence.experiments.cell_result import CellResult
-from congruence.experiments.concepts_cell import ConceptCell
-from congruence.experiments.concepts_config import ConceptsConfig
-from congruence.experiments.concepts_keywords import keyword_rows
-from congruence.experiments.concepts_layer import LayerConcepts
-from congruence.experiments.concepts_overlap import interaction_rows
-from congruence.experiments.concepts_phrases import (
+from congruence.experiments.concepts.cell import ConceptCell
+from congruence.experiments.concepts.config import ConceptsConfig
+from congruence.experiments.concepts.keywords import keyword_rows
+from congruence.experiments.concepts.layer import LayerConcepts
+from congruence.experiments.concepts.overlap import interaction_rows
+from congruence.experiments.concepts.phrases import (
     PhraseLayer,
     ShownPhrases,
     TokenizedPhrases,
     phrase_outcome,
 )
-from congruence.experiments.concepts_rows import ConceptRows, Place
-from congruence.experiments.concepts_scores import Measure
-from congruence.experiments.concepts_semantic import concept_rows
-from congruence.experiments.concepts_text import ConceptText
+from congruence.experiments.concepts.rows import ConceptRows, Place
+from congruence.experiments.concepts.scores import Measure
+from congruence.experiments.concepts.semantic import concept_rows
+from congruence.experiments.concepts.text import ConceptText, find_concept, named_concepts, subspaces_of
 from congruence.experiments.corpora import SharedText
-from congruence.experiments.grid import Cell, Source
+from congruence.experiments.grid import REAL, Cell, Source
 from congruence.experiments.layer_features import LayerFeatures
 from congruence.experiments.progress import Progress
 from congruence.experiments.steps import check_options, parse_step
@@ -78,20 +78,24 @@ class ConceptStage:
     def capture(self, sources: Sequence[Source], progress: Progress) -> None:
         """Run the phrases through both models, where there are any; finished shards are not repeated."""
         if self.shown:
-            self.phrase_captures.capture([source for source in sources if self.covers(source)], progress)
+            real = [source for source in sources if source.variant == REAL]
+            self.phrase_captures.capture(real, progress)
 
-    def covers(self, source: Source) -> bool:
-        """Whether concepts are compared with this source's features: the real ones, not the controls."""
-        return source.variant == "real"
+    def covers(self, cell: Cell) -> bool:
+        """Whether concepts are compared in this cell: in the real grid, not in the controls."""
+        return cell.control == "none"
 
-    def extend(self, cell: Cell, result: CellResult) -> CellResult:
-        """A cell's result with the rows of its concepts after its own, and the table of keywords."""
-        if cell.control != "none":
-            return result
-        rows = self.rows(cell, result.matches)
-        start = len(result.rows)
-        scores = {start + index: values for index, values in rows.null_scores.items()}
-        return replace(result, rows=[*result.rows, *rows.rows], null_scores={**result.null_scores, **scores})
+    def phrase_keys(self, cell: Cell) -> list[str]:
+        """Keys of both sides' features on the phrases, where there are any."""
+        return [self.phrase_captures.key(source) for source in (cell.a, cell.b)] if self.shown else []
+
+    def result(self, cell: Cell, matches: pd.DataFrame) -> CellResult:
+        """What concepts add to one cell: its rows with their null scores, and its table of keywords."""
+        started = time.perf_counter()
+        rows = self.rows(cell, matches)
+        seconds = time.perf_counter() - started
+        logger.info("concepts of cell %s: %d rows in %.2f s", cell.name, len(rows.rows), seconds)
+        return CellResult(rows.rows, {}, matches.iloc[:0], rows.null_scores, rows.keywords)
 
     def rows(self, cell: Cell, matches: pd.DataFrame) -> ConceptRows:
         """The rows of every subspace of one cell."""
@@ -157,6 +161,22 @@ class ConceptStage:
             found.append((TokenizedPhrases.of(shown, index, own, ids[rows]), rows.start, rows.stop))
             done = last
         return found
+
+
+def check_concepts(config: ConceptsConfig | None) -> None:
+    """See, before any model is loaded, that every list, concept and measure of the section is there.
+
+    Raises:
+        ConfigError: one isn't.
+    """
+    if config is None:
+        return
+    measures_of(config)
+    subspaces_of(config)
+    concepts = named_concepts(config)
+    for section in config.multi_token:
+        for name in (section.first, section.second):
+            find_concept(name, concepts)
 
 
 def measures_of(config: ConceptsConfig) -> list[Measure]:
@@ -236,9 +256,6 @@ def whole_matrix(acts: PreparedActs) -> sparse.csr_array:
     return sparse.csr_array(sparse.vstack([block for _, block in acts.source.blocks()], format="csr"))
 
 
-def stage_of(captures: Captures, section: Any) -> ConceptStage | None:
+def stage_of(captures: Captures, config: ConceptsConfig | None) -> ConceptStage | None:
     """The stage that a configuration's `concepts:` asks for; None where it asks for nothing."""
-    if section is None:
-        return None
-    config = section if isinstance(section, ConceptsConfig) else ConceptsConfig.model_validate(section)
-    return ConceptStage(captures, config)
+    return None if config is None else ConceptStage(captures, config)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from congruence.experiments.concepts_cell import ConceptCell, Outcome
-from congruence.experiments.concepts_rows import ConceptRows, blank, with_test
-from congruence.experiments.concepts_scores import Measure, score_draws
-from congruence.experiments.concepts_text import Subspace
+from congruence.experiments.concepts.cell import ConceptCell, Outcome
+from congruence.experiments.concepts.rows import ConceptRows, blank, with_test
+from congruence.experiments.concepts.scores import Measure, score_draws
+from congruence.experiments.concepts.text import Subspace
 from congruence.experiments.steps import measure_label
 from congruence.types import Score
 
