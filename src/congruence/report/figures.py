@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from congruence.report.concept_pictures import concept_evidence, concept_pictures
 from congruence.report.heatmap import render
 from congruence.report.pictures import Picture, headline_picture, pictures
 from congruence.report.read import FinishedRun, read_run
@@ -16,7 +17,9 @@ def write_figures(run_dir: str | Path) -> list[Path]:
 
     ``score_<measure>``, ``null_mean_<measure>``, ``p_<measure>``, ``q_<measure>`` for every measure,
     ``mean_r_before``, ``mean_r_after``, ``pairs_before``, ``pairs_after``, one picture a control, and
-    ``headline``: score, null and ceiling of the headline measure side by side. Each as PNG and SVG.
+    ``headline``: score, null and ceiling of the headline measure side by side. Each as PNG and SVG. Concept
+    subspaces add ``concepts_score_<measure>``, ``concepts_interaction_<measure>``, ``concepts_pairs``, and
+    ``concepts_p_<measure>_<null>`` and ``concepts_q_<measure>_<null>`` for every null.
 
     Args:
         run_dir: folder of a finished run.
@@ -28,7 +31,7 @@ def write_figures(run_dir: str | Path) -> list[Path]:
         StorageError: `run_dir` isn't a finished run or can't be written to.
     """
     run = read_run(run_dir)
-    wanted = pictures(run)
+    wanted = [*pictures(run), *concept_pictures(run), *concept_evidence(run)]
     if views := measure_views(run):
         wanted.append(headline_picture(run, headline(views)))
     return [path for picture in wanted for path in _write(picture, run)]

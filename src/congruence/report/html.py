@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from congruence.report.concept_pictures import concept_pictures
+from congruence.report.concepts import concept_lines, lead_measure, subspaces
 from congruence.report.heat_tables import heat_map, palette_css
+from congruence.report.measures import note_for
 from congruence.report.numbers import ALPHA, format_count, format_p, format_score
 from congruence.report.pictures import pictures
 from congruence.report.read import FinishedRun, read_run
@@ -57,7 +60,7 @@ def context(run: FinishedRun) -> dict[str, Any]:
     lead = headline(views) if views else None
     lead_first = sorted(views, key=lambda view: view is not lead)
     found: dict[str, list[dict[str, Any]]] = {"pairs": [], "controls": [], "concepts": []}
-    for picture in pictures(run):
+    for picture in [*pictures(run), *concept_pictures(run)]:
         found.setdefault(picture.group, []).append(heat_map(run, picture))
     return {
         "run": run,
@@ -71,6 +74,7 @@ def context(run: FinishedRun) -> dict[str, Any]:
         "strips": [] if lead is None or lead.best is None else strips(views, lead.best),
         "measures": [measure_section(view, found.pop(view.slug, [])) for view in lead_first],
         "groups": found,
+        "concepts": concept_table(run),
         "filters": removed_by_filters(run),
         "cells": cell_table(run, views),
         "matches": top_matches(run, lead),
@@ -79,6 +83,16 @@ def context(run: FinishedRun) -> dict[str, Any]:
         "facts": facts(run),
         "palette": palette_css(),
     }  # fmt: skip
+
+
+def concept_table(run: FinishedRun) -> dict[str, Any] | None:
+    """A line for each concept subspace, by the measure that leads."""
+    lines = concept_lines(run)
+    if not lines:
+        return None
+    nulls = list(dict.fromkeys(null for line in lines for null in line.above))
+    measure = str(lead_measure(subspaces(run)))
+    return {"lines": lines, "nulls": nulls, "title": note_for(measure).title, "label": measure}
 
 
 def side_facts(run: FinishedRun, side: str) -> str:

@@ -1,7 +1,7 @@
 """Which pictures a run gives. Drawn by matplotlib into files and by the template into the report."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,6 @@ from congruence.report.views import (
     Grid,
     MeasureView,
     cell_grid,
-    concepts_of,
     headline,
     measure_views,
     other_controls,
@@ -77,19 +76,18 @@ class Picture:
 
 
 def pictures(run: FinishedRun) -> list[Picture]:
-    """Every heat map of a run, in the order of the report."""
+    """Every heat map of the whole space, in the order of the report."""
     views = measure_views(run)
     found = [picture for view in views for picture in measure_pictures(run, view)]
     found += pair_pictures(run)
     found += control_pictures(run, headline(views)) if views else []
-    found += concept_pictures(run)
     return found
 
 
 def measure_pictures(run: FinishedRun, view: MeasureView) -> list[Picture]:
     """Score, null mean, p and q of one measure; score and null share their colours."""
     title = note_for(view.measure).title
-    scores = _score_colours(view)
+    scores = score_colours(view)
     shuffled = f"null {view.null!r}, {view.draws:,} draws a layer pair"
     over = f"Benjamini-Hochberg over {len(view.tested)} layer pairs"
     kinds = (
@@ -106,7 +104,7 @@ def measure_pictures(run: FinishedRun, view: MeasureView) -> list[Picture]:
     )
     return [
         Picture(
-            _slug(f"{kind}_{view.slug}"), view.slug, heading, subtitle, (panel,), colours,
+            file_name(f"{kind}_{view.slug}"), view.slug, heading, subtitle, (panel,), colours,
             _marks(view) if kind == "score" else (), 0 if kind == "null_mean" else len(view.tested),
         )
         for kind, panel, colours, heading, subtitle in kinds
@@ -127,7 +125,8 @@ def _null_panel(view: MeasureView, title: str = "") -> Panel:
     return Panel(title, grid, np.zeros(grid.values.shape, dtype=bool), decimals=3 if small else None)
 
 
-def _score_colours(*views: MeasureView) -> Scale:
+def score_colours(*views: MeasureView) -> Scale:
+    """One scale for scores and null means of some views."""
     values = [view.grid(column).values.ravel() for view in views for column in ("value", "null_mean")]
     return score_scale(np.concatenate(values), label="score")
 
@@ -156,49 +155,14 @@ def control_pictures(run: FinishedRun, lead: MeasureView) -> list[Picture]:
     title = note_for(lead.measure).title
     return [
         Picture(
-            _slug(f"score_{view.slug}_{control}"), "controls", f"{title}: control {control!r}",
+            file_name(f"score_{view.slug}_{control}"), "controls", f"{title}: control {control!r}",
             _CONTROLS.get(control, "the same grid with this control"), (_panel(view, "value"),),
-            _score_colours(view, lead), _marks(lead), len(view.tested),
+            score_colours(view, lead), _marks(lead), len(view.tested),
         )
         for control in other_controls(run)
         for view in measure_views(run, control=control)
         if view.measure == lead.measure and view.first_null
     ]  # fmt: skip
-
-
-def concept_pictures(run: FinishedRun) -> list[Picture]:
-    """Score, q and number of pairs of every concept: a panel a concept, a picture a measure."""
-    by_measure: dict[str, dict[str, MeasureView]] = {}
-    for concept, subspace in concepts_of(run):
-        for view in measure_views(run, concept=concept, subspace=subspace):
-            if view.first_null:
-                by_measure.setdefault(view.measure, {})[concept] = view
-    found = [picture for name, views in by_measure.items() for picture in _concept_pictures(name, views)]
-    return found + [_concept_counts(views) for views in list(by_measure.values())[:1]]
-
-
-def _concept_pictures(measure: str, views: Mapping[str, MeasureView]) -> list[Picture]:
-    title, tested = note_for(measure).title, max(len(view.tested) for view in views.values())
-    evidence = p_scale(min(view.draws for view in views.values()), label="q")
-    kinds = (("score", "value", _score_colours(*views.values())), ("q", "q", evidence))
-    return [
-        Picture(
-            _slug(f"concepts_{kind}_{measure}"), "concepts", f"{title} inside concept subspaces: {kind}",
-            "features of one concept on each side, paired within it",
-            tuple(_panel(view, column, concept) for concept, view in views.items()), colours, (), tested,
-        )
-        for kind, column, colours in kinds
-    ]  # fmt: skip
-
-
-def _concept_counts(views: Mapping[str, MeasureView]) -> Picture:
-    grids = {concept: view.grid("n") for concept, view in views.items()}
-    panels = [Panel(name, grid, np.zeros(grid.values.shape, dtype=bool)) for name, grid in grids.items()]
-    scale = count_scale(np.concatenate([grid.values.ravel() for grid in grids.values()]), label="pairs")
-    words = "features of one concept on each side, paired within it"
-    return Picture(
-        "concepts_pairs", "concepts", "Pairs inside concept subspaces", words, tuple(panels), scale
-    )
 
 
 def headline_picture(run: FinishedRun, view: MeasureView) -> Picture:
@@ -208,7 +172,7 @@ def headline_picture(run: FinishedRun, view: MeasureView) -> Picture:
     sides = f"{note.title}, {run.side_name('a')} × {run.side_name('b')}"
     subtitle = f"{sides}\n{ceiling_words(run, view.ceilings)}"
     return Picture(
-        "headline", "headline", _claim(view), subtitle, panels, _score_colours(view), _marks(view),
+        "headline", "headline", _claim(view), subtitle, panels, score_colours(view), _marks(view),
         len(view.tested),
     )  # fmt: skip
 
@@ -263,5 +227,6 @@ def _best(view: MeasureView) -> tuple[int, int] | None:
     return view.layers_a.index(int(best.layer_a)), view.layers_b.index(int(best.layer_b))
 
 
-def _slug(text: str) -> str:
+def file_name(text: str) -> str:
+    """A measure's label as part of a file's name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("_.")

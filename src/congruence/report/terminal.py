@@ -12,6 +12,7 @@ from congruence.report.measures import note_for
 from congruence.report.numbers import ALPHA, format_score
 from congruence.report.read import FinishedRun, read_run
 from congruence.report.scales import score_scale
+from congruence.report.terminal_concepts import concept_rows
 from congruence.report.verdict import Verdict, verdict
 from congruence.report.views import MeasureView, headline, measure_views
 
@@ -68,6 +69,7 @@ class Summary:
             for number, sentence in enumerate(self.answer.sentences):
                 yield Text(sentence, style="bold" if number == 0 else "")
             yield Text("")
+        yield from concept_rows(self.run)
         yield from _counts(self.run)
         yield from _places(self.run)
 

@@ -18,7 +18,7 @@ STEP = 8.0
 FLUSH = 4096
 # Adding and taking away 1.5 * 2^52 rounds a float64 to the nearest integer, in two vector instructions.
 ROUND = 6755399441055744.0
-_AHEAD = 3
+_AHEAD = 16
 _RANKS_A_LINE = 32
 _VALUES_A_LINE = 16
 
@@ -44,6 +44,33 @@ def _scatter_packed(begin, end, step, token, value, rows, packed):
             packed[rank[p]] += v * np.float64(row_value[p]) + step
         for p in range(np.uint64(row_fire[t]), np.uint64(row_ptr[t + 1])):
             packed[rank[p]] += v * np.float64(row_value[p])
+
+
+@njit(cache=True, nogil=True)
+def accumulate_listed(begin, end, token, value, rows, packed, listed):
+    """Add the firings begin..end of A's column into `packed`, and list the cells as they are first met.
+
+    From then on a cell is at least 8 - 2: it is listed once. Entries due to centring alone list none.
+
+    Returns:
+        The number of cells written to `listed`, which holds one more than `packed`.
+    """
+    row_ptr, row_fire, rank, row_value = rows
+    count = np.uint64(0)
+    for q in range(begin, end):
+        if q + _AHEAD < end:
+            _fetch_row(token[q + _AHEAD], row_ptr, rank, row_value)
+        v = np.float64(value[q])
+        t = token[q]
+        for p in range(np.uint64(row_ptr[t]), np.uint64(row_fire[t])):
+            j = rank[p]
+            x = packed[j]
+            listed[count] = j
+            count += np.uint64(x == 0.0)
+            packed[j] = x + (v * np.float64(row_value[p]) + STEP)
+        for p in range(np.uint64(row_fire[t]), np.uint64(row_ptr[t + 1])):
+            packed[rank[p]] += v * np.float64(row_value[p])
+    return count
 
 
 @njit(cache=True, nogil=True)

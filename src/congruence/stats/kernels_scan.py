@@ -4,12 +4,21 @@
 import numpy as np
 from numba import njit
 
-from congruence.stats.kernels_accumulate import ROUND, STEP, accumulate_packed, accumulate_plain
+from congruence.stats.kernels_accumulate import (
+    FLUSH,
+    ROUND,
+    STEP,
+    accumulate_listed,
+    accumulate_packed,
+    accumulate_plain,
+)
 from congruence.stats.kernels_partners import insert
 
 # How similarity comes out of sums and counts.
 LINEAR, RATIO, DISTANCE = 0, 1, 2
 BLOCK = np.uint64(64)
+# Looking at a touched cell costs about as much as scanning two in order.
+_LISTED = 2.0
 # Cells are indexed by unsigned integers: a signed index may be negative, and checking that stops the compiler
 # from using vector instructions. For the same reason no slice is made inside a loop.
 
@@ -70,7 +79,29 @@ def _offer(
 
 
 @njit(cache=True, nogil=True)
-def best_partners(lo, hi, kind, fewest, columns, rows, side_a, side_b, best_a, best_b, threshold):
+def _offer_listed(
+    listed, count, c, kind, packed, firings, shift, extra, index_a, firings_b, weight, index_b, fewest,
+    values_a, indices_a, counts_a, values_b, indices_b, counts_b, threshold,
+):  # fmt: skip
+    """Offer the listed cells of A column c to both sides' lists, and empty them; empty ones are done with."""
+    last = values_a.shape[1] - 1
+    floor = values_a[c, last]
+    for i in range(count):
+        j = np.uint64(listed[i])
+        x = packed[j]
+        packed[j] = 0.0
+        v, n = _similarity(kind, x, 0.0, 0.0, firings, shift, extra, weight[j], firings_b[j])
+        if x == 0.0 or n < fewest or not (v >= floor or v >= threshold[j]):
+            continue
+        insert(values_a, indices_a, counts_a, c, v, index_b[j], n)
+        floor = values_a[c, last]
+        if v >= threshold[j]:
+            insert(values_b, indices_b, counts_b, j, v, index_a, n)
+            threshold[j] = max(threshold[j], values_b[j, last])
+
+
+@njit(cache=True, nogil=True)
+def best_partners(lo, hi, kind, fewest, columns, rows, side_a, side_b, best_a, best_b, threshold, listing):
     """Best partners, both ways, of the A columns lo..hi among the B columns of a block.
 
     columns, rows: the arrays of the layouts of A and B.
@@ -79,14 +110,31 @@ def best_partners(lo, hi, kind, fewest, columns, rows, side_a, side_b, best_a, b
     best_a, best_b: (values, indices, counts), each (columns, k); best_b is this thread's own.
     threshold: a lower bound of the k-th best value of each B column, padded with +inf. Threads share it: it
     only spares candidates that can't stay, so a race on it changes no answer.
+    listing: (mean firings a token of these B columns, the B columns that are centred). Where few cells can be
+    touched only those are offered, and the caller sees to the rest; the mean is infinite to offer all.
     """
+    fires_a_token, centred = listing
     firings, shift, extra, index_a = side_a
     firings_b, weight, index_b = side_b
     values_a, indices_a, counts_a = best_a
     values_b, indices_b, counts_b = best_b
     n_b, last = np.uint64(len(index_b)), values_a.shape[1] - 1
     packed, sums, counts = np.zeros(len(weight)), np.zeros(len(weight)), np.zeros(len(weight))
+    listed = np.empty(len(weight) + len(centred) + 1, np.uint16)
+    begin, fire, token, value = columns
     for c in range(lo, hi):
+        fires = fire[c] - begin[c]
+        few = fires * fires_a_token * _LISTED < len(index_b)
+        if few and fires <= FLUSH and fire[c] == begin[c + 1]:
+            count = accumulate_listed(begin[c], fire[c], token, value, rows, packed, listed)
+            for i in range(len(centred)):
+                listed[count + np.uint64(i)] = centred[i]
+            _offer_listed(
+                listed, count + np.uint64(len(centred)), c, kind, packed, firings[c], shift[c], extra[c],
+                index_a[c], firings_b, weight, index_b, fewest, values_a, indices_a, counts_a, values_b,
+                indices_b, counts_b, threshold,
+            )  # fmt: skip
+            continue
         _add_up(c, kind, columns, rows, packed, sums, counts)
         b = np.uint64(0)
         while b < n_b:

@@ -1,4 +1,4 @@
-"""Best partners from the co-activations alone: parallel over A features, in parts of B features."""
+"""What the sparse engine works on: groups of both sides' features, lists of partners, runs of columns."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -8,9 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from congruence.stats.kernels_partners import insert_all
-from congruence.stats.kernels_scan import BLOCK, best_partners
-from congruence.stats.layout import Columns, Part, Rows, build_columns, build_rows
+from congruence.stats.kernels_scan import BLOCK
+from congruence.stats.layout import Columns, Rows, build_columns, build_rows
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.records import BestPartners
 from congruence.stats.scaling import readable
@@ -92,48 +91,6 @@ class SparseJob:
     def kind(self) -> int:
         """How similarity follows from the sums."""
         return self.a.scaling(self.measure).kind
-
-
-def sparse_best_partners(job: SparseJob, top_k: int) -> tuple[BestPartners, BestPartners]:
-    """The `top_k` best partners of every feature, both ways, in one pass over the co-activations.
-
-    Memory, in bytes, for n tokens, f and g features and t threads: 8 (entries_a + f) + 6 entries_b + 16 n
-    (1 + g / part_size) + 24 k (f + g) + t part_size (24 + 24 k), entries counting what fires and, for
-    features that fire on more than half of the tokens, every token.
-    """
-    lists_a = empty_lists(job.a.shape[1], top_k)
-    lists_b = empty_lists(job.b.shape[1], top_k)
-    for rows in job.row_groups():
-        for columns in job.column_groups():
-            _search(job, columns, rows, lists_a, lists_b)
-    return record(lists_a, job.measure), record(lists_b, job.measure)
-
-
-def _search(job: SparseJob, columns: Columns, rows: Rows, lists_a: Lists, lists_b: Lists) -> None:
-    """Offer every pair of these A and B features to the lists of both."""
-    best_a = of_features(lists_a, columns.features)
-    for i in range(len(rows)):
-        _search_part(job, columns, rows.part(i), best_a, lists_b)
-    put_features(lists_a, columns.features, best_a)
-
-
-def _search_part(job: SparseJob, columns: Columns, part: Part, best_a: Lists, lists_b: Lists) -> None:
-    """Offer the pairs of A's columns with one part of B's features."""
-    features, rows = part
-    best_b = of_features(lists_b, features)
-    side_a, side_b = job.side_a(columns.features), job.side_b(features)
-    threshold = padded(best_b[0][:, -1], np.inf)
-    own = [best_b] + [empty_lists(len(features), best_b[0].shape[1]) for _ in range(job.threads - 1)]
-
-    def work(lo: int, hi: int, thread: int) -> None:
-        best_partners(
-            lo, hi, job.kind, job.fewest, columns.arrays, rows, side_a, side_b, best_a, own[thread], threshold
-        )
-
-    run_chunks(work, columns, len(threshold), job.threads)
-    for other in own[1:]:
-        insert_all(*best_b, *other)
-    put_features(lists_b, features, best_b)
 
 
 def run_chunks(work: Callable[[int, int, int], None], columns: Columns, cells: int, threads: int) -> None:
