@@ -61,14 +61,16 @@ def same_width(pair: Pair, measure: str) -> Pair:
 
 
 def _matrix(values: Any, name: str) -> Float[np.ndarray, "n d"]:
-    if hasattr(values, "detach"):
-        values = values.detach().to("cpu").double()
     try:
+        if hasattr(values, "detach"):
+            values = values.detach().to("cpu").double()
         array = np.asarray(values)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"dtype {array.dtype}")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, NotImplementedError) as error:
         raise InputError(f"{name} isn't a numeric matrix ({error}): pass a dense (n, d) array") from None
+    if np.ma.is_masked(values):
+        raise InputError(f"{name} has masked values, which no measure can read: drop those pairs")
     if array.ndim != 2 or 0 in array.shape:
         raise InputError(f"{name} has shape {array.shape}: pass a matrix (n, d), one row a feature")
     array = np.ascontiguousarray(array, dtype=np.float64)

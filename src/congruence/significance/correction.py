@@ -14,17 +14,17 @@ from congruence.types import Alternative, NullTest
 METHODS: Registry[Callable[..., Any]] = Registry("correction", "corrections")
 
 
-def adjust(results: Sequence[NullTest] | ArrayLike, method: str = "bh") -> Float[np.ndarray, " c"]:
+def adjust(results: Sequence[NullTest] | ArrayLike, method: str = "bh") -> Float[np.ndarray, "..."]:
     """Adjusted p-values of a family of tests, in their order.
 
     Args:
-        results: the tests of a grid, or (for "bh" and "holm") their p-values; NaN stays NaN and counts
-            for nothing.
+        results: the tests of a grid, or (for "bh" and "holm") their p-values in an array of any shape;
+            NaN stays NaN and counts for nothing.
         method: "bh" (false discovery rate), "holm" (family-wise error, any dependence) or "max_t"
             (family-wise error, using the dependence in synchronised draws).
 
     Returns:
-        (c,) adjusted p-values.
+        (c,) adjusted p-values, or an array in the shape of the p-values.
 
     Raises:
         InputError: "max_t" is asked for without draws, or their numbers differ.
@@ -39,7 +39,7 @@ def adjust(results: Sequence[NullTest] | ArrayLike, method: str = "bh") -> Float
     return correct(np.asarray(tests, dtype=float))
 
 
-def benjamini_hochberg(p: ArrayLike) -> Float[np.ndarray, " c"]:
+def benjamini_hochberg(p: ArrayLike) -> Float[np.ndarray, "..."]:
     """q-values: min over larger p of p·c/rank (Benjamini and Hochberg 1995).
 
     >>> benjamini_hochberg([0.01, 0.04, 0.03]).round(3).tolist()
@@ -48,7 +48,7 @@ def benjamini_hochberg(p: ArrayLike) -> Float[np.ndarray, " c"]:
     return _stepwise(p, lambda ordered: _step_up(ordered * len(ordered) / np.arange(1, len(ordered) + 1)))
 
 
-def holm(p: ArrayLike) -> Float[np.ndarray, " c"]:
+def holm(p: ArrayLike) -> Float[np.ndarray, "..."]:
     """Holm's step-down adjusted p (Holm 1979).
 
     >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
@@ -83,12 +83,12 @@ def max_t(
 
 
 @METHODS.register("bh")
-def _adjust_bh(tests: Any) -> Float[np.ndarray, " c"]:
+def _adjust_bh(tests: Any) -> Float[np.ndarray, "..."]:
     return benjamini_hochberg(_p_values(tests))
 
 
 @METHODS.register("holm")
-def _adjust_holm(tests: Any) -> Float[np.ndarray, " c"]:
+def _adjust_holm(tests: Any) -> Float[np.ndarray, "..."]:
     return holm(_p_values(tests))
 
 
@@ -105,14 +105,15 @@ def _adjust_max_t(tests: Sequence[NullTest]) -> Float[np.ndarray, " c"]:
     return max_t(observed, np.stack([test.scores for test in tests]), alternative=tests[0].alternative)
 
 
-def _p_values(tests: Any) -> Float[np.ndarray, " c"]:
+def _p_values(tests: Any) -> Float[np.ndarray, "..."]:
     if isinstance(tests, np.ndarray):
         return tests
     return np.array([test.p for test in tests], dtype=float)
 
 
-def _stepwise(p: ArrayLike, adjusted: Callable[[np.ndarray], np.ndarray]) -> Float[np.ndarray, " c"]:
-    values = np.asarray(p, dtype=float)
+def _stepwise(p: ArrayLike, adjusted: Callable[[np.ndarray], np.ndarray]) -> Float[np.ndarray, "..."]:
+    shape = np.shape(p)
+    values = np.asarray(p, dtype=float).ravel()
     known = np.flatnonzero(np.isfinite(values))
     if np.any((values[known] < 0) | (values[known] > 1)):
         raise InputError("p-values lie between 0 and 1: pass the p of each test")
@@ -120,7 +121,7 @@ def _stepwise(p: ArrayLike, adjusted: Callable[[np.ndarray], np.ndarray]) -> Flo
     out = np.full(values.shape, np.nan)
     if len(order):
         out[order] = np.minimum(adjusted(values[order]), 1.0)
-    return out
+    return out.reshape(shape)
 
 
 def _step_up(raw: Float[np.ndarray, " c"]) -> Float[np.ndarray, " c"]:

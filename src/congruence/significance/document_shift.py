@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from congruence.errors import InputError
+from congruence.rng import derive
 from congruence.significance.registry import Setting, null
-from congruence.significance.rerun import rerun_scores
 
 Pairing = Callable[[Any, Any], Any]
 """``pair(acts_a, acts_b)`` -> a `Matching`, or the two arrays of paired feature numbers."""
@@ -35,7 +36,8 @@ def document_shift(
     """Scores of the pairs found when B's token axis is rotated by whole documents.
 
     A shift is drawn uniformly from all D rotations by documents, the one by none included: with D
-    documents there are D, so p can't be below about 1/D however many draws are made.
+    documents there are D, so p can't be below about 1/D however many draws are made. Each is correlated,
+    paired and scored once.
 
     Args:
         setting: the measure and the seed.
@@ -48,16 +50,13 @@ def document_shift(
     acts_a, acts_b = acts
     starts = _starts(acts_b, document_offsets)
     rows_a, rows_b = (np.asarray(space) for space in spaces)
-    made: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    def rerun(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        start = int(rng.choice(starts))
-        if start not in made:
-            made[start] = _paired_features(pair(acts_a, rotated(acts_b, start)))
-        paired_a, paired_b = made[start]
-        return rows_a[paired_a], rows_b[paired_b]
+    @cache
+    def score(start: int) -> float:
+        paired_a, paired_b = _paired_features(pair(acts_a, rotated(acts_b, start)))
+        return setting.scorer.score(rows_a[paired_a], rows_b[paired_b])
 
-    return rerun_scores(setting, numbers, rerun)
+    return np.array([score(int(derive(setting.seed, "rerun", d).choice(starts))) for d in numbers])
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def permutation_test(
 
     Args:
         metric: a registered measure, by name or function (with its fast re-pairing), or any callable
-            ``f(x, y, **options)`` whose value converts to float.
+            ``f(x, y, **options)`` of two float64 arrays whose value converts to float.
         x: (n, d_a) rows of side A.
         y: (n, d_b) rows of side B, row i paired with row i of x.
         null: a registered null.
@@ -52,7 +52,7 @@ def permutation_test(
         NullTest; `.score` holds the full record of the observed score.
 
     Raises:
-        InputError: bad input, draws below 1, a missing input of the null, or a NaN score.
+        InputError: bad input, draws below 1, an unknown or missing option, or a NaN score.
         ConfigError: an unknown measure or null.
 
     >>> import numpy as np

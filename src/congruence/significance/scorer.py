@@ -1,5 +1,6 @@
 """A measure with its options bound: a registered name brings its fast re-pairing, a callable a plain one."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from congruence.errors import InputError
-from congruence.metrics import METRICS, Prepared
+from congruence.metrics import METRICS, Metric, Prepared
 from congruence.metrics.inputs import paired
 from congruence.types import Score
 
@@ -58,15 +59,27 @@ def scorer_for(metric: str | Callable[..., Any], options: Mapping[str, Any]) -> 
 
     Raises:
         ConfigError: the name isn't registered.
-        InputError: `metric` is neither a name nor callable.
+        InputError: `metric` is neither a name nor callable, or doesn't take one of the options.
     """
     name = metric if isinstance(metric, str) else getattr(metric, "name", getattr(metric, "__name__", ""))
     if isinstance(metric, str) or (name in METRICS and _is_registered(metric, name)):
         entry = METRICS.get(name)
+        _check_options(entry, options)
         return Scorer(entry.name, lambda x, y: entry.prepare(x, y, **options), entry.laws.pairing)
     if not callable(metric):
         raise InputError(f"metric={metric!r}: pass a registered name or a function of x and y")
     return Scorer("callable", lambda x, y: DirectlyPrepared(metric, *paired(x, y), options))
+
+
+def _check_options(entry: Metric, options: Mapping[str, Any]) -> None:
+    takes = inspect.signature(entry.function).parameters.values()
+    known = [option.name for option in takes if option.kind is option.KEYWORD_ONLY]
+    unknown = [name for name in options if name not in known]
+    if unknown and not any(option.kind is option.VAR_KEYWORD for option in takes):
+        raise InputError(
+            f"{unknown[0]}={options[unknown[0]]!r} is an option neither of {entry.name} (which takes "
+            f"{', '.join(known) or 'none'}) nor of this null: leave it out, or name the null it belongs to"
+        )
 
 
 def _is_registered(metric: Any, name: str) -> bool:

@@ -118,6 +118,14 @@ def test_not_a_matrix(name, sides):
 
 
 @every_measure
+def test_values_that_cannot_be_read(name, sides):
+    x, y = sides
+    refused(name, np.ma.masked_array(x, mask=x > 1), y, "x has masked values")
+    refused(name, x, torch.empty(40, 5, device="meta"), "y isn't a numeric matrix")
+    refused(name, torch.tensor(x).to_sparse(), y, "x isn't a numeric matrix.*dense")
+
+
+@every_measure
 def test_extreme_magnitudes(name, sides):
     """No overflow or underflow where a float64 can hold the input itself."""
     x, y = sides

@@ -21,6 +21,15 @@ def test_bh_is_scipys():
     assert adjust(p) == pytest.approx(stats.false_discovery_control(p))
 
 
+def test_p_values_of_a_grid_keep_their_shape():
+    p = np.random.default_rng(1).uniform(size=(3, 4))
+    p[1, 2] = np.nan
+    for method in ("bh", "holm"):
+        found = adjust(p, method=method)
+        assert found.shape == (3, 4)
+        assert np.array_equal(found.ravel(), adjust(p.ravel(), method=method), equal_nan=True)
+
+
 def test_holm_by_hand():
     assert holm([0.01, 0.02, 0.03, 0.04]) == pytest.approx([0.04, 0.06, 0.06, 0.06])
     assert holm([0.5, 0.6]) == pytest.approx([1.0, 1.0])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from congruence import metrics
@@ -22,6 +23,7 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 5))
 Y = X @ RNG.normal(size=(5, 6)) + RNG.normal(size=(40, 6))
 FREE = RNG.normal(size=(40, 6))
+PAIRED = [name for name in METRICS.names() if METRICS.get(name).laws.pairing]
 
 
 def first_entry(x, y, *, scale=1.0):
@@ -151,12 +153,45 @@ def test_unknown_names():
         permutation_test("rsa", X, Y, null="firing_rate", rng=0)
 
 
-@pytest.mark.parametrize("metric", ["rsa", first_entry])
-def test_bad_matrices(metric):
-    with pytest.raises(InputError, match="39"):
-        permutation_test(metric, X, Y[:-1], rng=0)
-    with pytest.raises(InputError, match="NaN"):
-        permutation_test(metric, X, np.where(Y > 2, np.nan, Y), rng=0)
+def test_unknown_options_name_those_that_are():
+    with pytest.raises(InputError, match=r"rmd='cosine'.*rsa \(which takes rdm, compare, unit_rows\)"):
+        permutation_test("rsa", X, Y, rng=0, rmd="cosine")
+    with pytest.raises(InputError, match=r"rates=.*neither of rsa"):
+        permutation_test("rsa", X, Y, rng=0, rates=[1.0])
+    with pytest.raises(InputError, match="takes none"):
+        permutation_test("mppc", X, Y, rng=0, k=3)
+
+
+NAN = np.where(np.arange(6) == 2, np.nan, Y)
+BAD = {
+    "39": (X, Y[:-1]),
+    "drop those pairs": (X, NAN),
+    "at least": (X[:2], Y[:2]),
+    "x has zero variance.*pass rows that differ": (np.ones_like(X), Y),
+    "y has zero variance.*rank 0": (X, np.zeros_like(Y)),
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+@pytest.mark.parametrize("metric", [*PAIRED, first_entry])
+def test_bad_matrices(metric, message):
+    with pytest.raises(InputError, match=message):
+        permutation_test(metric, *BAD[message], draws=5, rng=0)
+
+
+@pytest.mark.parametrize("name", PAIRED)
+def test_matrices_may_be_tensors_lists_or_views(name):
+    x, y = X.astype(np.float32), (X + 0.5 * FREE[:, :5]).astype(np.float32)
+    expected = permutation_test(name, x.astype(float), y.astype(float), draws=9, rng=0)
+    wide = np.repeat(x, 2, axis=1)
+    for a, b in (
+        (torch.tensor(x), torch.tensor(y, requires_grad=True)),
+        (x.tolist(), y[::-1][::-1]),
+        (wide[:, ::2], np.asfortranarray(y)),
+    ):
+        test = permutation_test(name, a, b, draws=9, rng=0)
+        assert np.array_equal(test.scores, expected.scores)
+        assert (test.observed, test.p) == (expected.observed, expected.p)
 
 
 def test_nan_scores_are_refused():
