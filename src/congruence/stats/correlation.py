@@ -42,8 +42,8 @@ def correlate(
         measure: ``pearson``, ``cosine``, ``euclidean`` or ``jaccard``.
         top_k: partners to keep.
         min_cofirings: above 1, a partner must fire together with the feature on at least so many tokens.
-        block_size: features handled at once: B's in the sparse engine (at most 65,536; default 32,768),
-            either side's in the dense one (default 4,096). The answer doesn't depend on it.
+        block_size: features handled at once: B's in the sparse engine (at most 65,536; the default goes by
+            their number), either side's in the dense one (default 4,096). The answer doesn't depend on it.
         mask: (n,) bool, the tokens to keep.
         engine: ``auto`` picks by density, size and device, and logs why; ``sparse`` adds up co-activations,
             ``dense`` multiplies matrices.

@@ -9,7 +9,7 @@ from congruence.errors import ConfigError
 from congruence.stats.dense_engine import BLOCK_SIZE, DenseJob, dense_best_partners
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.records import BestPartners, EngineChoice
-from congruence.stats.sparse_engine import PART_SIZE, SparseJob, available_threads
+from congruence.stats.sparse_engine import SparseJob, available_threads
 from congruence.stats.sparse_partners import sparse_best_partners
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,6 @@ _CELLS_PER_SECOND = 4e9
 _CPU_FLOPS = 8e10
 _GPU_FLOPS = 2e13
 _DENSE_START = 0.1
-_LARGEST_PART = 1 << 16
 
 
 def choose_engine(
@@ -38,7 +37,9 @@ def choose_engine(
     device = device or _device(a, b)
     (n, f), g = a.shape, b.shape[1]
     adds = _entries(a) * _entries(b) / max(1, n)
-    sparse = (adds / _ADDS_PER_SECOND + f * g / _CELLS_PER_SECOND) / threads
+    # Where few pairs ever fire together, only those are looked at.
+    looked_at = min(float(f) * g, 4.0 * adds)
+    sparse = (adds / _ADDS_PER_SECOND + looked_at / _CELLS_PER_SECOND) / threads
     rate = _CPU_FLOPS * threads if device == "cpu" else _GPU_FLOPS
     dense = 2.0 * n * f * g / rate + _DENSE_START
     reason = (
@@ -72,9 +73,8 @@ def best_partners(
     # A best partner that never co-fires is the answer where every correlation is <= 0: 1 doesn't bar it.
     fewest = min_cofirings if min_cofirings > 1 else 0
     if choice.name == "sparse":
-        part_size = min(block_size or PART_SIZE, _LARGEST_PART)
         job = SparseJob(
-            a, b, measure, features_a, features_b, fewest, part_size, threads or available_threads()
+            a, b, measure, features_a, features_b, fewest, block_size, threads or available_threads()
         )
         return sparse_best_partners(job, top_k)
     device = choice.name.removeprefix("dense-")

@@ -38,6 +38,7 @@ def _scatter_packed(begin, end, step, token, value, rows, packed):
     for q in range(begin, end):
         if q + _AHEAD < end:
             _fetch_row(token[q + _AHEAD], row_ptr, rank, row_value)
+            prefetch(row_ptr, token[q + min(2 * _AHEAD, end - q - 1)])
         v = np.float64(value[q])
         t = token[q]
         for p in range(np.uint64(row_ptr[t]), np.uint64(row_fire[t])):
@@ -60,6 +61,7 @@ def accumulate_listed(begin, end, token, value, rows, packed, listed):
     for q in range(begin, end):
         if q + _AHEAD < end:
             _fetch_row(token[q + _AHEAD], row_ptr, rank, row_value)
+            prefetch(row_ptr, token[q + min(2 * _AHEAD, end - q - 1)])
         v = np.float64(value[q])
         t = token[q]
         for p in range(np.uint64(row_ptr[t]), np.uint64(row_fire[t])):

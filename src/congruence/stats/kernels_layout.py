@@ -29,12 +29,14 @@ def count_silent(start, indptr, indices, part, centred, pointer):
 
 @njit(cache=True, nogil=True)
 def fill_rows(
-    start, indptr, indices, data, part, place, centre, scale, centred, pointer, fire_end, rank, value
-):
+    start, indptr, indices, data, part, place, centre, scale, centred, pointer, centred_parts, fire_end, rank,
+    value,
+):  # fmt: skip
     """Write the scaled entries of a block's rows: those that fire, then those only centring makes non-zero.
 
     `part` and `place` say where each feature goes: to which part, and which rank it has there. `centred`
-    lists the features whose centre isn't zero; `fire_end[part, row]` receives the end of the firing entries.
+    lists the features whose centre isn't zero, `centred_parts` their parts; `fire_end[i, row]` receives the
+    end of the firing entries in the i-th of them.
     """
     fires = np.zeros(len(part), np.bool_)
     at = np.zeros(len(pointer), np.int64)
@@ -48,7 +50,8 @@ def fill_rows(
                 rank[at[own]] = place[j]
                 value[at[own]] = (np.float64(data[p]) - centre[j]) * scale[j]
                 at[own] += 1
-        fire_end[:, start + row] = at
+        for i in range(len(centred_parts)):
+            fire_end[i, start + row] = at[centred_parts[i]]
         for j in centred:
             if not fires[j]:
                 own = part[j]

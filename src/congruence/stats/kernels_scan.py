@@ -17,8 +17,8 @@ from congruence.stats.kernels_partners import insert
 # How similarity comes out of sums and counts.
 LINEAR, RATIO, DISTANCE = 0, 1, 2
 BLOCK = np.uint64(64)
-# Looking at a touched cell costs about as much as scanning two in order.
-_LISTED = 2.0
+# Looking at a touched cell costs about as much as scanning four in order.
+_LISTED = 4.0
 # Cells are indexed by unsigned integers: a signed index may be negative, and checking that stops the compiler
 # from using vector instructions. For the same reason no slice is made inside a loop.
 

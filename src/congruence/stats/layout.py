@@ -22,7 +22,9 @@ class Rows:
         features: (f,) the features, in order of rank; part i holds those from i * part_size on.
         part_size: features in a part.
         pointer: (parts, n + 1) where each token's entries begin in `rank` and `value`.
-        fire_end: (parts, n) where those that fire end; behind them stand entries due to centring alone.
+        centred_parts: the parts that hold a centred feature, ascending.
+        fire_end: (centred parts, n) where those that fire end; behind them stand entries due to centring
+            alone. In any other part all entries fire.
         rank: (entries,) uint16 place of the feature within its part.
         value: (entries,) float32 scaled activation.
     """
@@ -30,6 +32,7 @@ class Rows:
     features: np.ndarray
     part_size: int
     pointer: np.ndarray
+    centred_parts: np.ndarray
     fire_end: np.ndarray
     rank: np.ndarray
     value: np.ndarray
@@ -40,7 +43,9 @@ class Rows:
     def part(self, i: int) -> Part:
         """Part i: its features, and the arrays its kernel reads."""
         features = self.features[i * self.part_size : (i + 1) * self.part_size]
-        return features, (self.pointer[i], self.fire_end[i], self.rank, self.value)
+        at = np.flatnonzero(self.centred_parts == i)
+        fire_end = self.fire_end[at[0]] if len(at) else self.pointer[i][1:]
+        return features, (self.pointer[i], fire_end, self.rank, self.value)
 
 
 @dataclass(frozen=True)
@@ -82,14 +87,15 @@ def build_rows(
     # Parts lie one behind the other.
     np.cumsum(pointer[:, 1:], axis=1, out=pointer[:, 1:])
     pointer += np.concatenate([[0], np.cumsum(pointer[:-1, -1])])[:, None]
-    fire_end = np.zeros((parts, moments.n), np.int64)
+    centred_parts = np.unique(part[centred])
+    fire_end = np.zeros((len(centred_parts), moments.n), np.int64)
     rank, value = np.empty(pointer[-1, -1], np.uint16), np.empty(pointer[-1, -1], np.float32)
     for start, indptr, indices, data in _blocks(source):
         fill_rows(
             start, indptr, indices, data, part, place, scaling.centre, scaling.scale, centred, pointer,
-            fire_end, rank, value,
+            centred_parts, fire_end, rank, value,
         )  # fmt: skip
-    return Rows(features, part_size, pointer, fire_end, rank, value)
+    return Rows(features, part_size, pointer, centred_parts, fire_end, rank, value)
 
 
 def build_columns(source: Source, moments: Moments, scaling: Scaling, features: np.ndarray) -> Columns:

@@ -14,8 +14,9 @@ from congruence.stats.prepared import PreparedActs
 from congruence.stats.records import BestPartners
 from congruence.stats.scaling import readable
 
-# 32,768 accumulators, means and thresholds of eight bytes are what a core's second cache holds.
-PART_SIZE = 32_768
+# 32,768 accumulators, means and thresholds of eight bytes are what a core's second cache holds. Where there
+# are many parts, a token has few features in each, and larger parts save more than the cache does.
+PART_SIZE, LARGEST_PART = 1 << 15, 1 << 16
 _CHUNKS_PER_THREAD = 16
 # Entries of one side laid out at a time (6 to 8 bytes each): what bounds the memory of an out-of-core run.
 GROUP_ENTRIES = 1 << 28
@@ -33,7 +34,7 @@ class SparseJob:
         features_a, features_b: the features that take part, all of them varying; None for all that vary.
         measure: similarity.
         fewest: co-firings a pair must have; 0 admits pairs that never fire together.
-        part_size: B features handled at once, at most 65,536.
+        part_size: B features handled at once, at most 65,536; None for what suits their number.
         threads: threads to use.
     """
 
@@ -43,7 +44,7 @@ class SparseJob:
     features_a: np.ndarray | None = None
     features_b: np.ndarray | None = None
     fewest: int = 0
-    part_size: int = PART_SIZE
+    part_size: int | None = None
     threads: int = 1
 
     def column_groups(self) -> Iterator[Columns]:
@@ -62,11 +63,11 @@ class SparseJob:
         order = self.b.varying if self.features_b is None else self.features_b
         groups = _groups(order, self.b, self.measure)
         if self.features_b is None and len(groups) == 1:
-            yield self.b.rows(self.measure, self.part_size)
+            yield self.b.rows(self.measure, self.features_of_part)
             return
         scaling = self.b.scaling(self.measure)
         for features in groups:
-            yield build_rows(self.b.source, self.b.moments, scaling, features, self.part_size)
+            yield build_rows(self.b.source, self.b.moments, scaling, features, self.features_of_part)
 
     def side_a(self, features: np.ndarray) -> tuple[np.ndarray, ...]:
         """What the kernels read of A's columns beside their entries."""
@@ -86,6 +87,12 @@ class SparseJob:
             padded(scaling.weight[features], 0.0),
             features,
         )
+
+    @property
+    def features_of_part(self) -> int:
+        """B features handled at once."""
+        suits = PART_SIZE if self.b.shape[1] <= LARGEST_PART else LARGEST_PART
+        return min(self.part_size or suits, LARGEST_PART)
 
     @property
     def kind(self) -> int:

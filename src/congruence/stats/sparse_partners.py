@@ -28,8 +28,8 @@ def sparse_best_partners(job: SparseJob, top_k: int) -> tuple[BestPartners, Best
     partners better than any silent pair could be is then held against everybody.
 
     Memory, in bytes, for n tokens, f and g features and t threads: 8 (entries_a + f) + 6 entries_b + 8 n
-    (1 + g / part_size) + 24 k (f + g) + t part_size (26 + 24 k), entries counting what fires and, for
-    features that fire on more than half of the tokens, every token.
+    (2 + g / part_size) + 24 k (f + g) + t part_size (26 + 24 k), entries counting what fires and, for
+    features that fire on more than half of the tokens, every token; and 80 (f + g) for the moments.
     """
     lists_a = empty_lists(job.a.shape[1], top_k)
     lists_b = empty_lists(job.b.shape[1], top_k)
