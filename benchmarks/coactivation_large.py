@@ -1,12 +1,13 @@
-"""Best partners both ways out of core: from shards on disk, with the peak memory of the process that correlates.
+"""Best partners both ways out of core: from shards on disk, with the peak memory of what correlates them.
 
-    python benchmarks/coactivation_large.py                                              # 2^20 features: hours of dense
-    python benchmarks/coactivation_large.py --features 131072 --tokens 200000            # a minute
-    python benchmarks/coactivation_large.py --features 8192 --tokens 10000               # seconds
+    python benchmarks/coactivation_large.py                                    # 2^20 x 2^20 features
+    python benchmarks/coactivation_large.py --features 131072 --tokens 200000  # about a minute
+    python benchmarks/coactivation_large.py --features 8192 --tokens 10000     # seconds
 
-The shards are written beforehand by another process, so that `peak memory` is that of reading and correlating
-alone (ru_maxrss of this process, the interpreter and its libraries included). After the clock has stopped, the
-best partners of a random sample of features of both sides are computed again in float64 with scipy and compared.
+Another process writes the shards beforehand (8 bytes a firing, kept with --folder), so that `peak memory` is
+that of reading and correlating alone: ru_maxrss of this process, the interpreter and its libraries included.
+After the clock has stopped, the best partners of a random sample of features of both sides are computed again
+in float64 with scipy and compared.
 """
 
 import argparse
@@ -84,13 +85,13 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        if not (folder / "b" / "finished").exists():
+        if not (folder / "finished").exists():
             writer = multiprocessing.get_context("spawn").Process(
                 target=write_sides, args=(folder, options.tokens, options.features, options.l0)
             )
             writer.start()
             writer.join()
-            (folder / "b" / "finished").touch()
+            (folder / "finished").touch()
         measure(folder, options)
 
 
