@@ -39,7 +39,7 @@ def test_python_compiles(text):
 def test_run_configurations_parse(text):
     raw = yaml.safe_load(text)
     raw = {"null" if key is None else key: value for key, value in raw.items()}
-    if not set(raw) & {"pairing", "filters", "measures", "null", "controls"}:
+    if not set(raw) & {"pairing", "filters", "measures", "null", "controls", "concepts"}:
         pytest.skip("not the configuration of a run")
     config = parse_config({**SIDES, **raw})
     assert filter_steps(config) is not None

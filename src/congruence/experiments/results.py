@@ -52,24 +52,58 @@ class Run:
         return pd.read_parquet(path)
 
     def grid(
-        self, measure: str, value: str = "value", *, control: str = "none", concept: str = "all"
+        self,
+        measure: str,
+        value: str = "value",
+        *,
+        control: str = "none",
+        concept: str = "all",
+        subspace: str | None = None,
+        null: str | None = None,
     ) -> pd.DataFrame:
-        """One column of the results as a table, layers of A down and layers of B across."""
-        rows = self.results
-        if measure not in set(rows.measure):
-            raise InputError(unknown_name("measure", measure, set(rows.measure)))
-        if value not in rows.columns:
-            raise InputError(unknown_name("column", value, rows.columns))
-        chosen = rows[(rows.measure == measure) & (rows.control == control) & (rows.concept == concept)]
-        return chosen.pivot_table(index="layer_a", columns="layer_b", values=value, dropna=False)
+        """One column of the results as a table, layers of A down and layers of B across.
 
-    def best(self, measure: str, *, concept: str = "all") -> pd.Series:
+        Args:
+            measure: its label in the results.
+            value: the column.
+            control: "none" for the comparison itself, else a control.
+            concept: a concept subspace; "all" for the whole space.
+            subspace: its kind where one name has two: "overlap" or "interaction".
+            null: name of the null; by default "pairing", or the only one there is.
+        """
+        if value not in self.results.columns:
+            raise InputError(unknown_name("column", value, self.results.columns))
+        rows = self._rows(measure, control, concept, subspace, null)
+        return rows.pivot(index="layer_a", columns="layer_b", values=value)
+
+    def best(self, measure: str, *, concept: str = "all", null: str | None = None) -> pd.Series:
         """The row of the layer pair that scores highest."""
-        rows = self.results
-        chosen = rows[(rows.measure == measure) & (rows.control == "none") & (rows.concept == concept)]
+        chosen = self._rows(measure, "none", concept, None, null)
         if chosen.value.notna().sum() == 0:
             raise InputError(f"no layer pair has a score of {measure!r}: see the warnings column")
         return chosen.loc[chosen.value.idxmax()]
+
+    def _rows(
+        self, measure: str, control: str, concept: str, subspace: str | None, null: str | None
+    ) -> pd.DataFrame:
+        """The rows of one grid under one null; one that doesn't exist is named with what there is."""
+        rows = self.results
+        usual = {"subspace": ("overlap",), "null": ("pairing",)}
+        asked = {
+            "control": control,
+            "concept": concept,
+            "measure": measure,
+            "subspace": subspace,
+            "null": null,
+        }
+        for column, name in asked.items():
+            there = rows[column].unique().tolist()
+            if name is None:
+                name = next((known for known in usual[column] if known in there), there[0])
+            if name not in there:
+                raise InputError(unknown_name(column, name, there))
+            rows = rows[rows[column] == name]
+        return rows
 
 
 def load_run(path: str | Path) -> Run:

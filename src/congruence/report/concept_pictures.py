@@ -9,7 +9,7 @@ from congruence.report.measures import note_for
 from congruence.report.numbers import ALPHA
 from congruence.report.pictures import Panel, Picture, file_name, score_colours
 from congruence.report.read import FinishedRun
-from congruence.report.scales import count_scale, p_scale, score_scale
+from congruence.report.scales import count_scale, difference_scale, p_scale
 from congruence.report.views import MeasureView
 
 _CHOSEN = "features of one concept on each side, paired within it"
@@ -76,7 +76,7 @@ def _interactions(found: Sequence[Subspace], measure: str) -> Picture | None:
         f"{note_for(measure).title}: unions of concepts less their parts",
         "score of the union minus the mean score of its parts; stars against unions of random word groups",
         tuple(_panel(view, "value", name) for name, view in views.items()),
-        score_scale(values, label="difference"), (), _tested(views.values()),
+        difference_scale(values, label="difference"), (), _tested(views.values()),
     )  # fmt: skip
 
 

@@ -52,6 +52,14 @@ def score_scale(values: np.ndarray, *, label: str) -> Scale:
     return Scale("score", 0.0, high, lambda value: format_score(value, decimals), ticks, label)
 
 
+def difference_scale(values: np.ndarray, *, label: str) -> Scale:
+    """As far below 0 as above it."""
+    finite = np.abs(values[np.isfinite(values)])
+    high = _round_up(max(float(finite.max()) if finite.size else 1.0, 0.01))
+    ticks = tuple(high * part for part in (-1, -0.5, 0, 0.5, 1))
+    return Scale("score", -high, high, lambda value: format_score(value, 2), ticks, label)
+
+
 def p_scale(draws: int, *, label: str) -> Scale:
     """From 1 (pale) to the smallest p that the draws allow, in ratios."""
     floor = 1 / (1 + max(draws, 99))

@@ -28,9 +28,9 @@ from congruence.concepts import (
 )
 from congruence.concepts.phrase_response import active_features, join_top_tokens
 from congruence.errors import ConfigError, InputError
-from congruence.experiments.concepts_config import ConceptsConfig
-from congruence.experiments.concepts_overlap import interaction
-from congruence.experiments.concepts_text import subspaces_of
+from congruence.experiments.concepts.config import ConceptsConfig
+from congruence.experiments.concepts.overlap import interaction
+from congruence.experiments.concepts.text import subspaces_of
 from congruence.types import TopTokens
 
 
