@@ -1,16 +1,13 @@
 """Best partners by blocked matrix products: BLAS on a CPU, torch on a GPU."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from congruence.stats.dense_tiles import Group, cofirings, load_group, matmul_precision, tile
-from congruence.stats.kernels_dense import add_pairs
+from congruence.stats.dense_tiles import Group, cofirings, in_runs, load_group, matmul_precision, tile
+from congruence.stats.kernels_dense import add_pairs, transpose
 from congruence.stats.kernels_partners import insert_all
 from congruence.stats.kernels_scan import DISTANCE, RATIO
 from congruence.stats.prepared import PreparedActs
@@ -18,7 +15,6 @@ from congruence.stats.records import BestPartners
 from congruence.stats.scaling import readable
 from congruence.stats.sparse_engine import (
     Lists,
-    available_threads,
     empty_lists,
     of_features,
     put_features,
@@ -76,8 +72,8 @@ def dense_best_partners(job: DenseJob, top_k: int) -> tuple[BestPartners, BestPa
         for group_b in _groups(job, job.b, job.features_b):
             for group_a in _groups(job, job.a, job.features_a):
                 _search(job, group_a, group_b, lists_a, lists_b)
-    best_a = _settle(job.a, job.b, lists_a, job.measure, top_k)
-    best_b = _settle(job.b, job.a, lists_b, job.measure, top_k)
+    _settle(job, lists_a, lists_b)
+    best_a, best_b = _best_first(lists_a, top_k), _best_first(lists_b, top_k)
     return record(best_a, job.measure), record(best_b, job.measure)
 
 
@@ -139,27 +135,52 @@ def _offer(values: "Tensor", rows: np.ndarray, columns: np.ndarray, lists: Lists
     put_features(lists, rows, own)
 
 
-def _settle(side: PreparedActs, other: PreparedActs, lists: Lists, measure: str, top_k: int) -> Lists:
-    """The best of the partners found, their similarities taken anew in float64, with their co-firings."""
+def _settle(job: DenseJob, lists_a: Lists, lists_b: Lists) -> None:
+    """Take the partners' similarities anew in float64, and count their co-firings, in one pass."""
+    sums_a, sums_b = np.zeros(lists_a[1].shape), np.zeros(lists_b[1].shape)
+    step = max(1, _SETTLE_VALUES // max(job.a.shape[1], job.b.shape[1], 1))
+    for block_a, block_b in zip(
+        job.a.source.dense_blocks(step), job.b.source.dense_blocks(step), strict=True
+    ):
+        by_a, by_b = _transposed(block_a), _transposed(block_b)
+        _add_pairs(job, job.a, job.b, (by_a, by_b), lists_a, sums=sums_a)
+        _add_pairs(job, job.b, job.a, (by_b, by_a), lists_b, sums=sums_b)
+    _put_similarities(job, job.a, job.b, lists_a, sums_a)
+    _put_similarities(job, job.b, job.a, lists_b, sums_b)
+
+
+def _transposed(block: np.ndarray) -> np.ndarray:
+    out = np.empty(block.shape[::-1], block.dtype)
+    in_runs(lambda lo, hi: transpose(lo, hi, block, out), block.shape[1])
+    return out
+
+
+def _add_pairs(
+    job: DenseJob,
+    side: PreparedActs,
+    other: PreparedActs,
+    values: tuple[np.ndarray, np.ndarray],
+    lists: Lists,
+    *,
+    sums: np.ndarray,
+) -> None:
     _, indices, counts = lists
-    kind, sums = side.scaling(measure).kind, np.zeros(indices.shape)
-    scalings = _centre_and_scale(side, measure), _centre_and_scale(other, measure)
-    step = max(1, _SETTLE_VALUES // max(side.shape[1], other.shape[1]))
-    cuts = np.linspace(0, side.shape[1], 4 * available_threads() + 1).astype(int)
-    with ThreadPoolExecutor(available_threads()) as pool:
-        for block, partner in zip(
-            side.source.dense_blocks(step), other.source.dense_blocks(step), strict=True
-        ):
-            add = partial(add_pairs, sums=sums, counts=counts, distance=kind == DISTANCE)
-            for done in [
-                pool.submit(add, lo, hi, block, partner, indices, *scalings) for lo, hi in pairwise(cuts)
-            ]:
-                done.result()
+    scalings = _centre_and_scale(side, job.measure), _centre_and_scale(other, job.measure)
+    distance = side.scaling(job.measure).kind == DISTANCE
+    in_runs(
+        lambda lo, hi: add_pairs(lo, hi, *values, indices, *scalings, distance, sums, counts), len(indices)
+    )
+
+
+def _put_similarities(
+    job: DenseJob, side: PreparedActs, other: PreparedActs, lists: Lists, sums: np.ndarray
+) -> None:
+    values, indices, counts = lists
+    kind = side.scaling(job.measure).kind
     if kind == RATIO:
         own, theirs = side.moments.firings[:, None], other.moments.firings[np.maximum(indices, 0)]
         sums = counts / np.maximum(own + theirs - counts, 1)
-    values = np.where(indices >= 0, -sums if kind == DISTANCE else sums, -np.inf)
-    return _best_first((values, indices, counts), top_k)
+    values[:] = np.where(indices >= 0, -sums if kind == DISTANCE else sums, -np.inf)
 
 
 def _centre_and_scale(side: PreparedActs, measure: str) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,10 @@
 """Tiles of the full similarity matrix as matrix products of scaled features."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +13,7 @@ from congruence.errors import ConfigError, unknown_name
 from congruence.stats.kernels_dense import standardise
 from congruence.stats.kernels_scan import DISTANCE, RATIO
 from congruence.stats.prepared import PreparedActs
+from congruence.stats.sparse_engine import available_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -146,6 +149,22 @@ def _load(
     out = np.empty((side.shape[0], len(features)), dtype)
     start = 0
     for block in side.source.dense_blocks(max(1, _LOAD_VALUES // max(1, side.shape[1]))):
-        standardise(block, features, centre, scale, out[start : start + len(block)])
+        part = out[start : start + len(block)]
+        _standardise(block, features, centre, scale, part)
         start += len(block)
     return torch.from_numpy(out)
+
+
+def _standardise(
+    block: np.ndarray, features: np.ndarray, centre: np.ndarray, scale: np.ndarray, out: np.ndarray
+) -> None:
+    in_runs(lambda lo, hi: standardise(lo, hi, block, features, centre, scale, out), len(block))
+
+
+def in_runs(work: Callable[[int, int], None], count: int) -> None:
+    """Call work(lo, hi) for runs of 0..count, on all threads."""
+    threads = available_threads()
+    cuts = np.linspace(0, count, 4 * threads + 1).astype(int)
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(work, int(lo), int(hi)) for lo, hi in pairwise(cuts)]:
+            done.result()

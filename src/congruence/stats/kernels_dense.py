@@ -4,33 +4,75 @@
 import numpy as np
 from numba import njit
 
+_TILE = 32
+
 
 @njit(cache=True, nogil=True)
-def standardise(block, features, centre, scale, out):
-    """out[t, c] = (block[t, j] - centre[j]) * scale[j] for feature j = features[c]."""
-    for t in range(block.shape[0]):
+def standardise(lo, hi, block, features, centre, scale, out):
+    """out[t, c] = (block[t, j] - centre[j]) * scale[j] for tokens lo..hi and feature j = features[c]."""
+    for t in range(lo, hi):
         for c in range(len(features)):
             j = features[c]
             out[t, c] = (np.float64(block[t, j]) - centre[j]) * scale[j]
 
 
 @njit(cache=True, nogil=True)
-def add_pairs(lo, hi, block_a, block_b, partners, scaling_a, scaling_b, distance, sums, counts):
-    """Add a block of tokens to the sums and co-firings of A's features lo..hi with their partners.
+def transpose(lo, hi, block, out):
+    """out[j, t] = block[t, j] for features lo..hi, in tiles that the nearest cache holds."""
+    for t_0 in range(0, block.shape[0], _TILE):
+        for j_0 in range(lo, hi, _TILE):
+            for j in range(j_0, min(j_0 + _TILE, hi)):
+                for t in range(t_0, min(t_0 + _TILE, block.shape[0])):
+                    out[j, t] = block[t, j]
+
+
+# Sums may be taken in any order: that lets the compiler use vector instructions.
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _product(x, y, centre_x, scale_x, centre_y, scale_y):
+    total = 0.0
+    for t in range(len(x)):
+        total += (np.float64(x[t]) - centre_x) * scale_x * ((np.float64(y[t]) - centre_y) * scale_y)
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _squared_distance(x, y):
+    total = 0.0
+    for t in range(len(x)):
+        total += (np.float64(x[t]) - np.float64(y[t])) ** 2
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _both_fire(x, y):
+    count = 0
+    for t in range(len(x)):
+        count += (x[t] != 0.0) & (y[t] != 0.0)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def add_pairs(lo, hi, own, theirs, partners, scaling, their_scaling, distance, sums, counts):
+    """Add some tokens to the sums and co-firings of features lo..hi with their partners.
 
     sums[i, c] gathers the products of the scaled values of feature i and feature partners[i, c], or the
-    squares of their differences where `distance`. scaling_a, scaling_b: (centre, scale) of each feature.
+    squares of the differences of the values where `distance`.
+
+    Args:
+        own, theirs: (features, tokens) values of each side.
+        scaling, their_scaling: (centre, scale) of each feature.
     """
-    centre_a, scale_a = scaling_a
-    centre_b, scale_b = scaling_b
-    for t in range(block_a.shape[0]):
-        for i in range(lo, hi):
-            x = np.float64(block_a[t, i])
-            u = (x - centre_a[i]) * scale_a[i]
-            for c in range(partners.shape[1]):
-                j = partners[i, c]
-                if j >= 0:
-                    y = np.float64(block_b[t, j])
-                    v = (y - centre_b[j]) * scale_b[j]
-                    sums[i, c] += (u - v) * (u - v) if distance else u * v
-                    counts[i, c] += (x != 0.0) & (y != 0.0)
+    centre, scale = scaling
+    their_centre, their_scale = their_scaling
+    for i in range(lo, hi):
+        for c in range(partners.shape[1]):
+            j = partners[i, c]
+            if j < 0:
+                continue
+            counts[i, c] += _both_fire(own[i], theirs[j])
+            if distance:
+                sums[i, c] += _squared_distance(own[i], theirs[j])
+            else:
+                sums[i, c] += _product(
+                    own[i], theirs[j], centre[i], scale[i], their_centre[j], their_scale[j]
+                )

@@ -146,18 +146,19 @@ class DenseSource:
     def blocks(self) -> Iterator[tuple[np.ndarray, sparse.csr_array]]:
         """(row numbers, CSR block), in order."""
         step = max(1, _DENSE_BLOCK_VALUES // max(1, self.n_features))
-        for rows in self._runs(step):
-            yield rows, sparse.csr_array(to_numpy(self.dense[rows]))
+        for run in self._runs(step):
+            rows = np.arange(run.start, run.stop) if isinstance(run, slice) else run
+            yield rows, sparse.csr_array(to_numpy(self.dense[run]))
 
     def dense_blocks(self, rows: int) -> Iterator[np.ndarray]:
         """The same tokens as dense blocks of `rows` tokens, the last one shorter."""
         for run in self._runs(rows):
             yield to_numpy(self.dense[run])
 
-    def _runs(self, step: int) -> Iterator[np.ndarray]:
-        every = np.arange(self.dense.shape[0]) if self.kept is None else self.kept
-        for start in range(0, len(every), step):
-            yield every[start : start + step]
+    def _runs(self, step: int) -> Iterator[np.ndarray | slice]:
+        for start in range(0, self.n, step):
+            stop = min(start + step, self.n)
+            yield slice(start, stop) if self.kept is None else self.kept[start:stop]
 
 
 def densified(source: Source, rows: int) -> Iterator[np.ndarray]:
