@@ -52,6 +52,15 @@ def test_repaired_is_rescored(name, options, size):
     assert prepared.repaired(orders)[0] == pytest.approx(float(prepared.observed()), abs=prepared.resolution)
 
 
+def test_rounding_of_many_zeros_stays_below_the_resolution():
+    """Rows of rank 3 in 500 dimensions: 497 singular values that are only rounding must not add up."""
+    shared = np.random.default_rng(0).normal(size=(600, 3))
+    x, y = (shared @ np.random.default_rng(seed).normal(size=(3, 500)) for seed in (1, 2))
+    prepared = METRICS.get("procrustes").prepare(x, y)
+    same = prepared.repaired(np.arange(600)[None])[0]
+    assert same == pytest.approx(float(prepared.observed()), rel=prepared.resolution / 2)
+
+
 @pytest.mark.parametrize("splits", [1, 3])
 @pytest.mark.parametrize("name", HELD_OUT)
 def test_only_the_held_out_half_is_repaired(name, splits):
