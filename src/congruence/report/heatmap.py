@@ -13,12 +13,13 @@ from congruence.report.colours import LEVELS, LIGHT, shade, text_on
 from congruence.report.numbers import ALPHA
 from congruence.report.pictures import Panel, Picture
 from congruence.report.scales import Scale
+from congruence.report.sheet import INK, Sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, MUTED, EMPTY = "#10161d", "#5b6672", "#e9ecef"
+MUTED, EMPTY = "#5b6672", "#e9ecef"
 _STYLE = {
     "font.family": "DejaVu Sans", "text.parse_math": False, "text.usetex": False, "svg.fonttype": "path",
     "svg.hashsalt": "congruence", "axes.linewidth": 0.0, "figure.dpi": 100.0,
@@ -98,15 +99,18 @@ def _draw(picture: Picture, side_a: str, side_b: str) -> "Figure":
     figure = Figure(figsize=(layout.width, layout.height))
     FigureCanvasAgg(figure)
     wide, high = layout.panel_width, layout.panel_height
+    sheet = Sheet(figure, layout.width, layout.height)
     for index, panel in enumerate(picture.panels):
         row, column = divmod(index, layout.columns)
-        top = layout.top + layout.above_panel + row * layout.step
-        axes = figure.add_axes(layout.box(_LEFT + column * (wide + _GAP), top, wide, high))
-        _panel(axes, panel, picture.scale, layout)
+        left, top = _LEFT + column * (wide + _GAP), layout.top + layout.above_panel + row * layout.step
+        _panel(sheet, panel, picture.scale, layout, (left, top))
         if column == 0:
-            axes.set_ylabel(_short(f"{side_a}: layer", high, 9), fontsize=9, color=INK)
+            words = _short(f"{side_a}: layer", high, 9)
+            sheet.words(left - 0.38, top + high / 2, words, 9, INK, ha="center", va="center", rotation=90)
         if index + layout.columns >= len(picture.panels):
-            axes.set_xlabel(_short(f"{side_b}: layer", wide, 9), fontsize=9, color=INK)
+            words = _short(f"{side_b}: layer", wide, 9)
+            sheet.words(left + wide / 2, top + high + 0.34, words, 9, INK, ha="center", va="center")
+    sheet.finish()
     left = _LEFT + layout.columns * (wide + _GAP) - _GAP + 0.28
     axes = figure.add_axes(layout.box(left, layout.top + layout.above_panel, 0.15, high))
     _colour_bar(axes, picture, high)
@@ -134,54 +138,43 @@ def _layout(picture: Picture) -> _Layout:
     )  # fmt: skip
 
 
-def _panel(axes: "Axes", panel: Panel, scale: Scale, layout: _Layout) -> None:
-    from matplotlib.patches import Rectangle
-
-    grid = panel.grid
-    places = np.array([[scale.position(value) for value in row] for row in grid.values])
-    _mesh(axes, np.ma.masked_invalid(places), scale.palette, edges=True)
-    axes.set_facecolor(EMPTY)
-    axes.set_ylim(len(grid.layers_a), 0)
-    axes.set_xticks(np.arange(len(grid.layers_b)) + 0.5, [str(layer) for layer in grid.layers_b])
-    axes.set_yticks(np.arange(len(grid.layers_a)) + 0.5, [str(layer) for layer in grid.layers_a])
-    axes.tick_params(length=0, labelsize=min(8.5, layout.font_size + 1.5), colors=INK, pad=4)
+def _panel(sheet: Sheet, panel: Panel, scale: Scale, layout: _Layout, corner: tuple[float, float]) -> None:
+    """Cells, their texts, stars and layers of one heat map, its top left at `corner`."""
+    grid, (left, top) = panel.grid, corner
+    wide, high = layout.cell_width, layout.cell_height
     for (row, column), value in np.ndenumerate(grid.values):
-        place = places[row, column]
-        colour = MUTED if np.isnan(place) else text_on(shade(LIGHT[scale.palette], float(place)))
-        axes.text(column + 0.5, row + 0.52, panel.text(scale, value), ha="center", va="center", color=colour,
-                  fontsize=layout.font_size)  # fmt: skip
-    _stars(axes, panel, places, scale, layout)
+        place = scale.position(value)
+        colour = EMPTY if np.isnan(place) else shade(LIGHT[scale.palette], float(place))
+        ink = MUTED if np.isnan(place) else text_on(colour)
+        x, y = left + column * wide, top + row * high
+        sheet.cell(x, y, wide, high, colour)
+        sheet.number(x + wide / 2, y + high / 2, panel.text(scale, value), layout.font_size, ink)
+        if panel.stars[row, column] and not np.isnan(place):
+            sheet.star(x + wide - 0.07, y + 0.07, min(high, 0.42) * 72 * 0.2, ink)
+    size = min(8.5, layout.font_size + 1.5)
+    for column, layer in enumerate(grid.layers_b):
+        below = top + len(grid.layers_a) * high + 0.06 + size / 144
+        sheet.number(left + (column + 0.5) * wide, below, str(layer), size, INK)
+    for row, layer in enumerate(grid.layers_a):
+        sheet.number(left - 0.06, top + (row + 0.5) * high, str(layer), size, INK, right=True)
     if panel.best:
         row, column = panel.best
-        axes.add_patch(
-            Rectangle((column, row), 1, 1, fill=False, edgecolor=INK, linewidth=2.2, clip_on=False)
-        )
+        sheet.frame(left + column * wide, top + row * high, wide, high)
     if panel.title:
-        width = len(grid.layers_b) * layout.cell_width + _GAP
-        axes.set_title(_short(panel.title, width, 9), fontsize=9, color=INK, loc="left", pad=5)
+        words = _short(panel.title, len(grid.layers_b) * wide + _GAP, 9)
+        sheet.words(left, top - 0.07, words, 9, INK, ha="left", va="bottom")
 
 
-def _stars(axes: "Axes", panel: Panel, places: np.ndarray, scale: Scale, layout: _Layout) -> None:
-    marked = panel.stars & ~np.isnan(places)
-    rows, columns = np.nonzero(marked)
-    if len(rows):
-        colours = [text_on(shade(LIGHT[scale.palette], place)) for place in places[marked].tolist()]
-        size = (min(layout.cell_height, 0.42) * 72 * 0.2) ** 2
-        x, y = columns + 1 - 0.07 / layout.cell_width, rows + 0.07 / layout.cell_height
-        axes.scatter(x, y, s=size, marker="*", c=colours, linewidths=0, zorder=3)
-
-
-def _mesh(axes: "Axes", places: np.ndarray, palette: str, *, edges: bool) -> None:
+def _mesh(axes: "Axes", places: np.ndarray, palette: str) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = LinearSegmentedColormap.from_list(palette, LIGHT[palette], N=256)
-    line = {"edgecolor": "white", "linewidth": 1.0} if edges else {"edgecolor": "face", "linewidth": 0.2}
-    axes.pcolormesh(places, cmap=colours, vmin=0, vmax=1, **line)  # type: ignore[arg-type]
+    axes.pcolormesh(places, cmap=colours, vmin=0, vmax=1, edgecolor="face", linewidth=0.2)
 
 
 def _colour_bar(axes: "Axes", picture: Picture, height: float) -> None:
     scale = picture.scale
-    _mesh(axes, np.linspace(0, 1, 4 * LEVELS)[:, None], scale.palette, edges=False)
+    _mesh(axes, np.linspace(0, 1, 4 * LEVELS)[:, None], scale.palette)
     axes.set_ylim(0, 4 * LEVELS)
     axes.set_xticks([])
     axes.yaxis.tick_right()

@@ -1,6 +1,7 @@
 """sae-lens' trainer of one SAE, made from our settings."""
 
 import importlib.util
+import logging
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from congruence.saes.training.settings import SaeSettings, TrainingSettings
 
 if TYPE_CHECKING:
     from sae_lens.training.sae_trainer import SAETrainer
+
+logger = logging.getLogger(__name__)
 
 _NAMES = {"relu": "standard", "matryoshka": "matryoshka_batchtopk"}
 
@@ -79,10 +82,23 @@ def _trainer(sae: Any, training: TrainingSettings, device: str) -> "SAETrainer[A
         lr_warm_up_steps=round(training.warm_up * training.steps),
         lr_decay_steps=round(training.decay * training.steps),
         device=device,
-        autocast=training.mixed_precision,
+        autocast=training.mixed_precision and multiplies_bfloat16(device),
         dead_feature_window=training.dead_after,
     )
     return SAETrainer(schedule, sae.to(device), iter(()))
+
+
+def multiplies_bfloat16(device: str) -> bool:
+    """Whether bfloat16 products gain anything: processors that imitate them are fifty times slower."""
+    import torch
+
+    if not device.startswith("cpu"):
+        return True
+    known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    fast = any(getattr(torch.cpu, name, lambda: False)() for name in known)
+    if not fast:
+        logger.warning("mixed_precision: this processor has no bfloat16 products; training in float32")
+    return fast
 
 
 def _options(sae: SaeSettings, training: TrainingSettings, d_in: int) -> dict[str, Any]:

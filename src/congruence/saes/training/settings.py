@@ -80,7 +80,7 @@ class TrainingSettings(_Section):
     start_at_mean: bool = True
     """Let b_dec start at the mean activation instead of 0."""
     mixed_precision: bool = False
-    """Matrix products in bfloat16: about twice as fast where the processor has them."""
+    """Matrix products in bfloat16: about twice as fast where the processor has them, else left out."""
     dead_after: int = Field(default=100, ge=1)
     """Steps without firing after which a feature counts as dead while training."""
     buffer: int = Field(default=65_536, ge=1)
