@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from congruence.errors import InputError
 from congruence.matching.kernels_greedy import pair_mutual, pair_sorted
 from congruence.matching.pairs import Found, matching_of
 from congruence.matching.registry import MATCHERS
@@ -19,7 +20,14 @@ _SORTED_PAIRS = 4_000_000
 
 
 @MATCHERS.register("greedy")
-def greedy(acts_a: Any, acts_b: Any, *, measure: str = "pearson", min_cofirings: int = 1) -> Matching:
+def greedy(
+    acts_a: Any,
+    acts_b: Any,
+    *,
+    measure: str = "pearson",
+    min_cofirings: int = 1,
+    correlation: Correlation | None = None,
+) -> Matching:
     """min(f, g) pairs, each the best of those that the pairs before it left; ties to the lowest A, then B.
 
     Two features that are each other's best among the unmatched belong to the greedy bijection, whatever else
@@ -29,15 +37,28 @@ def greedy(acts_a: Any, acts_b: Any, *, measure: str = "pearson", min_cofirings:
 
     Args:
         acts_a, acts_b, measure, min_cofirings: as for `correlate`.
+        correlation: what `correlate` gave for these sides with `top_k` 2 or more, if it was called before; it
+            says by which measure and minimum.
 
     Raises:
-        InputError, ConfigError: as `correlate`.
+        InputError: `correlation` is of other features or tokens; else, and ConfigError, as `correlate`.
     """
     a, b = prepare_pair(acts_a, acts_b)
-    correlation = correlate(a, b, measure=measure, top_k=2, min_cofirings=min_cofirings)
+    if correlation is None:
+        correlation = correlate(a, b, measure=measure, top_k=2, min_cofirings=min_cofirings)
+    _check_fits(correlation, a, b)
     objective = "at each step the similarity of the best pair left"
     found = greedy_pairs(a, b, correlation)
     return matching_of(correlation, found.by_a(), method="greedy", objective=objective)
+
+
+def _check_fits(correlation: Correlation, a: PreparedActs, b: PreparedActs) -> None:
+    of = (correlation.n, len(correlation.a_to_b), len(correlation.b_to_a))
+    if of != (a.shape[0], a.shape[1], b.shape[1]):
+        raise InputError(
+            f"correlation is of {of[1]} x {of[2]} features over {of[0]} tokens, the activations of "
+            f"{a.shape[1]} x {b.shape[1]} over {a.shape[0]}: give the one of these sides"
+        )
 
 
 def greedy_pairs(a: PreparedActs, b: PreparedActs, correlation: Correlation) -> Found:

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from congruence.stats.dense_tiles import Group, cofirings, in_runs, load_group, matmul_precision, tile
+from congruence.stats.dense_tiles import (
+    EXACT_RUN,
+    Group,
+    cofirings,
+    in_runs,
+    load_group,
+    matmul_precision,
+    tile,
+)
 from congruence.stats.kernels_dense import add_pairs, transpose
 from congruence.stats.kernels_partners import insert_all
 from congruence.stats.kernels_scan import DISTANCE, RATIO
@@ -212,7 +220,7 @@ def dense_pairs(job: DenseJob, *, least: float, max_pairs: int) -> Pairs:
 
 
 def _pairs_of_tile(job: DenseJob, part_a: Group, part_b: Group, least: float) -> Pairs:
-    values = tile(part_a, part_b, fewest=job.fewest)
+    values = tile(part_a, part_b, fewest=job.fewest, run=EXACT_RUN)
     at_a, at_b = ((values >= least) & ~values.isneginf()).nonzero(as_tuple=True)
     return Pairs(
         part_a.features[at_a.cpu().numpy()].astype(np.int32),

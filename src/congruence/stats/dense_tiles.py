@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 PRECISIONS = {"float32": "highest", "tf32": "high", "bfloat16": "highest"}
 _LOAD_VALUES = 1 << 24
-# Longer sums of float32 products drift by some 1e-5 where all are of one sign.
-_RUN = 1 << 13
+# A float32 sum near 1 swallows products below 3e-8, so that each of a run's tokens may cost as much. Runs are
+# added up in float32, and those sums in float64.
+SEARCH_RUN, EXACT_RUN = 512, 256
+_LONG = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,18 @@ def load_group(
     )
 
 
-def tile(a: Group, b: Group, *, fewest: int) -> "Tensor":
-    """Similarities of every feature of `a` with every one of `b`; -inf where they co-fire on fewer tokens."""
+def tile(a: Group, b: Group, *, fewest: int, run: int = SEARCH_RUN) -> "Tensor":
+    """Similarities of every feature of `a` with every one of `b`; -inf where they co-fire on fewer tokens.
+
+    Tokens are multiplied `run` at a time.
+    """
     import torch
 
     if a.scaled is None or b.scaled is None:
         both = cofirings(a, b)
         values = both / (a.firings[:, None] + b.firings - both)
     else:
-        values = _product(a.scaled, b.scaled)
+        values = _product(a.scaled, b.scaled, run)
     if a.square_sum is not None and b.square_sum is not None:
         values = 2 * values - a.square_sum[:, None] - b.square_sum
     if fewest:
@@ -101,17 +106,24 @@ def tile(a: Group, b: Group, *, fewest: int) -> "Tensor":
     return values
 
 
-def _product(a: "Tensor", b: "Tensor") -> "Tensor":
-    """a^T b; sums over more than `_RUN` tokens are added up in float64, run by run."""
+def _product(a: "Tensor", b: "Tensor", run: int) -> "Tensor":
+    """a^T b of any number of tokens."""
+    if len(a) <= _LONG:
+        return _product_of_runs(a, b, run)
+    values = _product_of_runs(a[:_LONG], b[:_LONG], run).double()
+    for start in range(_LONG, len(a), _LONG):
+        values += _product_of_runs(a[start : start + _LONG], b[start : start + _LONG], run)
+    return values
+
+
+def _product_of_runs(a: "Tensor", b: "Tensor", run: int) -> "Tensor":
     import torch
 
-    values = a[:_RUN].T @ b[:_RUN]
+    values = a[:run].T @ b[:run]
     values = values.float() if values.dtype == torch.bfloat16 else values
-    if len(a) <= _RUN:
-        return values
-    values = values.double()
-    for start in range(_RUN, len(a), _RUN):
-        values += a[start : start + _RUN].T @ b[start : start + _RUN]
+    room = torch.empty((a.shape[1], b.shape[1]), dtype=a.dtype, device=a.device)
+    for start in range(run, len(a), run):
+        values += torch.mm(a[start : start + run].T, b[start : start + run], out=room)
     return values
 
 
