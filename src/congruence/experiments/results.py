@@ -96,10 +96,9 @@ class Run:
             "subspace": subspace,
             "null": null,
         }
-        for column, name in asked.items():
+        for column, given in asked.items():
             there = rows[column].unique().tolist()
-            if name is None:
-                name = next((known for known in usual[column] if known in there), there[0])
+            name = given or next((known for known in usual[column] if known in there), there[0])
             if name not in there:
                 raise InputError(unknown_name(column, name, there))
             rows = rows[rows[column] == name]

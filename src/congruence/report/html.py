@@ -6,6 +6,7 @@ from typing import Any
 from congruence.report.concept_pictures import concept_pictures
 from congruence.report.concepts import concept_lines, lead_measure, subspaces
 from congruence.report.heat_tables import heat_map, palette_css
+from congruence.report.keywords import concept_keywords
 from congruence.report.measures import note_for
 from congruence.report.numbers import ALPHA, format_count, format_p, format_score
 from congruence.report.pictures import pictures
@@ -75,6 +76,7 @@ def context(run: FinishedRun) -> dict[str, Any]:
         "measures": [measure_section(view, found.pop(view.slug, [])) for view in lead_first],
         "groups": found,
         "concepts": concept_table(run),
+        "keywords": concept_keywords(run),
         "filters": removed_by_filters(run),
         "cells": cell_table(run, views),
         "matches": top_matches(run, lead),

@@ -1,7 +1,7 @@
 """A made-up run folder for tests of the report: numbers with a known structure, nothing of them measured."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,8 @@ def write_planted_run(
     names: tuple[str, str] = ("planted-small", "planted-large"),
     pairs: int = 1800,
     control_side: bool = True,
+    kinds: Mapping[str, str] | None = None,
+    scoreless: Sequence[str] = (),
 ) -> Path:
     """Write a finished run in which near depths are alike.
 
@@ -56,6 +58,9 @@ def write_planted_run(
         names: of the two models.
         pairs: matched pairs of the cell with the most.
         control_side: write the column of that name.
+        kinds: kind of each concept; default: semantic. A name may stand twice: "Time+Nature" as an overlap
+            and, written "Time+Nature!", as its interaction.
+        scoreless: concepts with too few features everywhere.
     """
     rng = np.random.default_rng(7)
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +71,7 @@ def write_planted_run(
         for i, a in enumerate(layers_a):
             for j, b in enumerate(layers_b):
                 likeness = strength * np.exp(-4 * (_depth(i, layers_a) - _depth(j, layers_b)) ** 2)
-                gone = (a, b) in missing
+                gone = (a, b) in missing or concept in scoreless
                 place = (control, side, concept, a, b)
                 rows += [_row(place, m, null, likeness, draws, gone, rng) for m in measures for null in nulls]
                 if concept == "all":
@@ -77,9 +82,18 @@ def write_planted_run(
             place = ("other_seed", side, "all", layer, layer)
             rows += [_row(place, m, null, 0.92, draws, False, rng) for m in measures for null in nulls]
             cells.append(_cell("other_seed", side, layer, layer, pairs, 0.92))
+    _set_kinds(rows, kinds or {}, scoreless)
     _write(folder, rows, cells, matches, control_side=control_side)
     _write_info(folder, layers_a, layers_b, names, draws, measures, ceiling, controls)
     return folder
+
+
+def _set_kinds(rows: list[dict], kinds: Mapping[str, str], scoreless: Sequence[str]) -> None:
+    for row in rows:
+        if row["concept"] in scoreless:
+            row |= {"n": 1, "warnings": "too few features: 1 of 3 needed (a: 1, b: 4)"}
+        row["subspace"] = kinds.get(row["concept"], row["subspace"])
+        row["concept"] = row["concept"].removesuffix("!")
 
 
 def _depth(index: int, layers: Sequence[int]) -> float:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from congruence.concepts import KeywordUse, keyword_use
 from congruence.errors import InputError
 from congruence.experiments.concepts.cell import ConceptCell, Outcome
@@ -88,11 +86,3 @@ def _effect(cell: ConceptCell, name: str, outcome: Outcome, keyword: int) -> dic
         if before is not None:
             change[label] = without[label] - float(before)
     return {"n_without": len(pairs), "without": as_json(without), "change": as_json(change)}
-
-
-def strongest_change(rows: list[dict[str, Any]], measure: str) -> list[tuple[str, float]]:
-    """Keywords by how much the score falls without them, the largest fall first."""
-    import json
-
-    changes = [(row["keyword"], json.loads(row["change"]).get(measure, np.nan)) for row in rows]
-    return sorted((c for c in changes if np.isfinite(c[1])), key=lambda change: change[1])
