@@ -122,3 +122,47 @@ def test_graph_refuses_to_outgrow_its_limit():
     a, b = _two_sides(2, 100, 0.3)
     with pytest.raises(ValueError, match="max_pairs"):
         correlation_graph(a, b, threshold=-1.0, max_pairs=1000)
+
+
+def _random_column(rng: np.random.Generator, n: int) -> np.ndarray:
+    z, size = rng.normal(size=n), 10.0 ** rng.integers(-6, 7)
+    fires = rng.random(n) < rng.choice([0.001, 0.02, 0.3, 0.49, 0.5, 0.51, 0.9, 0.999])
+    once = np.zeros(n)
+    once[rng.integers(n)] = size * rng.choice([-1, 1])
+    kinds = [
+        1e6 + 1e-3 * z, np.full(n, size), once, size * fires, size * fires * np.exp(3 * z),
+        fires * 10.0 ** rng.uniform(-6, 6, n), size * (1 + 1e-7 * z), -size * fires * np.abs(z), size * z,
+        np.where(fires, 1e6 + 1e-3 * z, 1e6), size + once, np.where(fires, size * (1 + 1e-9 * z), 0),
+    ]  # fmt: skip
+    return kinds[rng.integers(len(kinds))]
+
+
+def _twice_centred(acts: np.ndarray) -> np.ndarray:
+    wide = acts.astype(np.longdouble)
+    wide = wide - wide.mean(axis=0)
+    wide = wide - wide.mean(axis=0)
+    with np.errstate(invalid="ignore"):
+        return wide / np.sqrt((wide * wide).sum(axis=0))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("seed", range(12))
+def test_random_awkward_columns_are_within_1e_5(engine, seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.choice([2, 3, 40, 300, 5000]))
+    a = np.stack([_random_column(rng, n) for _ in range(15)], axis=1)
+    b = np.concatenate([np.stack([_random_column(rng, n) for _ in range(15)], axis=1), 3 * a], axis=1)
+    values = (_twice_centred(a).T @ _twice_centred(b)).astype(float)
+    values[(a == a[:1]).all(axis=0)] = np.nan
+    values[:, (b == b[:1]).all(axis=0)] = np.nan
+    found = full_correlation(sparse.csr_array(a), sparse.csr_array(b), engine=engine)
+    np.testing.assert_allclose(found, values, atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_great_value_does_not_swallow_many_small_ones(engine):
+    # One token makes r, 5,000 others each add 2e-8 of it: float32 sums begun at that token lose them all.
+    acts = np.full((5_000, 1), 1.0)
+    acts[::2] = -1.0
+    acts[0] = 7_000.0
+    assert full_correlation(acts, acts, engine=engine)[0, 0] == pytest.approx(1.0, abs=1e-5)
