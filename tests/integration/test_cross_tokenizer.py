@@ -7,7 +7,7 @@ import pytest
 
 from congruence.errors import ModelError
 from congruence.experiments import compare
-from congruence.report import write_figures
+from congruence.report import summary, write_figures
 
 
 @pytest.fixture
@@ -42,6 +42,9 @@ def test_a_run_on_aligned_units(config, tmp_path, pooling):
     scores = run.results.query("measure == 'translation_accuracy'")
     assert scores.value.notna().all()
     assert scores.p.min() < 0.05
+    said = " ".join(text.plain for text in summary(run.path)._lines(100))
+    assert "The tokenizers differ" in said
+    assert f"{corpus['coverage_a']:.1%} of demo-small's" in said
     kept = run.matches.query("kept")
     assert all(set(a) & set(b) for a, b in zip(kept.top_tokens_a, kept.top_tokens_b, strict=True))
 

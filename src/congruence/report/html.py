@@ -131,6 +131,9 @@ def facts(run: FinishedRun) -> list[tuple[str, str]]:
     tokens = "{:,} documents, {:,} tokens, {:,} kept".format(
         *(run.corpus.get(name, 0) for name in ("documents", "tokens", "kept_tokens"))
     )
+    if "coverage_a" in run.corpus:
+        shares = (f"{run.corpus[f'coverage_{side}']:.1%} of {run.side_name(side)}'s" for side in "ab")
+        tokens += f"; different tokenizers, aligned by characters: units cover {' and '.join(shares)} tokens"
     found = {
         "Text": tokens,
         "Seed": str(info.get("seed", "")),

@@ -123,6 +123,11 @@ def _counts(run: FinishedRun) -> Iterator["Text"]:
     tokens = run.corpus.get("kept_tokens")
     read = f" over {tokens:,} tokens" if tokens else ""
     yield Text(f"{before:,} pairs of features matched{read}, {after:,} kept by the filters.")
+    if "coverage_a" in run.corpus:
+        shares = " and ".join(
+            f"{run.corpus[f'coverage_{side}']:.1%} of {run.side_name(side)}'s" for side in "ab"
+        )
+        yield Text(f"The tokenizers differ: tokens were aligned by characters and cover {shares} tokens.")
     doubted = int((run.results.warnings != "").sum())
     if doubted:
         share = f"{doubted:,} of {len(run.results):,} scores"
