@@ -5,9 +5,10 @@
 
 Activations are made up: 22,500 tokens of a power-law vocabulary, L0 70, half of it features of the token
 (the same on both sides), half at random with power-law rates; decoder rows are random. The grid is
-correlation, pairing, filters and the run's default measures with 1,000 re-pairings; the concepts are eight
-lists with their default measures and all four nulls at as many draws. Finding words and members counts as
-the concepts' time.
+correlation, pairing, filters and the two published measures with 1,000 re-pairings of the 3,500 best pairs
+(`--kept`), less than a run does by default; its measures are timed in the first `--timed` layer pairs
+and reckoned for the others, its pairing in all. The concepts are eight lists with their default measures and
+all four nulls at as many draws, all of it timed. Finding words and members counts as the concepts' time.
 """
 
 import argparse
@@ -23,7 +24,6 @@ from congruence.experiments.concepts.layer import LayerConcepts
 from congruence.experiments.concepts.rows import Place
 from congruence.experiments.concepts.semantic import concept_rows
 from congruence.experiments.concepts.text import ConceptText
-from congruence.experiments.config import RunConfig
 from congruence.matching import match
 from congruence.metrics import METRICS
 from congruence.significance import permutation_test
@@ -65,14 +65,19 @@ def concepts() -> ConceptsConfig:
     return ConceptsConfig(lists={f"concept {i}": [f"w{word}" for word in own] for i, own in enumerate(words)})
 
 
-def grid_cell(a: LayerConcepts, b: LayerConcepts, draws: int) -> tuple[np.ndarray, np.ndarray]:
-    """What a run does for a layer pair without concepts; the pairs it keeps."""
+def paired(a: LayerConcepts, b: LayerConcepts, kept: int) -> tuple[np.ndarray, np.ndarray]:
+    """Correlation, pairing and filters of one layer pair; the best pairs that are left."""
     found = match(a.acts, b.acts, method="many_to_one", from_="b")
     found = found.select((found.r > 0.1) & (found.cofirings >= 5))
-    x, y = a.rows.W_dec[found.feature_a], b.rows.W_dec[found.feature_b]
-    for name in RunConfig.model_fields["measures"].default:
-        permutation_test(str(name), x, y, draws=draws, rng=0)
-    return found.feature_a, found.feature_b
+    best = np.argsort(-found.r, kind="stable")[:kept]
+    return found.feature_a[best], found.feature_b[best]
+
+
+def score(a: LayerConcepts, b: LayerConcepts, pairs: tuple[np.ndarray, np.ndarray], draws: int) -> None:
+    """The published measures of one layer pair with their null."""
+    x, y = a.rows.W_dec[pairs[0]], b.rows.W_dec[pairs[1]]
+    for name in ("pc1_correlation", "rsa"):
+        permutation_test(name, x, y, draws=draws, rng=0)
 
 
 def main() -> None:
@@ -85,6 +90,8 @@ def main() -> None:
         ("tokens", 22500),
         ("width", 2304),
         ("draws", 1000),
+        ("kept", 3500),
+        ("timed", 3),
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
@@ -109,29 +116,36 @@ def main() -> None:
 
     measures = [(str(name), {}) for name in config.measures]
     assert all(name in METRICS for name, _ in measures)
-    seconds = {"grid": 0.0, "concepts": words + preparing}
-    pairs, sizes, rows = [], [], 0
-    for i, a in enumerate(layers["a"]):
-        for j, b in enumerate(layers["b"]):
-            started = time.perf_counter()
-            whole = grid_cell(a, b, options.draws)
-            middle = time.perf_counter()
-            cell = ConceptCell(Place(i, j), a, b, *whole, measures, options.draws)
-            found, outcomes = concept_rows(cell)
-            seconds["grid"] += middle - started
-            seconds["concepts"] += time.perf_counter() - middle
-            pairs.append(len(whole[0]))
-            sizes += [len(outcome.pairs) for outcome in outcomes.values()]
-            rows += len(found.rows)
-            print(
-                f"L{i}-L{j}: {pairs[-1]} pairs, concepts of {np.mean(sizes[-CONCEPTS:]):.0f} pairs; so far "
-                f"grid {seconds['grid']:.1f} s, concepts {seconds['concepts']:.1f} s",
-                flush=True,
-            )
+    seconds = {"pairing": 0.0, "measures": 0.0, "concepts": words + preparing}
+    cells = [(i, j) for i in range(options.layers) for j in range(options.layers)]
+    sizes, rows = [], 0
+    for number, (i, j) in enumerate(cells):
+        a, b = layers["a"][i], layers["b"][j]
+        times = [time.perf_counter()]
+        pairs = paired(a, b, options.kept)
+        times.append(time.perf_counter())
+        if number < options.timed:
+            score(a, b, pairs, options.draws)
+        times.append(time.perf_counter())
+        found, outcomes = concept_rows(ConceptCell(Place(i, j), a, b, *pairs, measures, options.draws))
+        times.append(time.perf_counter())
+        for name, spent in zip(seconds, np.diff(times), strict=True):
+            seconds[name] += spent
+        sizes += [len(outcome.pairs) for outcome in outcomes.values()]
+        rows += len(found.rows)
+        spent = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+        print(
+            f"L{i}-L{j}: {len(pairs[0])} pairs, concepts of {np.mean(sizes[-CONCEPTS:]):.0f}; {spent}",
+            flush=True,
+        )
+    measured = seconds["measures"] * len(cells) / min(options.timed, len(cells))
+    grid = seconds["pairing"] + measured
     print(
         f"{options.layers} x {options.layers} layers, {options.features} features, {options.tokens} tokens, "
-        f"{options.draws} draws: grid {seconds['grid']:.1f} s, eight concepts {seconds['concepts']:.1f} s "
-        f"({rows} rows), ratio {seconds['concepts'] / seconds['grid']:.2f}"
+        f"{options.draws} draws, {options.kept} pairs: grid {grid:.1f} s (pairing "
+        f"{seconds['pairing']:.1f} s, two measures {measured:.1f} s), "
+        f"eight concepts {seconds['concepts']:.1f} s ({rows} rows), "
+        f"ratio {seconds['concepts'] / grid:.2f}"
     )
 
 
