@@ -5,8 +5,8 @@
     python benchmarks/coactivation_speed.py --features 2048 --tokens 4000               # seconds
 
 The dense way is torch: z-score both sides, multiply 4,096 x 4,096 tiles, running maximum of rows and columns.
-With --dense-share only that share of its tiles is timed and the rest reckoned from them; 0 leaves it out. All
-cores are used. Processor seconds stand beside wall seconds, for machines that aren't quiet. Peak memory is what
+With --dense-share only that share of its tiles is timed, the rest reckoned from them; 0 leaves it out. All
+cores are used. Processor seconds stand beside wall seconds, for machines not at rest. Peak memory is what
 came on top of what was resident before `correlate` was called (Linux only).
 """
 

@@ -9,7 +9,7 @@ from congruence.errors import InputError
 from congruence.matching.kernels_greedy import pair_mutual, pair_sorted
 from congruence.matching.pairs import Found, matching_of
 from congruence.matching.registry import MATCHERS
-from congruence.stats import Correlation, PreparedActs, correlate, prepare_pair
+from congruence.stats import BestPartners, Correlation, PreparedActs, correlate, prepare_pair
 from congruence.stats.engine import best_partners
 from congruence.stats.graph import list_pairs
 from congruence.types import Matching
@@ -63,8 +63,8 @@ def _check_fits(correlation: Correlation, a: PreparedActs, b: PreparedActs) -> N
 
 def greedy_pairs(a: PreparedActs, b: PreparedActs, correlation: Correlation) -> Found:
     """The pairs of the greedy bijection, in no order; `correlation` says by which measure and engine."""
-    found: list[Found] = []
-    rest = _Rest(a, b, correlation, a.varying, b.varying)
+    found = [_walk(correlation.a_to_b, correlation.b_to_a)]
+    rest = _Rest(a, b, correlation, a.varying, b.varying).without(found[0])
     while len(rest.features_a) and len(rest.features_b):
         if rest.pairs_to_sort() <= _SORTED_PAIRS:
             found.append(_sort_out(rest))
@@ -122,6 +122,10 @@ def _walk_lists(rest: _Rest) -> Found:
         rest.a, rest.b, rest.correlation.engine, measure=rest.measure, top_k=_LIST,
         min_cofirings=rest.correlation.min_cofirings, features_a=rest.features_a, features_b=rest.features_b,
     )  # fmt: skip
+    return _walk(best_a, best_b)
+
+
+def _walk(best_a: BestPartners, best_b: BestPartners) -> Found:
     feature_a, place = pair_mutual(best_a.indices, best_b.indices)
     return Found(
         feature_a,

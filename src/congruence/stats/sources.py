@@ -208,9 +208,7 @@ def open_source(acts: Any, mask: np.ndarray | None = None) -> Source:
 
 def canonical(block: sparse.csr_array) -> sparse.csr_array:
     """The block with sorted, unique int32 columns, no stored zeros, and floating values; copies if needed."""
-    data = block.data
-    if data.dtype not in (np.float32, np.float64):
-        data = data.astype(np.float32 if data.dtype in (np.float16, np.bool_) else np.float64)
+    data = _floating(block.data)
     indices = block.indices.astype(np.int32, copy=False)
     clean = sparse.csr_array((data, indices, block.indptr), shape=block.shape)
     if not clean.has_canonical_format:
@@ -232,9 +230,15 @@ def to_numpy(values: Any) -> np.ndarray:
     if not isinstance(values, np.ndarray):
         values = values.detach().float() if values.dtype.itemsize < 4 else values.detach()
         values = values.cpu().numpy()
+    return _floating(values)
+
+
+def _floating(values: np.ndarray) -> np.ndarray:
     if values.dtype in (np.float32, np.float64):
         return values
-    return values.astype(np.float32 if values.dtype == np.float16 else np.float64)
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"activations have dtype {values.dtype}: give real numbers, such as float32")
+    return values.astype(np.float32 if values.dtype in (np.float16, np.bool_) else np.float64)
 
 
 def _checked_mask(mask: np.ndarray | None, n: int) -> np.ndarray | None:

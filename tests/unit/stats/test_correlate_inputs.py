@@ -22,7 +22,7 @@ A, B = _acts(0), _acts(1, features=15)
     "kind",
     [
         np.asarray, np.asfortranarray, torch.as_tensor, sparse.csr_matrix, sparse.csc_array, sparse.coo_array, prepare,
-        lambda x: x.astype(np.float64), lambda x: torch.as_tensor(x).double().requires_grad_(),
+        lambda x: sparse.csr_array(x.astype(np.float64)), lambda x: x.astype(np.float64), lambda x: torch.as_tensor(x).double().requires_grad_(),
     ],
 )  # fmt: skip
 def test_every_kind_of_activations_gives_the_same(kind):
@@ -97,6 +97,9 @@ def test_nothing_to_match():
         ({"mask": np.ones(3, bool)}, "mask"),
         ({"mask": np.ones(80)}, "boolean"),
         ({"acts_a": np.where(A > 0, np.nan, A)}, "NaN"),
+        ({"acts_a": sparse.csr_array(np.where(A > 0, np.inf, A))}, "NaN or infinity"),
+        ({"acts_a": A.astype(complex)}, "real numbers"),
+        ({"acts_a": sparse.csr_array(A.astype(complex))}, "real numbers"),
     ],
 )
 def test_what_is_refused(change, message):
@@ -112,3 +115,15 @@ def test_reduced_precision_only_misplaces_near_equals(precision):
     exact = correlate(a, b, engine="dense")
     rough = correlate(a, b, engine="dense", precision=precision)
     np.testing.assert_allclose(rough.values, exact.values, atol=4e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.bool_, np.float16])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_whole_numbers_and_halves_are_read_as_they_are(dtype, kind):
+    rng = np.random.default_rng(0)
+    a, b = (((rng.random((80, f)) < 0.2) * rng.integers(1, 9, (80, f))).astype(dtype) for f in (12, 15))
+    if kind is sparse.csr_array and dtype is np.float16:
+        pytest.skip("scipy holds no float16")
+    found, whole = correlate(kind(a), kind(b)), correlate(a.astype(float), b.astype(float))
+    np.testing.assert_allclose(found.values, whole.values, atol=1e-6)
+    np.testing.assert_array_equal(found.indices, whole.indices)

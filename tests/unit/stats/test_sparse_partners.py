@@ -65,7 +65,7 @@ def test_features_that_fire_often_meet_everybody(settled):
     a, b = _thin(3)
     rng = np.random.default_rng(4)
     a[:, 7], b[:, 9] = 3 + rng.normal(size=120), rng.random(120) < 0.7
-    b[:, 11] = np.where(rng.random(120) < 0.6, 1.0, 0.0) - 0.0
+    b[:, 11] = np.where(rng.random(120) < 0.6, 1.0, 0.0)
     _check(a, b)
 
 
