@@ -53,6 +53,7 @@ def draw(found: dict[str, list[tuple[float, float]]], slopes: dict[str, float], 
         axis.loglog(size, spent, "o-", color="#2a6f97", label=f"measured, slope {slopes[name]:.2f}")
         axis.loglog(size, spent[0] * size / size[0], "--", color="#999999", label="proportional")
         axis.set_xlabel(name)
+        axis.xaxis.set_minor_formatter("")
         axis.legend(frameon=False, fontsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("processor seconds")
