@@ -23,6 +23,8 @@ DRAWS = 4000
 
 # n -> null mean of "SVCCA" in the paper's tables of semantic subspaces (Test 1)
 PRINTED = {21: 0.17, 24: 0.15, 32: 0.14, 46: 0.12, 105: 0.07, 126: 0.07, 228: 0.055}
+TICKS = (10, 24, 46, 126, 228, 1000, 3000)
+MEANS = (0.02, 0.05, 0.1, 0.2, 0.3)
 FOLDER = Path(__file__).parents[1] / "docs" / "figures"
 
 
@@ -53,6 +55,7 @@ def draw(rows: list[tuple], folder: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "congruence"
     import matplotlib.pyplot as plt
 
     n, measured, svcca = (np.array([row[i] for row in rows]) for i in (0, 1, 3))
@@ -63,9 +66,13 @@ def draw(rows: list[tuple], folder: Path) -> None:
     left.set(yscale="log", ylabel="null mean", title="What is printed as SVCCA: one component")
     right.plot(n, svcca, "o-", color="C1", label="SVCCA, 99 % of variance")
     right.axhline(1, color="0.8", zorder=0)
-    right.set(ylim=(0, 1.05), ylabel="score of unrelated features", title="Real SVCCA")
+    right.set(ylim=(0, 1.05), ylabel="score of unrelated features", title="Real SVCCA, d = 512 and 768")
+    left.set_yticks(MEANS, [f"{mean:g}" for mean in MEANS], minor=False)
+    left.set_yticks([], minor=True)
     for axes in (left, right):
         axes.set(xscale="log", xlabel="pairs n")
+        axes.set_xticks(TICKS, [f"{tick:,}" for tick in TICKS])
+        axes.set_xticks([], minor=True)
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
     for suffix in ("svg", "png"):
