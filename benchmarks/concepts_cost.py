@@ -29,7 +29,7 @@ from congruence.metrics import METRICS
 from congruence.significance import permutation_test
 from congruence.stats import prepare
 
-VOCABULARY, L0, CONCEPTS, KEYWORDS = 5000, 70, 8, 40
+VOCABULARY, L0, CONCEPTS = 5000, 70, 8
 
 
 def corpus(tokens: int) -> tuple[np.ndarray, np.ndarray]:
@@ -59,9 +59,9 @@ def decoder(features: int, width: int, seed: int) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def concepts() -> ConceptsConfig:
-    """Eight lists of forty words from all frequencies."""
-    words = np.random.default_rng(3).permutation(VOCABULARY)[: CONCEPTS * KEYWORDS].reshape(CONCEPTS, -1)
+def concepts(keywords: int) -> ConceptsConfig:
+    """Eight lists of words from all frequencies."""
+    words = np.random.default_rng(3).permutation(VOCABULARY)[: CONCEPTS * keywords].reshape(CONCEPTS, -1)
     return ConceptsConfig(lists={f"concept {i}": [f"w{word}" for word in own] for i, own in enumerate(words)})
 
 
@@ -92,12 +92,13 @@ def main() -> None:
         ("draws", 1000),
         ("kept", 3500),
         ("timed", 3),
+        ("keywords", 12),
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
 
     ids, offsets = corpus(options.tokens)
-    config = concepts()
+    config = concepts(options.keywords)
     started = time.perf_counter()
     pieces = [f" w{i}".encode() for i in range(VOCABULARY)]
     text = ConceptText.of(config, word_index(ids, offsets, pieces), seed=0)

@@ -25,10 +25,11 @@ def folder(tmp_path_factory, demo_assets):
     config["b"] |= {"layers": [2, 3]}
     config["corpus"] |= {"documents": 120}
     folder = tmp_path_factory.mktemp("run")
-    for concepts in (None, CONCEPTS):
-        (folder / "config.yaml").write_text(yaml.safe_dump({**config, "concepts": concepts}))
-        done = congruence("run", folder / "config.yaml", "--out", folder / "out", "--no-progress")
-        assert done.returncode == 0, done.stderr
+    package.compare(config, out=folder / "out", progress=False)
+    (folder / "config.yaml").write_text(yaml.safe_dump({**config, "concepts": CONCEPTS}))
+    arguments = ("--out", folder / "out", "--no-progress", "--no-pictures")
+    done = congruence("run", folder / "config.yaml", *arguments)
+    assert done.returncode == 0, done.stderr
     return folder
 
 
@@ -83,10 +84,10 @@ def test_adding_concepts_repeats_no_cell_and_no_capture(folder):
     assert log.count("shard 1/2: computing resid_post.2, resid_post.3") == 1
 
 
-def test_pictures_and_summary_show_concepts(folder):
+def test_pictures_and_summary_show_concepts(folder, capsys):
+    done = in_process(capsys, "report", folder / "out")
     drawn = {path.name for path in (folder / "out" / "figures").glob("concepts_*.png")}
     assert {"concepts_pairs.png", "concepts_score_rsa.png", "concepts_q_rsa_subset.png"} <= drawn
-    done = congruence("report", folder / "out")
     assert "Concept subspaces" in done.stdout
     assert "too few features" in done.stdout
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from congruence.concepts.ragged import Ragged
-from congruence.experiments import concepts_scores
+from congruence.experiments.concepts import scores
 from congruence.experiments.concepts.scores import DecoderRows, is_fast, score_draws
 from congruence.metrics import METRICS
 
@@ -28,7 +28,7 @@ def draws_of(sizes):
     return a, b
 
 
-@pytest.mark.parametrize("gathered", [True, False], ids=["products kept", "products anew"])
+@pytest.mark.parametrize("kept", ["as floats", "as cosines", "not at all"])
 @pytest.mark.parametrize(
     ("name", "options", "error"),
     [
@@ -44,9 +44,11 @@ def draws_of(sizes):
         ("rsa", {"unit_rows": True}, 1e-9),
     ],
 )
-def test_scores_are_those_of_the_measure(decoders, name, options, error, gathered, monkeypatch):
-    monkeypatch.setattr(concepts_scores, "GRAM_ROWS", 4096 if gathered else 0)
-    a, b = decoders
+def test_scores_are_those_of_the_measure(decoders, name, options, error, kept, monkeypatch):
+    monkeypatch.setattr(scores, "FLOAT_ROWS", 4096 if kept == "as floats" else 0)
+    monkeypatch.setattr(scores, "KEPT_ROWS", 0 if kept == "not at all" else 4096)
+    error = max(error, 1e-4) if kept == "as cosines" else error
+    a, b = (DecoderRows(side.W_dec) for side in decoders)
     pairs_a, pairs_b = draws_of([3, 5, 12, 40, 80] * 4)
     found = score_draws(a, b, pairs_a, pairs_b, [(name, options)])[0]
     for draw, value in enumerate(found):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -101,7 +101,7 @@ class Run:
             name = given or next((known for known in usual[column] if known in there), there[0])
             if name not in there:
                 raise InputError(unknown_name(column, name, there))
-            rows = rows[rows[column] == name]
+            rows = cast(pd.DataFrame, rows[rows[column] == name])
         return rows
 
 

@@ -16,7 +16,9 @@ SUMS = {"reassoc", "contract", "nsz"}
 
 
 @numba.njit(nogil=True, cache=True, fastmath=SUMS)
-def score_gathered(gram_a, gram_b, mean_a, mean_b, widths, lists_a, lists_b, offsets, measures, tables):
+def score_gathered(
+    gram_a, scale_a, gram_b, scale_b, mean_a, mean_b, widths, lists_a, lists_b, offsets, measures, tables
+):
     """(measures, draws) scores of pairs whose rows' products stand in two matrices; NaN where too few."""
     size = _largest(offsets)
     room_a, room_b = np.empty(size * size), np.empty(size * size)
@@ -25,12 +27,19 @@ def score_gathered(gram_a, gram_b, mean_a, mean_b, widths, lists_a, lists_b, off
         rows_a, rows_b = lists_a[offsets[d] : offsets[d + 1]], lists_b[offsets[d] : offsets[d + 1]]
         n = len(rows_a)
         a, b = room_a[: n * n].reshape(n, n), room_b[: n * n].reshape(n, n)
-        for i in range(n):
-            for j in range(n):
-                a[i, j] = gram_a[rows_a[i], rows_a[j]]
-                b[i, j] = gram_b[rows_b[i], rows_b[j]]
+        _gather(gram_a, scale_a, rows_a, a)
+        _gather(gram_b, scale_b, rows_b, b)
         _score(n, a, b, mean_a, mean_b, widths, rows_a, rows_b, measures, tables, out[:, d])
     return out
+
+
+@numba.njit(nogil=True, cache=True, fastmath=SUMS)
+def _gather(gram, scale, rows, out):
+    """The products of some rows, both halves of a symmetric matrix."""
+    for i in range(len(rows)):
+        row, by = gram[rows[i]], scale[rows[i]]
+        for j in range(i, len(rows)):
+            out[i, j] = out[j, i] = row[rows[j]] * by * scale[rows[j]]
 
 
 @numba.njit(nogil=True, cache=True, fastmath=SUMS)

@@ -17,8 +17,10 @@ from congruence.metrics.kernels import one_blas_thread
 
 logger = logging.getLogger(__name__)
 
-GRAM_ROWS = 4096
-"""Up to this many rows of a side all products are made once; beyond, anew in every draw."""
+FLOAT_ROWS, KEPT_ROWS = 4096, 32_768
+"""Up to so many rows of a side all products are made once, in float32 or as cosines of 16 bits; beyond, in
+every draw anew."""
+COSINE_STEPS = 32_767
 TABLE_STEPS, BINS, SAMPLE = 1 << 16, 1 << 13, 1 << 20
 RDMS = {"correlation": kernels.CORRELATION, "cosine": kernels.COSINE, "euclidean": kernels.EUCLIDEAN}
 
@@ -36,7 +38,7 @@ class DecoderRows:
 
     W_dec: Float[np.ndarray, "f d"]
     mean: Float[np.ndarray, " f"] = field(init=False)
-    _gram: Any = field(default=None, init=False, repr=False)
+    _products: Any = field(default=None, init=False, repr=False)
     _tables: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -46,14 +48,37 @@ class DecoderRows:
     @property
     def small(self) -> bool:
         """Whether all products of rows are kept."""
-        return len(self.W_dec) <= GRAM_ROWS
+        return len(self.W_dec) <= KEPT_ROWS
 
     @property
-    def gram(self) -> Float[np.ndarray, "f f"]:
-        """All products of rows; 4 f² bytes."""
-        if self._gram is None:
-            self._gram = self.W_dec @ self.W_dec.T
-        return self._gram
+    def products(self) -> tuple[np.ndarray, Float[np.ndarray, " f"]]:
+        """(f, f) products of rows and (f,) scales: that of rows i and j is its entry times both scales.
+
+        4 f² bytes up to FLOAT_ROWS; beyond, 2 f² bytes: cosines in steps of 1 / 32,767.
+        """
+        if self._products is None:
+            few = len(self.W_dec) <= FLOAT_ROWS
+            self._products = (self.W_dec @ self.W_dec.T, np.ones(len(self.W_dec))) if few else self._cosines()
+        return self._products
+
+    @property
+    def product_bytes(self) -> int:
+        """What `products` holds at the moment."""
+        return 0 if self._products is None else self._products[0].nbytes
+
+    def forget_products(self) -> None:
+        """Give their memory back; they are made again when asked for."""
+        self._products = None
+
+    def _cosines(self) -> tuple[np.ndarray, np.ndarray]:
+        norms = np.linalg.norm(self.W_dec, axis=1).astype(np.float64)
+        unit = self.W_dec / np.maximum(norms, 1e-30)[:, None].astype(np.float32)
+        cosines = np.empty((len(unit), len(unit)), dtype=np.int16)
+        for start in range(0, len(unit), 1024):
+            block = unit[start : start + 1024] @ unit.T
+            np.multiply(block, COSINE_STEPS, out=block)
+            cosines[start : start + 1024] = np.clip(np.rint(block, out=block), -COSINE_STEPS, COSINE_STEPS)
+        return cosines, norms / np.sqrt(COSINE_STEPS)
 
     def rank_table(self, rdm: str) -> Float[np.ndarray, " steps"]:
         """Bins by which distances between rows are ranked: quantiles over a sample of the layer's own."""
@@ -101,6 +126,8 @@ def score_draws(
     out = np.full((len(measures), len(pairs_a)), np.nan)
     codes = [_code(name, options) for name, options in measures]
     fast = [place for place, code in enumerate(codes) if code is not None]
+    if fast and a.small and b.small:
+        _ = a.products, b.products  # with all threads
     with one_blas_thread():
         if fast and len(pairs_a):
             wanted = np.array([codes[place] for place in fast], dtype=np.int64)
@@ -142,7 +169,7 @@ def _fast_scores(
     tables = _tables(a, b, codes)
     widths = np.array([a.W_dec.shape[1], b.W_dec.shape[1]], dtype=np.float64)
     gathered = a.small and b.small
-    matrices = (a.gram, b.gram) if gathered else (a.W_dec, b.W_dec)
+    matrices = (*a.products, *b.products) if gathered else (a.W_dec, b.W_dec)
     run: Any = kernels.score_gathered if gathered else kernels.score_multiplied
 
     def part(first: int, last: int) -> np.ndarray:

@@ -25,7 +25,7 @@ from congruence.experiments.concepts.phrases import (
     phrase_outcome,
 )
 from congruence.experiments.concepts.rows import ConceptRows, Place
-from congruence.experiments.concepts.scores import Measure
+from congruence.experiments.concepts.scores import DecoderRows, Measure
 from congruence.experiments.concepts.semantic import concept_rows
 from congruence.experiments.concepts.text import ConceptText, find_concept, named_concepts, subspaces_of
 from congruence.experiments.corpora import SharedText
@@ -41,6 +41,8 @@ from congruence.stats import PreparedActs
 logger = logging.getLogger(__name__)
 
 STAGE_VERSION = 1
+PRODUCT_BYTES = 4 << 30
+"""Memory for products of decoder rows, beyond those of the layer pair at hand."""
 
 
 class ConceptStage:
@@ -57,6 +59,7 @@ class ConceptStage:
         self.measures = measures_of(config)
         self.text = ConceptText.of(config, words_of(captures), seed=self.run.seed)
         self.shown = [ShownPhrases.of(section, self.text) for section in config.multi_token]
+        self._with_products: list[DecoderRows] = []
         self.layer = lru_cache(maxsize=LAYERS_IN_MEMORY)(self._layer)
         self.phrase_layers = lru_cache(maxsize=LAYERS_IN_MEMORY)(self._phrase_layers)
 
@@ -120,7 +123,17 @@ class ConceptStage:
         place = Place(*layers, cell.control, cell.control_side, run.seed, run.null.alternative)
         whole = (kept.feature_a.to_numpy(), kept.feature_b.to_numpy())
         sides = (self.layer(cell.a), self.layer(cell.b))
+        self._bound_products([side.rows for side in sides])
         return ConceptCell(place, *sides, *whole, measures=self.measures, draws=self.draws)
+
+    def _bound_products(self, used: Sequence[DecoderRows]) -> None:
+        """Let go of the products of the layers used longest ago, beyond PRODUCT_BYTES."""
+        self._with_products = [rows for rows in self._with_products if all(rows is not u for u in used)]
+        self._with_products += used
+        for rows in self._with_products[: -len(used)]:
+            if sum(kept.product_bytes for kept in self._with_products) <= PRODUCT_BYTES:
+                break
+            rows.forget_products()
 
     def _layer(self, source: Source) -> LayerConcepts:
         features = self.captures.features(source)
