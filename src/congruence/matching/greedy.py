@@ -16,7 +16,7 @@ from congruence.types import Matching
 
 # Partners listed for each feature in one round, and pairs few enough to be sorted.
 _LIST = 16
-_SORTED_PAIRS = 4_000_000
+_SORTED_PAIRS = 400_000
 
 
 @MATCHERS.register("greedy")
