@@ -93,13 +93,16 @@ def members_of_groups(
         rule: thresholds.
         exclude: features that never belong.
     """
-    listed = np.zeros(n_words + 1, dtype=bool)
+    width = top_words.shape[1]
+    order = np.argsort(top_words, axis=None, kind="stable")
+    starts = np.searchsorted(top_words.ravel()[order], np.arange(n_words + 1))
+    features = order // width  # of each word, one for each of their top tokens that lie on it
     members = []
     for group in groups:
-        listed[group] = True
-        belongs = np.count_nonzero(listed[top_words], axis=1) >= rule.min_hits
-        listed[group] = False
-        members.append(np.flatnonzero(belongs if exclude is None else belongs & ~exclude))
+        on = np.concatenate([features[starts[word] : starts[word + 1]] for word in np.unique(group)])
+        found, hits = np.unique(on, return_counts=True)
+        belongs = found[hits >= rule.min_hits]
+        members.append(belongs if exclude is None else belongs[~exclude[belongs]])
     return members
 
 
