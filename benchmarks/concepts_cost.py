@@ -5,10 +5,11 @@
 
 Activations are made up: 22,500 tokens of a power-law vocabulary, L0 70, half of it features of the token
 (the same on both sides), half at random with power-law rates; decoder rows are random. The grid is
-correlation, pairing, filters and the two published measures with 1,000 re-pairings of the 3,500 best pairs
-(`--kept`), less than a run does by default; its measures are timed in the first `--timed` layer pairs
-and reckoned for the others, its pairing in all. The concepts are eight lists with their default measures and
-all four nulls at as many draws, all of it timed. Finding words and members counts as the concepts' time.
+correlation, pairing, filters and measures with 1,000 re-pairings of the 3,500 best pairs (`--kept`), once
+with the two published measures alone and once with a run's default ones; measures are timed in the first
+`--timed` layer pairs (svcca by 20 draws) and reckoned for the others, pairing in all. The concepts are
+eight lists with their default measures and all four nulls at as many draws, all of it timed. Finding
+words and members counts as the concepts' time.
 """
 
 import argparse
@@ -73,11 +74,21 @@ def paired(a: LayerConcepts, b: LayerConcepts, kept: int) -> tuple[np.ndarray, n
     return found.feature_a[best], found.feature_b[best]
 
 
-def score(a: LayerConcepts, b: LayerConcepts, pairs: tuple[np.ndarray, np.ndarray], draws: int) -> None:
-    """The published measures of one layer pair with their null."""
+def score(
+    a: LayerConcepts, b: LayerConcepts, pairs: tuple[np.ndarray, np.ndarray], draws: int
+) -> dict[str, float]:
+    """Seconds of each measure of one layer pair with its null, reckoned from a few draws where it is slow."""
     x, y = a.rows.W_dec[pairs[0]], b.rows.W_dec[pairs[1]]
-    for name in ("pc1_correlation", "rsa"):
-        permutation_test(name, x, y, draws=draws, rng=0)
+    seconds = {}
+    for name in ("pc1_correlation", "rsa", "translation_accuracy", "svcca"):
+        few = 20 if name == "svcca" else draws
+        times = [time.perf_counter()]
+        for made in dict.fromkeys((2, 2 + few)):
+            permutation_test(name, x, y, draws=made, rng=0)
+            times.append(time.perf_counter())
+        first, second = np.diff(times)
+        seconds[name] = first + (draws - 2) * max(second - first, 0.0) / few
+    return seconds
 
 
 def main() -> None:
@@ -118,6 +129,7 @@ def main() -> None:
     measures = [(str(name), {}) for name in config.measures]
     assert all(name in METRICS for name, _ in measures)
     seconds = {"pairing": 0.0, "measures": 0.0, "concepts": words + preparing}
+    measured: dict[str, float] = {}
     cells = [(i, j) for i in range(options.layers) for j in range(options.layers)]
     sizes, rows = [], 0
     for number, (i, j) in enumerate(cells):
@@ -126,7 +138,8 @@ def main() -> None:
         pairs = paired(a, b, options.kept)
         times.append(time.perf_counter())
         if number < options.timed:
-            score(a, b, pairs, options.draws)
+            for name, spent in score(a, b, pairs, options.draws).items():
+                measured[name] = measured.get(name, 0.0) + spent * len(cells) / min(options.timed, len(cells))
         times.append(time.perf_counter())
         found, outcomes = concept_rows(ConceptCell(Place(i, j), a, b, *pairs, measures, options.draws))
         times.append(time.perf_counter())
@@ -139,15 +152,19 @@ def main() -> None:
             f"L{i}-L{j}: {len(pairs[0])} pairs, concepts of {np.mean(sizes[-CONCEPTS:]):.0f}; {spent}",
             flush=True,
         )
-    measured = seconds["measures"] * len(cells) / min(options.timed, len(cells))
-    grid = seconds["pairing"] + measured
+    grids = {
+        "published measures": seconds["pairing"] + measured["pc1_correlation"] + measured["rsa"],
+        "default measures": seconds["pairing"] + sum(measured.values()),
+    }
     print(
         f"{options.layers} x {options.layers} layers, {options.features} features, {options.tokens} tokens, "
-        f"{options.draws} draws, {options.kept} pairs: grid {grid:.1f} s (pairing "
-        f"{seconds['pairing']:.1f} s, two measures {measured:.1f} s), "
-        f"eight concepts {seconds['concepts']:.1f} s ({rows} rows), "
-        f"ratio {seconds['concepts'] / grid:.2f}"
+        f"{options.draws} draws, {options.kept} pairs: "
+        f"eight concepts {seconds['concepts']:.1f} s ({rows} rows)"
     )
+    for name, spent in [("pairing", seconds["pairing"]), *measured.items()]:
+        print(f"  {name} {spent:.1f} s")
+    for name, spent in grids.items():
+        print(f"  grid with {name} {spent:.1f} s, ratio {seconds['concepts'] / spent:.2f}")
 
 
 if __name__ == "__main__":
