@@ -41,15 +41,15 @@ def main() -> None:
     parser.add_argument("--rdm", default="correlation")
     options = parser.parse_args()
     x, y = decoders(options.n, *options.widths)
-    print(f"n = {options.n}, d = {options.widths}, inputs in memory: {peak():.2f} GiB")
+    print(f"n = {options.n}, d = {options.widths}, inputs in memory: {peak():.2f} GiB", flush=True)
     started = time.perf_counter()
     prepared = METRICS.get("rsa").prepare(x, y, rdm=options.rdm)
     ready = time.perf_counter()
-    print(
-        f"prepared in {ready - started:.1f} s, peak {peak():.2f} GiB, score {float(prepared.observed()):.6f}"
-    )
+    score = float(prepared.observed())
+    print(f"prepared in {ready - started:.1f} s, peak {peak():.2f} GiB, score {score:.6f}", flush=True)
+    started = time.perf_counter()
     scores = prepared.repaired(permutations_for(0, options.draws, options.n))
-    seconds = time.perf_counter() - ready
+    seconds = time.perf_counter() - started
     each = seconds / options.draws
     print(f"{options.draws} draws in {seconds:.1f} s ({each:.3f} s each), peak {peak():.2f} GiB")
     print(f"null mean {scores.mean():+.2e}, std {scores.std(ddof=1):.2e}")
