@@ -1,7 +1,6 @@
 """A run killed at any point goes on, repeats nothing that was finished, and ends with the same numbers."""
 
 import os
-import re
 import signal
 import subprocess
 import time
@@ -42,8 +41,9 @@ def test_kill_during_capture_and_during_the_grid(small_config, write_config, tmp
 
     kill_when(start(), out / "run.log", "shard 2/")
     assert not (out / "run.json").exists()
-    kill_when(start(), out / "run.log", "cell L1-L2 computed")
-    kill_when(start(), out / "run.log", "concepts of cell L2-L2")
+    # A line stands in the log just before its result is on disk; the next line says that it is.
+    kill_when(start(), out / "run.log", "concepts of cell L1-L2")
+    kill_when(start(), out / "run.log", "concepts of cell L1-L3")
     assert start().wait(timeout=300) == 0
 
     resumed = package.load_run(out)
@@ -55,6 +55,6 @@ def test_kill_during_capture_and_during_the_grid(small_config, write_config, tmp
     pd.testing.assert_frame_equal(resumed.concept_keywords, undisturbed.concept_keywords)
     assert log.count("cell L1-L2 computed") == 1
     assert "cell L1-L2: finished before" in log
-    assert len(re.findall(r"concepts of cell L1-L2: \d+ rows", log)) == 1
+    assert log.count("cell L1-L3 computed") == 1
     assert "concepts of cell L1-L2: finished before" in log
     assert "reused" in log
