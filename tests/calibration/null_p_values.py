@@ -1,6 +1,6 @@
 """p-values of every measure under every null, on data for which that null is true.
 
-    python tests/calibration/null_p_values.py    # the table of docs/nulls.md, about three minutes on one core
+    python tests/calibration/null_p_values.py    # the table of docs/nulls.md, about four minutes on one core
 
 Scores of neighbours and retrieval take few values, so ties are broken at random before a uniform law is
 asked for: (b + U(1 + ties)) / (1 + m), b the draws above. The reported p is the largest of these.
@@ -14,8 +14,8 @@ from congruence.significance import NULLS, permutation_test
 
 OPTIONS = {"mutual_knn": {"k": 4}, "jaccard_knn": {"k": 4}}
 DATA_SETS = 500
-DRAWS = {"pairing": 199, "firing_rate": 99}
-FEW_DRAWS = 19  # where a draw scores anew; the law of p is exact for any number of them
+DRAWS = {"pairing": 99, "firing_rate": 49}
+FEW_DRAWS = 9  # where a draw scores anew; the law of p is exact for any number of them
 RATES = np.repeat(np.arange(6), 6)
 DOCUMENTS = np.arange(0, 201, 10)
 
