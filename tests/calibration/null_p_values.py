@@ -15,7 +15,7 @@ from congruence.significance import NULLS, permutation_test
 OPTIONS = {"mutual_knn": {"k": 4}, "jaccard_knn": {"k": 4}}
 DATA_SETS = 500
 DRAWS = {"pairing": 99, "firing_rate": 49}
-FEW_DRAWS = 9  # where a draw scores anew; the law of p is exact for any number of them
+FEW_DRAWS = 19  # where a draw scores anew; the law of p is exact for any number of them
 RATES = np.repeat(np.arange(6), 6)
 DOCUMENTS = np.arange(0, 201, 10)
 
