@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from congruence.stats import correlate
-from congruence.stats.sparse_engine import available_threads
+from congruence.threads import available_threads
 
 TILE = 4096
 

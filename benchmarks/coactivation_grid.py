@@ -20,7 +20,7 @@ from coactivation_large import compile_kernels
 from congruence.matching import greedy, many_to_one, one_to_one
 from congruence.stats import correlate, prepare, top_tokens
 from congruence.stats.prepared import PreparedActs
-from congruence.stats.sparse_engine import available_threads
+from congruence.threads import available_threads
 
 
 class Clock:

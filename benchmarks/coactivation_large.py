@@ -24,7 +24,7 @@ from scipy import sparse
 from congruence.activations.store import ActivationStore
 from congruence.stats import Correlation, correlate
 from congruence.stats.prepared import PreparedActs, prepare
-from congruence.stats.sparse_engine import available_threads
+from congruence.threads import available_threads
 
 SAMPLE = 32
 

@@ -23,7 +23,7 @@ from scipy import sparse
 
 from congruence.stats import correlate
 from congruence.stats.prepared import prepare
-from congruence.stats.sparse_engine import available_threads
+from congruence.threads import available_threads
 
 TILE = 4096
 

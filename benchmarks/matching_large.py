@@ -13,7 +13,7 @@ from coactivation_data import MadeUpSides
 
 from congruence.matching import match
 from congruence.stats import correlate, prepare
-from congruence.stats.sparse_engine import available_threads
+from congruence.threads import available_threads
 
 METHODS = ("many_to_one", "one_to_one", "mutual_best", "greedy", "assignment")
 

@@ -9,15 +9,20 @@ PEARSON, COSINE, EUCLIDEAN, JACCARD = 0, 1, 2, 3
 
 
 @numba.njit(nogil=True, cache=True)
-def add_products(pointer_a, index_a, value_a, pointer_b, index_b, value_b, sums, counts):
-    """Add to sums (f, g) the products, and to counts the co-firings, of every token's features."""
-    for t in range(len(pointer_a) - 1):
-        for i in range(pointer_a[t], pointer_a[t + 1]):
-            a, x = index_a[i], value_a[i]
+def add_products(lo, hi, columns_a, rows_b, sums, counts):
+    """Add to sums (f, g) the products, and to counts the co-firings, of features lo..hi of A with all of B.
+
+    A is laid out by feature and B by token, so that one row of either array is written at a time.
+    """
+    pointer_a, token_a, value_a = columns_a
+    pointer_b, index_b, value_b = rows_b
+    for a in range(lo, hi):
+        row, row_counts = sums[a], counts[a]
+        for k in range(pointer_a[a], pointer_a[a + 1]):
+            t, x = token_a[k], np.float64(value_a[k])
             for j in range(pointer_b[t], pointer_b[t + 1]):
-                b = index_b[j]
-                sums[a, b] += x * value_b[j]
-                counts[a, b] += 1
+                row[index_b[j]] += x * value_b[j]
+                row_counts[index_b[j]] += 1
 
 
 @numba.njit(nogil=True, cache=True)

@@ -30,6 +30,20 @@ class Ragged:
         """(lists,) number of entries of each."""
         return np.diff(self.offsets)
 
+    def take(self, numbers: Int[np.ndarray, " k"]) -> "Ragged":
+        """Some of the lists, in the order given."""
+        lengths = self.lengths[numbers]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        shifts = np.repeat(self.offsets[numbers] - offsets[:-1], lengths)
+        return Ragged(self.values[shifts + np.arange(offsets[-1])], offsets)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Ragged"]) -> "Ragged":
+        """The lists of all parts, one after another."""
+        lengths = np.concatenate([part.lengths for part in parts])
+        values = np.concatenate([part.values for part in parts])
+        return cls(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
     @classmethod
     def of(cls, lists: Sequence[np.ndarray]) -> "Ragged":
         """Put lists end to end."""

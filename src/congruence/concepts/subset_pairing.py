@@ -24,6 +24,7 @@ from congruence.concepts.kernels_similarity import (
 from congruence.concepts.ragged import Ragged
 from congruence.errors import ConfigError, InputError, unknown_name
 from congruence.stats import PreparedActs, prepare
+from congruence.threads import available_threads
 
 MATRIX_ENTRIES = 1 << 24
 """Up to this many feature pairs the whole matrix of similarities is kept (12 bytes each)."""
@@ -172,7 +173,7 @@ class SubsetPairing:
         self._prepare(len(subsets_a))
         with ThreadPoolExecutor(threads) as pool:
             found = list(pool.map(lambda s: self._run(_part(subsets_a, s), _part(subsets_b, s))[:2], parts))
-        return _joined([a for a, _ in found]), _joined([b for _, b in found])
+        return Ragged.joined([a for a, _ in found]), Ragged.joined([b for _, b in found])
 
     def _run(self, subsets_a: Ragged, subsets_b: Ragged) -> tuple[Ragged, Ragged, np.ndarray, np.ndarray]:
         if len(subsets_a) != len(subsets_b):
@@ -200,10 +201,18 @@ class SubsetPairing:
     def _whole_matrix(self) -> tuple[np.ndarray, np.ndarray]:
         shape = (len(self.a.stats), len(self.b.stats))
         sums, counts = np.zeros(shape), np.zeros(shape, dtype=np.int32)
-        inputs: tuple[Any, ...] = (*self.a.rows, *self.b.rows, sums, counts)
-        add_products(*inputs)
+        columns, rows = self.a.columns, self.b.rows
         code, n = MEASURES[self.how.measure], float(self.a.n)
-        fill_similarities(code, n, self.a.stats, self.b.stats, sums, counts)
+
+        def fill(lo: int, hi: int) -> None:
+            add_products(lo, hi, columns, rows, sums, counts)
+            fill_similarities(code, n, self.a.stats[lo:hi], self.b.stats, sums[lo:hi], counts[lo:hi])
+
+        threads = available_threads()
+        shares = np.linspace(0, columns[0][-1], 4 * threads + 1)[1:-1]
+        edges = [0, *np.searchsorted(columns[0], shares).clip(max=shape[0]).tolist(), shape[0]]
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(fill, edges[:-1], edges[1:]))
         return sums, counts
 
 
@@ -218,9 +227,3 @@ def _alive(subsets: Ragged, alive: np.ndarray) -> Ragged:
 def _part(lists: Ragged, part: slice) -> Ragged:
     offsets = lists.offsets[part.start : part.stop + 1]
     return Ragged(lists.values[offsets[0] : offsets[-1]], offsets - offsets[0])
-
-
-def _joined(parts: list[Ragged]) -> Ragged:
-    lengths = np.concatenate([part.lengths for part in parts])
-    values = np.concatenate([part.values for part in parts])
-    return Ragged(values, np.concatenate([[0], np.cumsum(lengths)]))

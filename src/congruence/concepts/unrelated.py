@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int
 
+from congruence.concepts.kernels_groups import members_of_words
 from congruence.concepts.keyword_positions import Case, keyword_counts
 from congruence.concepts.keywords import Concept
 from congruence.concepts.membership import PUBLISHED, Rule
+from congruence.concepts.ragged import Ragged
 from congruence.concepts.word_index import WordIndex
 from congruence.concepts.words import split_words
 from congruence.errors import InputError
@@ -83,8 +85,8 @@ def members_of_groups(
     *,
     rule: Rule = PUBLISHED,
     exclude: Bool[np.ndarray, "f"] | None = None,
-) -> list[Int[np.ndarray, "p"]]:
-    """The features that belong to each group of words, by the rule that made the concept's (mass aside).
+) -> Ragged:
+    """The features that belong to each group of words, ascending, by the rule of the concept (mass aside).
 
     Args:
         top_words: (f, k) word under each feature's top tokens, from :func:`top_word_table`.
@@ -93,17 +95,11 @@ def members_of_groups(
         rule: thresholds.
         exclude: features that never belong.
     """
-    width = top_words.shape[1]
     order = np.argsort(top_words, axis=None, kind="stable")
     starts = np.searchsorted(top_words.ravel()[order], np.arange(n_words + 1))
-    features = order // width  # of each word, one for each of their top tokens that lie on it
-    members = []
-    for group in groups:
-        on = np.concatenate([features[starts[word] : starts[word + 1]] for word in np.unique(group)])
-        found, hits = np.unique(on, return_counts=True)
-        belongs = found[hits >= rule.min_hits]
-        members.append(belongs if exclude is None else belongs[~exclude[belongs]])
-    return members
+    features = order // top_words.shape[1]  # of each word, one for each of their top tokens that lie on it
+    barred = np.zeros(len(top_words), dtype=bool) if exclude is None else exclude
+    return Ragged(*members_of_words(starts, features, np.sort(groups, axis=1), rule.min_hits, barred))
 
 
 def top_word_table(

@@ -15,7 +15,8 @@ from congruence.matching.similarity_matrix import SimilarityMatrix
 from congruence.stats import BestPartners, Correlation, PreparedActs, correlate, prepare_pair
 from congruence.stats.graph import list_pairs
 from congruence.stats.pricing import best_above_prices
-from congruence.stats.sparse_engine import SparseJob, available_threads
+from congruence.stats.sparse_engine import SparseJob
+from congruence.threads import available_threads
 from congruence.types import Matching
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,5 @@
 """The inner loops of a draw: gathers and dot products, compiled, in parallel over draws."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -12,13 +11,7 @@ from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
 from congruence.errors import InputError
-
-
-def workers() -> int:
-    """Cores to draw on: those this process may use, or fewer where OMP_NUM_THREADS says so."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(asked)) if asked.isdigit() and int(asked) else cores
+from congruence.threads import available_threads
 
 
 def one_blas_thread() -> AbstractContextManager:
@@ -58,7 +51,7 @@ def over_draws(
     The kernels release the interpreter lock, so threads do.
     """
     permutations = as_permutations(permutations, n)
-    slices = min(workers(), len(permutations))
+    slices = min(available_threads(), len(permutations))
     if slices <= 1:
         return score(permutations)
     with ThreadPoolExecutor(slices) as pool:

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from congruence.metrics.kernels import workers
+from congruence.threads import available_threads
 
 BUCKET = 20_000_000
 SAMPLE = 200_000
@@ -30,7 +30,7 @@ def centred_ranks(values: Float[np.ndarray, " m"]) -> Shaped[np.ndarray, " m"]:
         return (_doubled_ranks(values) - (len(values) + 1)).astype(dtype)
     ranks = np.empty(len(values), dtype=dtype)
     edges = _edges(values)
-    with ThreadPoolExecutor(workers()) as pool:
+    with ThreadPoolExecutor(available_threads()) as pool:
         list(pool.map(partial(_rank_bucket, values, ranks), edges[:-1], edges[1:]))
     return ranks
 

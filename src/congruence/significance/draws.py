@@ -5,6 +5,7 @@ size get the same permutation, and a larger cell's differs from a smaller one's 
 So draws are synchronised over a grid, wherever and in whatever order its cells are computed.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numba
@@ -48,8 +49,13 @@ def permutations_for(seed: int, draws: int | range, n: int) -> Int[np.ndarray, "
     True
     """
     numbers = draws if isinstance(draws, range) else range(draws)
-    keys = np.array([derive_seed(seed, "draw", number) for number in numbers], dtype=np.uint64)
-    return _shuffles(keys, n)
+    return _shuffles(_keys(seed, numbers), n)
+
+
+@lru_cache(maxsize=64)
+def _keys(seed: int, numbers: range) -> Int[np.ndarray, " m"]:
+    """The key of each draw; tests of one grid share them."""
+    return np.array([derive_seed(seed, "draw", number) for number in numbers], dtype=np.uint64)
 
 
 def check_draws(draws: Any) -> int:

@@ -10,7 +10,7 @@ from congruence.stats.engine import best_partners, choose_engine
 from congruence.stats.prepared import PreparedActs, prepare
 from congruence.stats.records import Correlation
 from congruence.stats.scaling import check_measure
-from congruence.stats.sparse_engine import available_threads
+from congruence.threads import available_threads
 
 
 def correlate(

@@ -13,7 +13,7 @@ from congruence.errors import ConfigError, unknown_name
 from congruence.stats.kernels_dense import standardise
 from congruence.stats.kernels_scan import DISTANCE, RATIO
 from congruence.stats.prepared import PreparedActs
-from congruence.stats.sparse_engine import available_threads
+from congruence.threads import available_threads
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,8 +9,9 @@ from congruence.errors import ConfigError
 from congruence.stats.dense_engine import BLOCK_SIZE, DenseJob, dense_best_partners
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.records import BestPartners, EngineChoice
-from congruence.stats.sparse_engine import SparseJob, available_threads
+from congruence.stats.sparse_engine import SparseJob
 from congruence.stats.sparse_partners import sparse_best_partners
+from congruence.threads import available_threads
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from congruence.stats.correlation import prepare_pair
 from congruence.stats.engine import choose_engine
 from congruence.stats.graph import list_pairs
 from congruence.stats.scaling import check_measure
-from congruence.stats.sparse_engine import available_threads
+from congruence.threads import available_threads
 
 
 def full_correlation(

@@ -13,8 +13,9 @@ from congruence.stats.moments import Moments
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.records import EngineChoice
 from congruence.stats.scaling import check_measure
-from congruence.stats.sparse_engine import SparseJob, available_threads
+from congruence.stats.sparse_engine import SparseJob
 from congruence.stats.sparse_pairs import Pairs, sparse_pairs
+from congruence.threads import available_threads
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from congruence.stats.pair_correlations import offsets_of
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.rolled import rolled
 from congruence.stats.scaling import check_measure
-from congruence.stats.sparse_engine import available_threads
+from congruence.threads import available_threads
 
 
 @dataclass(frozen=True)

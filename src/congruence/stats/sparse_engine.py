@@ -1,6 +1,5 @@
 """What the sparse engine works on: groups of both sides' features, lists of partners, runs of columns."""
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -122,14 +121,6 @@ def run_chunks(work: Callable[[int, int, int], None], columns: Columns, cells: i
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(one, chunk) for chunk in chunks]:
             done.result()
-
-
-def available_threads() -> int:
-    """Threads to use: NUMBA_NUM_THREADS where set, else the cores this process may run on."""
-    asked = os.environ.get("NUMBA_NUM_THREADS", "")
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def empty_lists(features: int, top_k: int) -> Lists:

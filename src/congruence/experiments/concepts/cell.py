@@ -1,6 +1,5 @@
 """A layer pair with its concepts, a subspace of it before and after its test: the records of a cell."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,12 +15,8 @@ from congruence.experiments.concepts.nulls import DrawnPairs
 from congruence.experiments.concepts.rows import ConceptRows, Place
 from congruence.experiments.concepts.scores import Measure
 from congruence.experiments.steps import measure_label
+from congruence.threads import available_threads
 from congruence.types import Score
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ class ConceptCell:
     whole_b: Int[np.ndarray, " w"]
     measures: Sequence[Measure]
     draws: int = 1000
-    threads: int = field(default_factory=available_cores)
+    threads: int = field(default_factory=available_threads)
 
     @property
     def config(self) -> ConceptsConfig:

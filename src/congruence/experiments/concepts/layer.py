@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from congruence.concepts import Members, concept_mass, concept_members, members_of_groups, top_word_table
 from congruence.concepts.ragged import Ragged
+from congruence.concepts.random_sets import random_sets
 from congruence.concepts.subset_pairing import LayerColumns
 from congruence.experiments.concepts.scores import DecoderRows
 from congruence.experiments.concepts.text import ConceptText
@@ -91,8 +92,7 @@ class LayerConcepts:
 
         def draw() -> Ragged:
             rng = derive(self.text.seed, "concepts", "subset", self.name, name, size, attempt)
-            chosen = [rng.choice(self.eligible, size, replace=False, shuffle=False) for _ in range(draws)]
-            return Ragged.of(chosen)
+            return random_sets(self.eligible, size, draws, rng)
 
         return self._kept(("subset", name, size, draws, attempt), draw)
 
@@ -105,8 +105,8 @@ class LayerConcepts:
             if part is not None:
                 words = words[:, self.text.columns_of_part(name, part, groups)]
             rule, n_words = self.text.config.rule(), len(self.text.index.words)
-            found = members_of_groups(self._top_words, words, n_words, rule=rule, exclude=self.exclude)
-            return Ragged.of([features[self.columns.alive[features]] for features in found])
+            exclude = self.exclude | ~self.columns.alive
+            return members_of_groups(self._top_words, words, n_words, rule=rule, exclude=exclude)
 
         return self._kept(("unrelated", name, draws, attempt, part), draw)
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from congruence.concepts.ragged import Ragged
+from congruence.concepts.random_sets import random_sets
 from congruence.concepts.subset_pairing import SubsetPairing
 from congruence.experiments.concepts.layer import LayerConcepts
 from congruence.rng import derive
@@ -103,7 +104,7 @@ def size_matched_pairs(
             empty, empty, why=f"the whole space has {len(whole_a)} pairs, and {size} are needed"
         )
     rng = derive(seed, "concepts", "size_matched", *path)
-    chosen = Ragged.of([rng.choice(len(whole_a), size, replace=False, shuffle=False) for _ in range(draws)])
+    chosen = random_sets(np.arange(len(whole_a)), size, draws, rng)
     return DrawnPairs(
         Ragged(whole_a[chosen.values], chosen.offsets),
         Ragged(whole_b[chosen.values], chosen.offsets),
@@ -115,17 +116,18 @@ def paired_draws(
     attempt: Attempt, pairing: SubsetPairing, *, draws: int, min_pairs: int, threads: int = 1
 ) -> DrawnPairs:
     """The first `draws` draws that give enough pairs, of as many attempts as it takes."""
-    kept_a: list[np.ndarray] = []
-    kept_b: list[np.ndarray] = []
-    made = 0
+    kept_a: list[Ragged] = []
+    kept_b: list[Ragged] = []
+    made = usable = 0
     for number in range(ATTEMPTS):
         found_a, found_b = pairing.draws(*attempt(number), threads=threads)
-        enough = np.flatnonzero(found_a.lengths >= min_pairs)[: draws - len(kept_a)]
-        complete = len(kept_a) + len(enough) == draws
+        enough = np.flatnonzero(found_a.lengths >= min_pairs)[: draws - usable]
+        usable += len(enough)
+        complete = usable == draws
         made += int(enough[-1]) + 1 if complete else len(found_a)
-        kept_a += [found_a[draw] for draw in enough]
-        kept_b += [found_b[draw] for draw in enough]
-        if complete or not kept_a:
+        kept_a.append(found_a.take(enough))
+        kept_b.append(found_b.take(enough))
+        if complete or not usable:
             break
-    why = "" if kept_a else f"no draw gave {min_pairs} pairs"
-    return DrawnPairs(Ragged.of(kept_a), Ragged.of(kept_b), made - len(kept_a), made, why)
+    why = "" if usable else f"no draw gave {min_pairs} pairs"
+    return DrawnPairs(Ragged.joined(kept_a), Ragged.joined(kept_b), made - usable, made, why)

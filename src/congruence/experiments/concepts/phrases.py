@@ -26,6 +26,7 @@ from congruence.concepts import (
 )
 from congruence.concepts.phrase_response import PhraseNeed, join_top_tokens, phrase_rows
 from congruence.concepts.ragged import Ragged
+from congruence.concepts.random_sets import random_sets
 from congruence.concepts.subset_pairing import LayerColumns, SubsetPairing
 from congruence.experiments.concepts.cell import Candidate, ConceptCell, Outcome
 from congruence.experiments.concepts.config import MultiTokenConfig
@@ -175,9 +176,7 @@ class PhraseLayer:
         """Random sets of as many features, the same whichever layer they are compared with."""
         name = self.phrases.shown.config.name
         rng = derive(self.base.text.seed, "concepts", "subset", self.base.name, name, size, attempt)
-        return Ragged.of(
-            [rng.choice(self.eligible, size, replace=False, shuffle=False) for _ in range(draws)]
-        )
+        return random_sets(self.eligible, size, draws, rng)
 
     def _top_inside(self) -> Int[np.ndarray, " p"]:
         """Features whose top tokens, over corpus and texts together, lie inside phrases."""

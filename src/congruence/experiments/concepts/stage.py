@@ -40,7 +40,7 @@ from congruence.stats import PreparedActs
 
 logger = logging.getLogger(__name__)
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 PRODUCT_BYTES = 4 << 30
 """Memory for products of decoder rows, beyond those of the layer pair at hand."""
 
