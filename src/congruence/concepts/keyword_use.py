@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import binomtest
+from scipy.stats import binom
 
 from congruence.concepts.keywords import Concept
 
@@ -74,8 +74,15 @@ def _overrepresentation(features: np.ndarray, corpus_count: np.ndarray) -> tuple
     occurrences, total = int(corpus_count.sum()), int(features.sum())
     if not occurrences or not total:
         return ratio, p
-    for keyword in np.flatnonzero(corpus_count):
-        expected = corpus_count[keyword] / occurrences
-        ratio[keyword] = features[keyword] / total / expected
-        p[keyword] = binomtest(int(features[keyword]), total, expected).pvalue
+    present = np.flatnonzero(corpus_count)
+    expected = corpus_count[present] / occurrences
+    ratio[present] = features[present] / total / expected
+    p[present] = _two_sided(features[present], total, expected)
     return ratio, p
+
+
+def _two_sided(count: np.ndarray, total: int, expected: np.ndarray) -> np.ndarray:
+    """Binomial p of each count: the probability of all counts that aren't likelier, as scipy's binomtest."""
+    mass = binom.pmf(np.arange(total + 1), total, expected[:, None])
+    own = np.take_along_axis(mass, count[:, None], axis=1)
+    return np.minimum(np.where(mass <= own * (1 + 1e-7), mass, 0.0).sum(axis=1), 1.0)

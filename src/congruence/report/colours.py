@@ -1,6 +1,7 @@
 """Colours of the heat maps. Lightness alone carries the value, so they read without colour vision too."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -28,10 +29,10 @@ def shade(palette: Sequence[str], position: float) -> str:
     >>> shade(("#000000", "#ffffff"), 0.5)
     '#808080'
     """
-    anchors = np.array([_rgb(anchor) for anchor in palette])
-    place = np.clip(position, 0, 1) * (len(anchors) - 1)
-    channels = [np.interp(place, np.arange(len(anchors)), anchors[:, c]) for c in range(3)]
-    return "#" + "".join(f"{round(float(channel)):02x}" for channel in channels)
+    place = min(max(float(position), 0.0), 1.0) * (len(palette) - 1)
+    first = min(int(place), len(palette) - 2)
+    ends = zip(_rgb(palette[first]), _rgb(palette[first + 1]), strict=True)
+    return "#" + "".join(f"{round(one + (place - first) * (other - one)):02x}" for one, other in ends)
 
 
 def level(position: float) -> int:
@@ -39,6 +40,7 @@ def level(position: float) -> int:
     return round(float(np.clip(position, 0, 1)) * (LEVELS - 1))
 
 
+@lru_cache(maxsize=1024)
 def text_on(background: str) -> str:
     """Black or white, whichever contrasts more; on any colour that is at least 4.5 to 1."""
     return max((BLACK, WHITE), key=lambda ink: contrast(ink, background))

@@ -16,7 +16,6 @@ from congruence.report.scales import Scale
 from congruence.report.sheet import INK, Sheet
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MUTED, EMPTY = "#5b6672", "#e9ecef"
@@ -26,6 +25,8 @@ _STYLE = {
     "path.simplify": True, "axes.unicode_minus": True,
 }  # fmt: skip
 _PNG_DPI = 170
+_COMPRESSION = 2  # of 9
+_BAR = 0.15
 _LEFT, _RIGHT, _BOTTOM, _GAP = 0.92, 1.75, 0.84, 0.45
 _SMALLEST = (2.1, 1.35)
 _TITLE, _SUBTITLE, _TICKS, _MIN_WIDTH = 0.21, 0.17, 0.4, 5.4
@@ -59,12 +60,6 @@ class _Layout:
         spare = _TICKS if self.rows > 1 else 0.0
         return self.top + self.rows * self.step - spare + _BOTTOM
 
-    def box(self, left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
-        """A rectangle as matplotlib wants it: shares of the figure, from the bottom left."""
-        return (
-            left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height
-        )  # fmt: skip
-
 
 def render(picture: Picture, side_a: str, side_b: str) -> dict[str, bytes]:
     """The picture as {"png": ..., "svg": ...}.
@@ -79,25 +74,34 @@ def render(picture: Picture, side_a: str, side_b: str) -> dict[str, bytes]:
     with matplotlib.rc_context(cast(Any, _STYLE)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = _draw(picture, side_a, side_b)
-        return {
-            "png": _bytes(figure, "png", dpi=_PNG_DPI),
-            "svg": _bytes(figure, "svg", metadata={"Date": None}),
-        }
+        return {"png": _png(figure), "svg": _svg(figure)}
 
 
-def _bytes(figure: "Figure", kind: str, **options: object) -> bytes:
+def _png(figure: "Figure") -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    figure.set_dpi(_PNG_DPI)
+    figure.set_facecolor("white")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, facecolor="white", **options)  # type: ignore[arg-type]
+    pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    Image.fromarray(pixels).save(buffer, "png", compress_level=_COMPRESSION, dpi=(_PNG_DPI, _PNG_DPI))
+    return buffer.getvalue()
+
+
+def _svg(figure: "Figure") -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None})
     return buffer.getvalue()
 
 
 def _draw(picture: Picture, side_a: str, side_b: str) -> "Figure":
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     layout = _layout(picture)
     figure = Figure(figsize=(layout.width, layout.height))
-    FigureCanvasAgg(figure)
     wide, high = layout.panel_width, layout.panel_height
     sheet = Sheet(figure, layout.width, layout.height)
     for index, panel in enumerate(picture.panels):
@@ -106,15 +110,14 @@ def _draw(picture: Picture, side_a: str, side_b: str) -> "Figure":
         _panel(sheet, panel, picture.scale, layout, (left, top))
         if column == 0:
             words = _short(f"{side_a}: layer", high, 9)
-            sheet.words(left - 0.38, top + high / 2, words, 9, INK, ha="center", va="center", rotation=90)
+            sheet.text(left - 0.38, top + high / 2, words, 9, INK, upwards=True)
         if index + layout.columns >= len(picture.panels):
             words = _short(f"{side_b}: layer", wide, 9)
-            sheet.words(left + wide / 2, top + high + 0.34, words, 9, INK, ha="center", va="center")
-    sheet.finish()
+            sheet.text(left + wide / 2, top + high + 0.34, words, 9, INK)
     left = _LEFT + layout.columns * (wide + _GAP) - _GAP + 0.28
-    axes = figure.add_axes(layout.box(left, layout.top + layout.above_panel, 0.15, high))
-    _colour_bar(axes, picture, high)
-    _words(figure, picture, layout)
+    _colour_bar(sheet, picture, (left, layout.top + layout.above_panel), high)
+    _words(sheet, picture, layout)
+    sheet.finish()
     return figure
 
 
@@ -148,47 +151,37 @@ def _panel(sheet: Sheet, panel: Panel, scale: Scale, layout: _Layout, corner: tu
         ink = MUTED if np.isnan(place) else text_on(colour)
         x, y = left + column * wide, top + row * high
         sheet.cell(x, y, wide, high, colour)
-        sheet.number(x + wide / 2, y + high / 2, panel.text(scale, value), layout.font_size, ink)
+        sheet.text(x + wide / 2, y + high / 2, panel.text(scale, value), layout.font_size, ink)
         if panel.stars[row, column] and not np.isnan(place):
             sheet.star(x + wide - 0.07, y + 0.07, min(high, 0.42) * 72 * 0.2, ink)
     size = min(8.5, layout.font_size + 1.5)
     for column, layer in enumerate(grid.layers_b):
         below = top + len(grid.layers_a) * high + 0.06 + size / 144
-        sheet.number(left + (column + 0.5) * wide, below, str(layer), size, INK)
+        sheet.text(left + (column + 0.5) * wide, below, str(layer), size, INK)
     for row, layer in enumerate(grid.layers_a):
-        sheet.number(left - 0.06, top + (row + 0.5) * high, str(layer), size, INK, right=True)
+        sheet.text(left - 0.06, top + (row + 0.5) * high, str(layer), size, INK, align="right")
     if panel.best:
         row, column = panel.best
         sheet.frame(left + column * wide, top + row * high, wide, high)
     if panel.title:
         words = _short(panel.title, len(grid.layers_b) * wide + _GAP, 9)
-        sheet.words(left, top - 0.07, words, 9, INK, ha="left", va="bottom")
+        sheet.text(left, top - 0.07, words, 9, INK, align="left", at="bottom")
 
 
-def _mesh(axes: "Axes", places: np.ndarray, palette: str) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    colours = LinearSegmentedColormap.from_list(palette, LIGHT[palette], N=256)
-    axes.pcolormesh(places, cmap=colours, vmin=0, vmax=1, edgecolor="face", linewidth=0.2)
-
-
-def _colour_bar(axes: "Axes", picture: Picture, height: float) -> None:
-    scale = picture.scale
-    _mesh(axes, np.linspace(0, 1, 4 * LEVELS)[:, None], scale.palette)
-    axes.set_ylim(0, 4 * LEVELS)
-    axes.set_xticks([])
-    axes.yaxis.tick_right()
-    ticks = _bar_ticks(picture, spacing=0.16 / height)
-    axes.set_yticks([place * 4 * LEVELS for place, _, _ in ticks], [text for _, text, _ in ticks])
-    axes.tick_params(length=3, width=0.8, labelsize=8, colors=MUTED, pad=2)
-    for label, (_, _, marked) in zip(axes.get_yticklabels(), ticks, strict=True):
+def _colour_bar(sheet: Sheet, picture: Picture, corner: tuple[float, float], height: float) -> None:
+    """The scale's colours from below to above, what they mean, and the marks, its top left at `corner`."""
+    scale, (left, top) = picture.scale, corner
+    steps = 4 * LEVELS
+    for step in range(steps):
+        above = top + height * (1 - (step + 1) / steps)
+        sheet.bar(left, above, _BAR, height / steps, shade(LIGHT[scale.palette], step / (steps - 1)))
+    for place, text, marked in _bar_ticks(picture, spacing=0.16 / height):
+        y, ink = top + height * (1 - place), INK if marked else MUTED
+        sheet.bar(left + _BAR, y - 0.005, 0.04, 0.01, ink)
+        sheet.text(left + _BAR + 0.07, y, text, 8, ink, align="left", bold=marked)
         if marked:
-            label.set_color(INK)
-            label.set_fontweight("bold")
-    for place, _, marked in ticks:
-        if marked:
-            axes.axhline(place * 4 * LEVELS, color=INK, linewidth=1.6)
-    axes.set_title(_short(scale.label, 1.4, 8), fontsize=8, color=MUTED, loc="left", pad=5)
+            sheet.bar(left, y - 0.011, _BAR, 0.022, INK)
+    sheet.text(left, top - 0.07, _short(scale.label, 1.4, 8), 8, MUTED, align="left", at="bottom")
 
 
 def _bar_ticks(picture: Picture, *, spacing: float) -> list[tuple[float, str, bool]]:
@@ -208,15 +201,16 @@ def _ends_first(ticks: Sequence[float]) -> list[float]:
     return [*ticks[:1], *ticks[-1:], *ticks[1:-1]]
 
 
-def _words(figure: "Figure", picture: Picture, layout: _Layout) -> None:
-    left, (title, subtitle) = 0.16 / layout.width, layout.words
-    below = 0.17 + _TITLE * len(title)
-    for lines, top, style in (
-        (title, 0.14, {"fontsize": 11.5, "fontweight": "bold", "color": INK}),
-        (subtitle, below, {"fontsize": 8.5, "color": MUTED}),
-    ):
-        figure.text(left, 1 - top / layout.height, "\n".join(lines), va="top", linespacing=1.3, **style)
-    figure.text(left, 0.12 / layout.height, _legend(picture), fontsize=7.8, color=MUTED, va="bottom")
+def _words(sheet: Sheet, picture: Picture, layout: _Layout) -> None:
+    top, (title, subtitle) = 0.14, layout.words
+    for line in title:
+        sheet.text(0.16, top, line, 11.5, INK, align="left", at="top", bold=True)
+        top += _TITLE
+    top += 0.03
+    for line in subtitle:
+        sheet.text(0.16, top, line, 8.5, MUTED, align="left", at="top")
+        top += _SUBTITLE
+    sheet.text(0.16, layout.height - 0.12, _legend(picture), 7.8, MUTED, align="left", at="bottom")
 
 
 def _legend(picture: Picture) -> str:
