@@ -3,7 +3,7 @@
 import itertools
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,9 +65,42 @@ def capture_features(
         SaeError: an SAE's d_in isn't the hook point's.
         StorageError: `folder` can't be written.
     """
+    options: dict[str, Any] = {"batch_tokens": batch_tokens, "activations": activations}
+    return capture_together(
+        model, tokens, [saes], folder, hook_offset=hook_offset, progress=progress, **options
+    )[0]
+
+
+def capture_together(
+    model: LanguageModel,
+    tokens: Tokens,
+    requests: Sequence[Mapping[str, Any]],
+    folder: str | Path,
+    *,
+    batch_tokens: int = 4096,
+    activations: ActivationKind = "encode",
+    hook_offset: int = 0,
+    progress: Progress | None = None,
+) -> list[dict[str, ActivationStore]]:
+    """The same for several sets of SAEs on one model, in one forward pass a batch.
+
+    Args:
+        model, tokens, folder, batch_tokens, activations, hook_offset, progress: as in `capture_features`.
+        requests: sets of SAEs, each as `capture_features` takes it.
+
+    Returns:
+        The stores of each set.
+
+    Raises:
+        ModelError, SaeError, StorageError: as there.
+    """
     if activations not in ("encode", "pre_activation"):
         raise InputError(f"activations {activations!r} isn't known: write 'encode' or 'pre_activation'")
-    jobs = plan_jobs(model, tokens, saes, Path(folder), activations=activations, hook_offset=hook_offset)
+    asked = [
+        plan_jobs(model, tokens, saes, Path(folder), activations=activations, hook_offset=hook_offset)
+        for saes in requests
+    ]
+    jobs = list({job.store.path: job for planned in asked for job in planned}.values())
     offsets, step = shard_offsets(tokens), rows_per_shard(tokens)
     tell = progress or (lambda _done, _total: None)
     for shard, (start, stop) in enumerate(itertools.pairwise(offsets)):
@@ -79,16 +112,15 @@ def capture_features(
                 tell(start + done, offsets[-1])
         else:
             tell(stop, offsets[-1])
-    return {job.hook_name: job.store for job in jobs}
+    return [{job.hook_name: job.store for job in planned} for planned in asked]
 
 
 def _log_plan(shard: int, n_shards: int, jobs: list[Job], missing: list[Job]) -> None:
-    reused = [job.hook_name for job in jobs if job not in missing]
-    if reused:
-        log.info("shard %d/%d: reused %s", shard + 1, n_shards, ", ".join(reused))
-    if missing:
-        names = ", ".join(job.hook_name for job in missing)
-        log.info("shard %d/%d: computing %s", shard + 1, n_shards, names)
+    paths = {job.store.path for job in missing}
+    for what, there in (("reused", False), ("computing", True)):
+        names = dict.fromkeys(job.hook_name for job in jobs if (job.store.path in paths) == there)
+        if names:
+            log.info("shard %d/%d: %s %s", shard + 1, n_shards, what, ", ".join(names))
 
 
 def _compute_shard(

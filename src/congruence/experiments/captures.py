@@ -1,14 +1,14 @@
 """Features of every source of a run: captured once, then read from disk a layer at a time."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from congruence.activations import ActivationStore, PooledActs, capture_features
+from congruence.activations import ActivationStore, PooledActs, capture_together
 from congruence.experiments.config import RunConfig
 from congruence.experiments.corpora import SharedText
 from congruence.experiments.grid import REAL, Cell, Source
@@ -45,10 +45,12 @@ class Captures:
 
     def capture(self, sources: Iterable[Source], progress: Progress) -> None:
         """Make sure that the activations of every source are on disk; finished shards are not repeated."""
-        wanted = sorted(set(sources))
-        for side, variant in dict.fromkeys((source.side, source.variant) for source in wanted):
-            layers = [s.layer for s in wanted if (s.side, s.variant) == (side, variant)]
-            self._capture_variant(self.sides[side], variant, layers, progress)
+        by_model: dict[tuple[str, int], list[Source]] = {}
+        for source in sorted(set(sources)):
+            model = self._variant(source.side, source.variant).model
+            by_model.setdefault((source.side, id(model)), []).append(source)
+        for (side, _), wanted in by_model.items():
+            self._capture_model(self.sides[side], wanted, progress)
 
     def key(self, source: Source) -> str:
         """Content key of a source's features, with what stands beside them in a cell."""
@@ -60,21 +62,25 @@ class Captures:
         """Keys of all captured sources, for the record of what made a result."""
         return {f"{s.side}/{s.variant}/{s.layer}": store.key for s, store in self._stores.items()}
 
-    def _capture_variant(self, side: Side, variant: str, layers: list[int], progress: Progress) -> None:
-        chosen = self._variant(side.name, variant)
-        label = f"capture {side.config.label}" + ("" if variant == REAL else f" ({variant})")
-        stores = capture_features(
-            chosen.model,
+    def _capture_model(self, side: Side, sources: Sequence[Source], progress: Progress) -> None:
+        """Every feature set that one model's hidden states go into, in one pass over the text."""
+        names = list(dict.fromkeys(source.variant for source in sources))
+        variants = {name: self._variant(side.name, name) for name in names}
+        layers = {name: [s.layer for s in sources if s.variant == name] for name in names}
+        label = f"capture {side.config.label}" + ("" if REAL in names else f" ({', '.join(names)})")
+        found = capture_together(
+            variants[names[0]].model,
             self.text.tokens[side.name],
-            {chosen.hooks[layer]: chosen.saes[layer] for layer in layers},
+            [{v.hooks[layer]: v.saes[layer] for layer in layers[name]} for name, v in variants.items()],
             self.folder,
             batch_tokens=self.config.batch_tokens,
             activations=side.config.activations,
             hook_offset=side.config.hook_offset,
             progress=lambda done, total: progress.advance(label, done, total, "tokens"),
         )
-        for layer in layers:
-            self._stores[Source(side.name, variant, layer)] = stores[chosen.hooks[layer]]
+        for name, stores in zip(names, found, strict=True):
+            for layer in layers[name]:
+                self._stores[Source(side.name, name, layer)] = stores[variants[name].hooks[layer]]
 
     def _features(self, source: Source) -> LayerFeatures:
         """Statistics, top tokens and decoder of one layer: computed once, for all of its cells."""

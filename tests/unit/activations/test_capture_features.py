@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from congruence.activations import ActivationStore, capture_features, sae_key
+from congruence.activations import ActivationStore, capture_features, capture_together, sae_key
 from congruence.errors import InputError, ModelError, SaeError, StorageError
 from congruence.models import LanguageModel
 from congruence.types import FeatureActs
@@ -16,6 +16,21 @@ def test_every_layer_in_one_pass(model, tokens, saes, tmp_path, by_hand, same, f
     assert list(stores) == list(saes)
     for name, store in stores.items():
         same(store, saes[name].encode(by_hand(name)).numpy())
+
+
+def test_several_sets_of_saes_share_a_pass(model, tokens, saes, sae_class, tmp_path, forward_passes):
+    others = {"layers.1": sae_class(7), "layers.2": saes["layers.2"]}
+    apart = [capture_features(model, tokens, chosen, tmp_path / "apart") for chosen in (saes, others)]
+    del forward_passes[:]
+    together = capture_together(model, tokens, [saes, others, {"layers.1": None}], tmp_path / "together")
+    assert sum(forward_passes) <= len(tokens.input_ids) + 3
+    for one, other in zip(apart, together, strict=False):
+        assert list(one) == list(other)
+        for name in one:
+            assert np.array_equal(one[name].to_dense(), other[name].to_dense())
+    assert together[0]["layers.2"].path == together[1]["layers.2"].path
+    assert together[0]["layers.1"].path != together[1]["layers.1"].path
+    assert together[2]["layers.1"].dense
 
 
 def test_store_says_what_it_holds(model, tokens, saes, tmp_path):
