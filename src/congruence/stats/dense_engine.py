@@ -16,7 +16,7 @@ from congruence.stats.dense_tiles import (
     tile,
 )
 from congruence.stats.kernels_dense import add_pairs, transpose
-from congruence.stats.kernels_partners import insert_all
+from congruence.stats.kernels_partners import insert_all, offer_to_columns, offer_to_rows
 from congruence.stats.kernels_scan import DISTANCE, RATIO
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.records import BestPartners
@@ -106,8 +106,9 @@ def _groups(
 def _search(job: DenseJob, group_a: Group, group_b: Group, lists_a: Lists, lists_b: Lists) -> None:
     for part_a, part_b in _parts(job, group_a, group_b):
         values = tile(part_a, part_b, fewest=job.fewest)
-        _offer(values, part_a.features, part_b.features, lists_a)
-        _offer(values.T, part_b.features, part_a.features, lists_b)
+        offer = _offer_compiled if values.device.type == "cpu" else _offer
+        offer(values, part_a.features, part_b.features, lists_a)
+        offer(values.T, part_b.features, part_a.features, lists_b)
 
 
 def _parts(job: DenseJob, group_a: Group, group_b: Group) -> Iterator[tuple[Group, Group]]:
@@ -117,6 +118,16 @@ def _parts(job: DenseJob, group_a: Group, group_b: Group) -> Iterator[tuple[Grou
             part_a = slice(start_a, start_a + job.block_size)
             part_b = slice(start_b, start_b + job.block_size)
             yield group_a.part(part_a), group_b.part(part_b)
+
+
+def _offer_compiled(values: "Tensor", rows: np.ndarray, columns: np.ndarray, lists: Lists) -> None:
+    """Offer a tile's columns to its rows' lists in one pass over it."""
+    own, found = of_features(lists, rows), values.numpy()
+    if found.flags.c_contiguous:
+        in_runs(lambda lo, hi: offer_to_rows(lo, hi, found, columns, *own), len(rows))
+    else:
+        in_runs(lambda lo, hi: offer_to_columns(lo, hi, found.T, columns, *own), len(rows))
+    put_features(lists, rows, own)
 
 
 def _offer(values: "Tensor", rows: np.ndarray, columns: np.ndarray, lists: Lists) -> None:
@@ -147,20 +158,28 @@ def _settle(job: DenseJob, lists_a: Lists, lists_b: Lists) -> None:
     """Take the partners' similarities anew in float64, and count their co-firings, in one pass."""
     sums_a, sums_b = np.zeros(lists_a[1].shape), np.zeros(lists_b[1].shape)
     step = max(1, _SETTLE_VALUES // max(job.a.shape[1], job.b.shape[1], 1))
+    turn_a, turn_b = _Transposer(), _Transposer()
     for block_a, block_b in zip(
         job.a.source.dense_blocks(step), job.b.source.dense_blocks(step), strict=True
     ):
-        by_a, by_b = _transposed(block_a), _transposed(block_b)
+        by_a, by_b = turn_a(block_a), turn_b(block_b)
         _add_pairs(job, job.a, job.b, (by_a, by_b), lists_a, sums=sums_a)
         _add_pairs(job, job.b, job.a, (by_b, by_a), lists_b, sums=sums_b)
     _put_similarities(job, job.a, job.b, lists_a, sums_a)
     _put_similarities(job, job.b, job.a, lists_b, sums_b)
 
 
-def _transposed(block: np.ndarray) -> np.ndarray:
-    out = np.empty(block.shape[::-1], block.dtype)
-    in_runs(lambda lo, hi: transpose(lo, hi, block, out), block.shape[1])
-    return out
+class _Transposer:
+    """Turns blocks into one piece of memory, which is dear to get."""
+
+    def __init__(self) -> None:
+        self._room = np.empty((0, 0))
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        if self._room.shape != block.shape[::-1] or self._room.dtype != block.dtype:
+            self._room = np.empty(block.shape[::-1], block.dtype)
+        in_runs(lambda lo, hi: transpose(lo, hi, block, self._room), block.shape[1])
+        return self._room
 
 
 def _add_pairs(

@@ -4,7 +4,7 @@
 import numpy as np
 from numba import njit
 
-_TILE = 32
+_TILE = 64
 
 
 @njit(cache=True, nogil=True)
@@ -18,12 +18,21 @@ def standardise(lo, hi, block, features, centre, scale, out):
 
 @njit(cache=True, nogil=True)
 def transpose(lo, hi, block, out):
-    """out[j, t] = block[t, j] for features lo..hi, in tiles that the nearest cache holds."""
+    """out[j, t] = block[t, j] for features lo..hi, by way of a tile that the nearest cache holds.
+
+    Rows of both sides often lie a power of two apart and would push each other out of that cache.
+    """
+    tile = np.empty((_TILE, _TILE), block.dtype)
     for t_0 in range(0, block.shape[0], _TILE):
+        tokens = min(_TILE, block.shape[0] - t_0)
         for j_0 in range(lo, hi, _TILE):
-            for j in range(j_0, min(j_0 + _TILE, hi)):
-                for t in range(t_0, min(t_0 + _TILE, block.shape[0])):
-                    out[j, t] = block[t, j]
+            features = min(_TILE, hi - j_0)
+            for t in range(tokens):
+                for j in range(features):
+                    tile[j, t] = block[t_0 + t, j_0 + j]
+            for j in range(features):
+                for t in range(tokens):
+                    out[j_0 + j, t_0 + t] = tile[j, t]
 
 
 # Sums may be taken in any order: that lets the compiler use vector instructions.

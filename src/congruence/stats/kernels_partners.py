@@ -30,3 +30,27 @@ def insert_all(values, indices, counts, other_values, other_indices, other_count
             index = other_indices[row, at]
             if index >= 0:
                 insert(values, indices, counts, row, other_values[row, at], index, other_counts[row, at])
+
+
+@njit(cache=True, nogil=True)
+def offer_to_rows(lo, hi, tile, columns, values, indices, counts):
+    """Offer a tile's columns, in ascending order, to the lists of its rows lo..hi."""
+    last = values.shape[1] - 1
+    for i in range(lo, hi):
+        worst = values[i, last]
+        for j in range(tile.shape[1]):
+            if tile[i, j] > worst:
+                insert(values, indices, counts, i, tile[i, j], columns[j], 0)
+                worst = values[i, last]
+
+
+@njit(cache=True, nogil=True)
+def offer_to_columns(lo, hi, tile, rows, values, indices, counts):
+    """Offer a tile's rows, in ascending order, to the lists of its columns lo..hi."""
+    last = values.shape[1] - 1
+    worst = values[:, last].copy()
+    for i in range(tile.shape[0]):
+        for j in range(lo, hi):
+            if tile[i, j] > worst[j]:
+                insert(values, indices, counts, j, tile[i, j], rows[i], 0)
+                worst[j] = values[j, last]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from congruence.stats import correlate, prepare
+from congruence.stats import correlate, dense_engine, prepare
 
 
 def _acts(seed: int, n: int = 80, features: int = 12, density: float = 0.2) -> np.ndarray:
@@ -127,3 +127,17 @@ def test_whole_numbers_and_halves_are_read_as_they_are(dtype, kind):
     found, whole = correlate(kind(a), kind(b)), correlate(a.astype(float), b.astype(float))
     np.testing.assert_allclose(found.values, whole.values, atol=1e-6)
     np.testing.assert_array_equal(found.indices, whole.indices)
+
+
+@pytest.mark.parametrize("top_k", [1, 4])
+def test_a_gpus_way_to_list_partners_lists_the_same(monkeypatch, top_k):
+    rng = np.random.default_rng(5)
+    a = rng.normal(size=(300, 70)).astype(np.float32)
+    b = np.concatenate([a[:, :20], a[:, :20], rng.normal(size=(300, 50))], axis=1).astype(np.float32)
+    compiled = correlate(a, b, engine="dense", top_k=top_k, block_size=32)
+    monkeypatch.setattr(dense_engine, "_offer_compiled", dense_engine._offer)
+    by_torch = correlate(a, b, engine="dense", top_k=top_k, block_size=32)
+    for one, other in ((compiled.a_to_b, by_torch.a_to_b), (compiled.b_to_a, by_torch.b_to_a)):
+        assert np.array_equal(one.indices, other.indices)
+        assert np.array_equal(one.values, other.values)
+        assert np.array_equal(one.cofirings, other.cofirings)
