@@ -27,15 +27,15 @@ def add_products(lo, hi, columns_a, rows_b, sums, counts):
 
 @numba.njit(nogil=True, cache=True)
 def column_products(columns_a, columns_b, chosen_a, chosen_b, head, sums, counts):
-    """The same for chosen features, laid out by feature; `head` (n,) is scratch, -1 before and after."""
+    """The same for chosen features, laid out by feature; `head` (n,) int32 is scratch, all -1."""
     pointer_a, token_a, value_a = columns_a
     pointer_b, token_b, value_b = columns_b
     entries = 0
     for j in range(len(chosen_b)):
         entries += pointer_b[chosen_b[j] + 1] - pointer_b[chosen_b[j]]
-    following = np.empty(entries, dtype=np.int64)
-    owner = np.empty(entries, dtype=np.int64)
-    value = np.empty(entries, dtype=np.float64)
+    following = np.empty(entries, dtype=np.int32)
+    owner = np.empty(entries, dtype=np.int32)
+    value = np.empty(entries, dtype=np.float32)
     at = 0
     for j in range(len(chosen_b)):
         for k in range(pointer_b[chosen_b[j]], pointer_b[chosen_b[j] + 1]):
@@ -47,11 +47,12 @@ def column_products(columns_a, columns_b, chosen_a, chosen_b, head, sums, counts
     sums[: len(chosen_a), : len(chosen_b)] = 0.0
     counts[: len(chosen_a), : len(chosen_b)] = 0
     for i in range(len(chosen_a)):
+        row, row_counts = sums[i], counts[i]
         for k in range(pointer_a[chosen_a[i]], pointer_a[chosen_a[i] + 1]):
             entry = head[token_a[k]]
             while entry >= 0:
-                sums[i, owner[entry]] += value_a[k] * value[entry]
-                counts[i, owner[entry]] += 1
+                row[owner[entry]] += np.float64(value_a[k]) * value[entry]
+                row_counts[owner[entry]] += 1
                 entry = following[entry]
     for j in range(len(chosen_b)):
         for k in range(pointer_b[chosen_b[j]], pointer_b[chosen_b[j] + 1]):
@@ -60,11 +61,11 @@ def column_products(columns_a, columns_b, chosen_a, chosen_b, head, sums, counts
 
 @numba.njit(nogil=True, cache=True)
 def similarity(measure, n, total, count, stats_a, stats_b):
-    """One similarity from the sum of products and the features' (mean, Σ(x−mean)², Σx², firings)."""
+    """One similarity from the sum of products and the statistics of both features (see `LayerColumns`)."""
     if measure == PEARSON:
-        return (total - n * stats_a[0] * stats_b[0]) / np.sqrt(stats_a[1] * stats_b[1])
+        return (total - n * stats_a[0] * stats_b[0]) * (stats_a[4] * stats_b[4])
     if measure == COSINE:
-        return total / np.sqrt(stats_a[2] * stats_b[2])
+        return total * (stats_a[5] * stats_b[5])
     if measure == EUCLIDEAN:
         return -np.sqrt(max(stats_a[2] + stats_b[2] - 2 * total, 0.0))
     return count / (stats_a[3] + stats_b[3] - count)

@@ -103,12 +103,12 @@ class LayerColumns:
 
     Attributes:
         acts: the side, as `congruence.stats` prepares it.
-        stats: (f, 4) mean, Σ(x−mean)², Σx², firings.
+        stats: (f, 6) mean, Σ(x−mean)², Σx², firings, and 1/√ of the second and third (0 where they are 0).
         alive: (f,) the feature varies.
     """
 
     acts: PreparedActs
-    stats: Float[np.ndarray, "f 4"]
+    stats: Float[np.ndarray, "f 6"]
     alive: np.ndarray
     _rows: Any = field(default=None, repr=False)
     _columns: Any = field(default=None, repr=False)
@@ -119,8 +119,9 @@ class LayerColumns:
         prepared = prepare(acts)
         moments = prepared.moments
         parts = (moments.mean, moments.square_deviation, moments.square_sum, moments.firings)
-        stats = np.stack([np.asarray(part, dtype=np.float64) for part in parts], axis=1)
-        return cls(prepared, stats, ~moments.constant)
+        columns = [np.asarray(part, dtype=np.float64) for part in parts]
+        columns += [np.where(part > 0, part, np.inf) ** -0.5 for part in columns[1:3]]
+        return cls(prepared, np.stack(columns, axis=1), ~moments.constant)
 
     @property
     def n(self) -> int:

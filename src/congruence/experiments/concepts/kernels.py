@@ -10,7 +10,7 @@ CORRELATION, COSINE, EUCLIDEAN = 0, 1, 2
 SPEARMAN, PEARSON = 0, 1
 """An RSA measure's code is RSA + 2 · rdm + compare."""
 
-STEPS, SETTLED = 1000, 1e-8
+STEPS, SETTLED = 1000, 1e-7
 SUMS = {"reassoc", "contract", "nsz"}
 """Lets the compiler reorder sums, and so do several at once; nothing is assumed about NaN."""
 
@@ -35,11 +35,22 @@ def score_gathered(
 
 @numba.njit(nogil=True, cache=True, fastmath=SUMS)
 def _gather(gram, scale, rows, out):
-    """The products of some rows, both halves of a symmetric matrix."""
-    for i in range(len(rows)):
-        row, by = gram[rows[i]], scale[rows[i]]
-        for j in range(i, len(rows)):
-            out[i, j] = out[j, i] = row[rows[j]] * by * scale[rows[j]]
+    """The products of some rows, both halves of a symmetric matrix.
+
+    Entries lie far apart: nothing stands between their reads, so that many are under way at once.
+    """
+    n = len(rows)
+    entries, own = np.empty((n, n), dtype=gram.dtype), scale[rows]
+    for i in range(n):
+        row = gram[rows[i]]
+        for j in range(i, n):
+            entries[i, j] = row[rows[j]]
+    for i in range(n):
+        for j in range(i, n):
+            out[i, j] = entries[i, j] * (own[i] * own[j])
+    for i in range(n):
+        for j in range(i):
+            out[i, j] = out[j, i]
 
 
 @numba.njit(nogil=True, cache=True, fastmath=SUMS)
@@ -105,7 +116,7 @@ def _distances(gram, mean, rows, width, kind):
         m = mean[rows[i]] if kind == CORRELATION else 0.0
         norm[i] = gram[i, i] - width * m * m
         if kind != EUCLIDEAN:
-            norm[i] = np.sqrt(norm[i])
+            norm[i] = 1 / np.sqrt(norm[i])
     at = 0
     for i in range(n):
         m = width * mean[rows[i]] if kind == CORRELATION else 0.0
@@ -113,7 +124,7 @@ def _distances(gram, mean, rows, width, kind):
             if kind == EUCLIDEAN:
                 out[at] = np.sqrt(max(norm[i] + norm[j] - 2 * gram[i, j], 0.0))
             else:
-                out[at] = 1 - (gram[i, j] - m * mean[rows[j]]) / (norm[i] * norm[j])
+                out[at] = 1 - (gram[i, j] - m * mean[rows[j]]) * (norm[i] * norm[j])
             at += 1
     return out
 
@@ -127,18 +138,19 @@ def _rank(values, table):
     low, high, bins = table[0], table[1], int(table[2])
     steps = len(table) - 3
     scale = (steps - 1) / (high - low)
-    counts = np.zeros(bins, dtype=np.int64)
+    places = np.empty(len(values), dtype=np.int32)
+    counts = np.zeros(bins, dtype=np.int32)
     for k in range(len(values)):
         step = min(max(int((values[k] - low) * scale), 0), steps - 1)
-        values[k] = table[3 + step]
-        counts[int(values[k])] += 1
+        places[k] = table[3 + step]
+        counts[places[k]] += 1
     below = 0
     for c in range(bins):
         here = counts[c]
         counts[c] = 2 * below + here
         below += here
     for k in range(len(values)):
-        values[k] = counts[int(values[k])]
+        values[k] = counts[places[k]]
 
 
 @numba.njit(nogil=True, cache=True, fastmath=SUMS)
@@ -216,40 +228,44 @@ def _leading(gram):
     n = len(gram)
     vector = gram[np.argmax(np.diag(gram))].copy()
     vector /= np.sqrt(_dot(vector, vector))
-    image = _times(gram, vector)
-    direction, before = np.zeros(n), np.zeros(n)
+    image, turned, unit = np.empty(n), np.empty(n), np.empty(n)
+    residual, before, direction = np.empty(n), np.zeros(n), np.zeros(n)
+    _times(gram, vector, image)
     for step in range(STEPS):
         value = _dot(vector, image)
-        residual = image - value * vector
-        size = _dot(residual, residual)
+        size, change = 0.0, 0.0
+        for i in range(n):
+            residual[i] = image[i] - value * vector[i]
+            size += residual[i] * residual[i]
+            change += residual[i] * (residual[i] - before[i])
         if size <= (SETTLED * value) ** 2:
             break
-        if step % n:
-            direction = (
-                residual + max(_dot(residual, residual - before), 0.0) / _dot(before, before) * direction
-            )
-        else:
-            direction = residual.copy()
-        before = residual
-        unit = direction - _dot(direction, vector) * vector
-        unit /= np.sqrt(_dot(unit, unit))
-        unit_image = _times(gram, unit)
-        across, along = _dot(unit, image), _dot(unit, unit_image)
-        angle = 0.5 * np.arctan2(2 * across, value - along)
-        vector = np.cos(angle) * vector + np.sin(angle) * unit
-        image = np.cos(angle) * image + np.sin(angle) * unit_image
+        keep = max(change, 0.0) / _dot(before, before) if step % n else 0.0
+        for i in range(n):
+            direction[i] = residual[i] + keep * direction[i]
+            before[i] = residual[i]
+        shared = _dot(direction, vector)
+        for i in range(n):
+            unit[i] = direction[i] - shared * vector[i]
+        length = np.sqrt(_dot(unit, unit))
+        for i in range(n):
+            unit[i] /= length
+        _times(gram, unit, turned)
+        angle = 0.5 * np.arctan2(2 * _dot(unit, image), value - _dot(unit, turned))
+        cosine, sine = np.cos(angle), np.sin(angle)
+        for i in range(n):
+            vector[i] = cosine * vector[i] + sine * unit[i]
+            image[i] = cosine * image[i] + sine * turned[i]
     return vector / np.sqrt(_dot(vector, vector))
 
 
 @numba.njit(nogil=True, cache=True, fastmath=SUMS)
-def _times(gram, vector):
-    out = np.empty(len(vector))
+def _times(gram, vector, out):
     for i in range(len(vector)):
         total = 0.0
         for j in range(len(vector)):
             total += gram[i, j] * vector[j]
         out[i] = total
-    return out
 
 
 @numba.njit(nogil=True, cache=True, fastmath=SUMS)

@@ -14,6 +14,8 @@ from congruence.errors import InputError
 from congruence.experiments.concepts import kernels
 from congruence.metrics import METRICS
 from congruence.metrics.kernels import one_blas_thread
+from congruence.stats.dense_tiles import in_runs
+from congruence.stats.kernels_dense import transpose
 
 logger = logging.getLogger(__name__)
 
@@ -75,9 +77,12 @@ class DecoderRows:
         unit = self.W_dec / np.maximum(norms, 1e-30)[:, None].astype(np.float32)
         cosines = np.empty((len(unit), len(unit)), dtype=np.int16)
         for start in range(0, len(unit), 1024):
-            block = unit[start : start + 1024] @ unit.T
+            part = slice(start, start + 1024)
+            block = unit[part] @ unit[start:].T
             np.multiply(block, COSINE_STEPS, out=block)
-            cosines[start : start + 1024] = np.clip(np.rint(block, out=block), -COSINE_STEPS, COSINE_STEPS)
+            cosines[part, start:] = np.clip(np.rint(block, out=block), -COSINE_STEPS, COSINE_STEPS)
+            upper, lower = cosines[part, start:], cosines[start:, part]
+            in_runs(lambda lo, hi, u=upper, w=lower: transpose(lo, hi, u, w), len(lower))
         return cosines, norms / np.sqrt(COSINE_STEPS)
 
     def rank_table(self, rdm: str) -> Float[np.ndarray, " steps"]:
@@ -185,7 +190,7 @@ def _tables(a: DecoderRows, b: DecoderRows, codes: np.ndarray) -> Any:
     tables = []
     for rdm, kind in RDMS.items():
         ranked = kernels.RSA + 2 * kind in codes
-        tables += [side.rank_table(rdm) if ranked else np.zeros(4) for side in (a, b)]
+        tables += [side.rank_table(rdm) if ranked else np.zeros(4, dtype=np.float32) for side in (a, b)]
     return tuple(tables)
 
 
@@ -223,7 +228,7 @@ def _rank_table(values: np.ndarray) -> np.ndarray:
     below = np.searchsorted(np.sort(values), steps) / len(values)
     even = np.linspace(0, 1, TABLE_STEPS)  # a little of it keeps rare distances apart
     bins = np.floor((0.95 * below + 0.05 * even) * (BINS - 1))
-    return np.concatenate([[low, high, BINS], bins])
+    return np.concatenate([[low, high, BINS], bins]).astype(np.float32)
 
 
 def paired_rows(
