@@ -41,17 +41,20 @@ def pair_by_matrix(
 @numba.njit(nogil=True, cache=True)
 def pair_by_columns(
     columns_a, columns_b, n, measure, tokens, stats_a, stats_b,
-    lists_a, offsets_a, lists_b, offsets_b, method, keep_first, min_value, min_count,
+    lists_a, offsets_a, lists_b, offsets_b, method, keep_first, min_value, min_count, counted,
 ):  # fmt: skip
-    """Pairs inside each pair of subsets, correlated from the firings of their features."""
+    """Pairs inside each pair of subsets, correlated from the firings of their features.
+
+    Co-firings are 0 where not `counted`: for draws whose rule doesn't ask for any.
+    """
     p, q, room = _sizes(offsets_a, offsets_b)
-    block, together = np.empty((p, q)), np.empty((p, q), dtype=np.int64)
+    block, together = np.empty((p, q)), np.zeros((p, q), dtype=np.int64)
     head = np.full(n, -1, dtype=np.int32)
     out = _outputs(room, len(offsets_a))
     for d in range(len(offsets_a) - 1):
         a = lists_a[offsets_a[d] : offsets_a[d + 1]]
         b = lists_b[offsets_b[d] : offsets_b[d + 1]]
-        column_products(columns_a, columns_b, a, b, head, block, together)
+        column_products(columns_a, columns_b, a, b, head, block, together, counted)
         if measure == PEARSON:
             _to_correlations(tokens, block, stats_a, stats_b, a, b)
         else:

@@ -26,8 +26,11 @@ def add_products(lo, hi, columns_a, rows_b, sums, counts):
 
 
 @numba.njit(nogil=True, cache=True)
-def column_products(columns_a, columns_b, chosen_a, chosen_b, head, sums, counts):
-    """The same for chosen features, laid out by feature; `head` (n,) int32 is scratch, all -1."""
+def column_products(columns_a, columns_b, chosen_a, chosen_b, head, sums, counts, counted):
+    """The same for chosen features, both laid out by feature; `counts` stays as it is where not `counted`.
+
+    `head` (n,) int32 is scratch, all -1.
+    """
     pointer_a, token_a, value_a = columns_a
     pointer_b, token_b, value_b = columns_b
     entries = 0
@@ -45,14 +48,16 @@ def column_products(columns_a, columns_b, chosen_a, chosen_b, head, sums, counts
             head[token_b[k]] = at
             at += 1
     sums[: len(chosen_a), : len(chosen_b)] = 0.0
-    counts[: len(chosen_a), : len(chosen_b)] = 0
+    if counted:
+        counts[: len(chosen_a), : len(chosen_b)] = 0
     for i in range(len(chosen_a)):
         row, row_counts = sums[i], counts[i]
         for k in range(pointer_a[chosen_a[i]], pointer_a[chosen_a[i] + 1]):
             entry = head[token_a[k]]
             while entry >= 0:
                 row[owner[entry]] += np.float64(value_a[k]) * value[entry]
-                row_counts[owner[entry]] += 1
+                if counted:
+                    row_counts[owner[entry]] += 1
                 entry = following[entry]
     for j in range(len(chosen_b)):
         for k in range(pointer_b[chosen_b[j]], pointer_b[chosen_b[j] + 1]):

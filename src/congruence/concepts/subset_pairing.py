@@ -77,6 +77,11 @@ class InsidePairing:
             code = MANY_A
         return code, self.keep == "first", float(self.min_value), int(self.min_cofirings)
 
+    @property
+    def counts(self) -> bool:
+        """Whether the pairs depend on co-firings."""
+        return self.measure == "jaccard" or self.min_cofirings > 0
+
 
 @dataclass(frozen=True)
 class SubsetPairs:
@@ -162,7 +167,8 @@ class SubsetPairing:
 
     def pairs(self, features_a: Int[np.ndarray, " p"], features_b: Int[np.ndarray, " q"]) -> SubsetPairs:
         """The pairs inside two subsets, in the order in which they were found; dead features are left out."""
-        drawn_a, drawn_b, values, counts = self._run(Ragged.of([features_a]), Ragged.of([features_b]))
+        subsets = (Ragged.of([features_a]), Ragged.of([features_b]))
+        drawn_a, drawn_b, values, counts = self._run(*subsets, counted=True)
         return SubsetPairs(drawn_a.values, drawn_b.values, values, counts)
 
     def draws(self, subsets_a: Ragged, subsets_b: Ragged, *, threads: int = 1) -> tuple[Ragged, Ragged]:
@@ -176,7 +182,9 @@ class SubsetPairing:
             found = list(pool.map(lambda s: self._run(_part(subsets_a, s), _part(subsets_b, s))[:2], parts))
         return Ragged.joined([a for a, _ in found]), Ragged.joined([b for _, b in found])
 
-    def _run(self, subsets_a: Ragged, subsets_b: Ragged) -> tuple[Ragged, Ragged, np.ndarray, np.ndarray]:
+    def _run(
+        self, subsets_a: Ragged, subsets_b: Ragged, *, counted: bool = False
+    ) -> tuple[Ragged, Ragged, np.ndarray, np.ndarray]:
         if len(subsets_a) != len(subsets_b):
             raise InputError(
                 f"{len(subsets_a)} subsets of side a and {len(subsets_b)} of b: give as many of each"
@@ -189,7 +197,8 @@ class SubsetPairing:
             out_a, out_b, offsets, values, counts = pair_by_matrix(*inputs)
         else:
             about = (MEASURES[self.how.measure], float(self.a.n), self.a.stats, self.b.stats)
-            inputs = (self.a.columns, self.b.columns, self.a.n, *about, *lists, *self.how.codes)
+            rule = (*self.how.codes, counted or self.how.counts)
+            inputs = (self.a.columns, self.b.columns, self.a.n, *about, *lists, *rule)
             out_a, out_b, offsets, values, counts = pair_by_columns(*inputs)
         return Ragged(out_a, offsets), Ragged(out_b, offsets), values, counts
 

@@ -10,7 +10,7 @@ CORRELATION, COSINE, EUCLIDEAN = 0, 1, 2
 SPEARMAN, PEARSON = 0, 1
 """An RSA measure's code is RSA + 2 · rdm + compare."""
 
-STEPS, SETTLED = 1000, 1e-7
+STEPS, SETTLED = 1000, 1e-6
 SUMS = {"reassoc", "contract", "nsz"}
 """Lets the compiler reorder sums, and so do several at once; nothing is assumed about NaN."""
 
