@@ -51,7 +51,9 @@ def test_this_check_can_fail():
     rng = np.random.default_rng(4)
     p = []
     for number in range(DATA_SETS):
-        prepared = METRICS.get("heldout_cca").prepare(*unrelated(np.random.default_rng(number))[:2], splits=20)
+        prepared = METRICS.get("heldout_cca").prepare(
+            *unrelated(np.random.default_rng(number))[:2], splits=20
+        )
         draws = [table.repaired(permutations_for(number, 99, 30)) for table in prepared.tables]
         above = int((np.mean(draws, axis=0) > float(prepared.observed())).sum())
         p.append((above + rng.uniform()) / 100)
