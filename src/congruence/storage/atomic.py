@@ -3,13 +3,13 @@
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from congruence.errors import StorageError
+from congruence.storage.temporary import temporary_beside
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def _temporary_beside(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(f"can't make folder {path.parent}: {error.strerror or error}") from error
-    return path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.tmp"
+    return temporary_beside(path)
 
 
 def _sync(path: Path) -> None:

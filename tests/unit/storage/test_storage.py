@@ -1,6 +1,8 @@
 """Files are whole or absent; keys depend on content alone; another tool's file is refused."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -34,6 +36,27 @@ def test_a_failed_folder_leaves_nothing(tmp_path):
         (temporary / "part").write_text("half")
         raise RuntimeError
     assert os.listdir(tmp_path) == []
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from congruence.storage import atomic_folder
+with atomic_folder(Path(sys.argv[1])) as temporary:
+    (temporary / "part").write_text("half")
+    os._exit(9)
+"""
+
+
+def test_what_a_killed_process_left_goes_when_its_file_is_made_again(tmp_path):
+    assert subprocess.run([sys.executable, "-c", KILLED, tmp_path / "cell.v1"], check=False).returncode == 9
+    with atomic_folder(tmp_path / "cell") as other, atomic_folder(tmp_path / "cell") as same:
+        assert other.exists()
+        assert same.exists()
+    assert len(list(tmp_path.glob(".cell.v1.*.tmp"))) == 1
+    with atomic_folder(tmp_path / "cell.v1") as temporary:
+        (temporary / "part").write_text("whole")
+    assert sorted(os.listdir(tmp_path)) == ["cell", "cell.v1"]
 
 
 def test_a_path_below_a_file_is_one_line(tmp_path):
