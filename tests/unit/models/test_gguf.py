@@ -9,6 +9,7 @@ import torch
 import tiny_models
 from congruence.models import load_model
 
+pytest.importorskip("accelerate", reason="transformers reads GGUF with accelerate, which isn't installed")
 gguf = pytest.importorskip("gguf", reason="the gguf package isn't installed")
 
 _NAMES = {
