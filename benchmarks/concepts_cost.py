@@ -83,7 +83,7 @@ def score(
     for name in ("pc1_correlation", "rsa", "translation_accuracy", "svcca"):
         few = 20 if name == "svcca" else draws
         times = [time.perf_counter()]
-        for made in dict.fromkeys((2, 2 + few)):
+        for made in (2, 2 + few):
             permutation_test(name, x, y, draws=made, rng=0)
             times.append(time.perf_counter())
         first, second = np.diff(times)

@@ -1,6 +1,11 @@
-"""How many threads compiled loops use."""
+"""How many threads compiled loops use, and running one on all of them."""
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
 
 
 def available_threads() -> int:
@@ -10,3 +15,12 @@ def available_threads() -> int:
         if asked.isdigit() and int(asked) > 0:
             return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_runs(work: Callable[[int, int], None], count: int) -> None:
+    """Call work(lo, hi) for runs of 0..count, on all threads."""
+    threads = available_threads()
+    cuts = np.linspace(0, count, 4 * threads + 1).astype(int)
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(work, int(lo), int(hi)) for lo, hi in pairwise(cuts)]:
+            done.result()

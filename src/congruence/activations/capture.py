@@ -65,10 +65,17 @@ def capture_features(
         SaeError: an SAE's d_in isn't the hook point's.
         StorageError: `folder` can't be written.
     """
-    options: dict[str, Any] = {"batch_tokens": batch_tokens, "activations": activations}
-    return capture_together(
-        model, tokens, [saes], folder, hook_offset=hook_offset, progress=progress, **options
-    )[0]
+    (stores,) = capture_together(
+        model,
+        tokens,
+        [saes],
+        folder,
+        batch_tokens=batch_tokens,
+        activations=activations,
+        hook_offset=hook_offset,
+        progress=progress,
+    )
+    return stores
 
 
 def capture_together(

@@ -10,13 +10,21 @@ from congruence.concepts.kernels_similarity import PEARSON, column_products, pai
 @numba.njit(nogil=True, cache=True)
 def fill_similarities(measure, n, stats_a, stats_b, sums, counts):
     """Turn sums of products into similarities in place; constant features give -inf."""
-    f, g = sums.shape
-    for i in range(f):
-        for j in range(g):
-            if stats_a[i, 1] > 0 and stats_b[j, 1] > 0:
-                sums[i, j] = similarity(measure, n, sums[i, j], counts[i, j], stats_a[i], stats_b[j])
-            else:
-                sums[i, j] = -np.inf
+    mean, scale = stats_b[:, 0].copy(), stats_b[:, 4].copy()
+    for i in range(len(sums)):
+        row, row_counts, own = sums[i], counts[i], stats_a[i]
+        if not own[1] > 0:
+            row[:] = -np.inf
+        elif measure == PEARSON:  # nearly always: without a choice in its loop
+            shift, factor = n * own[0], own[4]
+            for j in range(len(row)):
+                row[j] = (row[j] - shift * mean[j]) * (factor * scale[j])
+        else:
+            for j in range(len(row)):
+                row[j] = similarity(measure, row[j], row_counts[j], own, stats_b[j])
+    for j in range(len(stats_b)):
+        if not stats_b[j, 1] > 0:
+            sums[:, j] = -np.inf
 
 
 @numba.njit(nogil=True, cache=True)
@@ -55,30 +63,10 @@ def pair_by_columns(
         a = lists_a[offsets_a[d] : offsets_a[d + 1]]
         b = lists_b[offsets_b[d] : offsets_b[d + 1]]
         column_products(columns_a, columns_b, a, b, head, block, together, counted)
-        if measure == PEARSON:
-            _to_correlations(tokens, block, stats_a, stats_b, a, b)
-        else:
-            _to_similarities(measure, tokens, block, together, stats_a, stats_b, a, b)
+        part, part_counts = block[: len(a), : len(b)], together[: len(a), : len(b)]
+        fill_similarities(measure, tokens, stats_a[a], stats_b[b], part, part_counts)
         _pair_into(d, a, b, block, together, method, keep_first, min_value, min_count, out)
     return _cut(out)
-
-
-@numba.njit(nogil=True, cache=True)
-def _to_similarities(measure, tokens, block, together, stats_a, stats_b, a, b):
-    for i in range(len(a)):
-        for j in range(len(b)):
-            total, count = block[i, j], together[i, j]
-            block[i, j] = similarity(measure, tokens, total, count, stats_a[a[i]], stats_b[b[j]])
-
-
-@numba.njit(nogil=True, cache=True)
-def _to_correlations(tokens, block, stats_a, stats_b, a, b):
-    """The same for the measure that is nearly always asked for, without a choice in its loop."""
-    mean, scale = stats_b[b, 0], stats_b[b, 4]
-    for i in range(len(a)):
-        row, shift, factor = block[i], tokens * stats_a[a[i], 0], stats_a[a[i], 4]
-        for j in range(len(b)):
-            row[j] = (row[j] - shift * mean[j]) * (factor * scale[j])
 
 
 @numba.njit(nogil=True, cache=True)

@@ -65,10 +65,8 @@ def column_products(columns_a, columns_b, chosen_a, chosen_b, head, sums, counts
 
 
 @numba.njit(nogil=True, cache=True)
-def similarity(measure, n, total, count, stats_a, stats_b):
-    """One similarity from the sum of products and the statistics of both features (see `LayerColumns`)."""
-    if measure == PEARSON:
-        return (total - n * stats_a[0] * stats_b[0]) * (stats_a[4] * stats_b[4])
+def similarity(measure, total, count, stats_a, stats_b):
+    """A cosine, distance or jaccard from the sum of products and both statistics (see `LayerColumns`)."""
     if measure == COSINE:
         return total * (stats_a[5] * stats_b[5])
     if measure == EUCLIDEAN:

@@ -10,7 +10,6 @@ from congruence.stats.dense_tiles import (
     EXACT_RUN,
     Group,
     cofirings,
-    in_runs,
     load_group,
     matmul_precision,
     tile,
@@ -29,6 +28,7 @@ from congruence.stats.sparse_engine import (
     record,
 )
 from congruence.stats.sparse_pairs import PairBudget, Pairs
+from congruence.threads import in_runs
 
 if TYPE_CHECKING:
     from torch import Tensor

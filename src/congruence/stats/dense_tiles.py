@@ -1,10 +1,8 @@
 """Tiles of the full similarity matrix as matrix products of scaled features."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +11,7 @@ from congruence.errors import ConfigError, unknown_name
 from congruence.stats.kernels_dense import standardise
 from congruence.stats.kernels_scan import DISTANCE, RATIO
 from congruence.stats.prepared import PreparedActs
-from congruence.threads import available_threads
+from congruence.threads import in_runs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -171,12 +169,3 @@ def _standardise(
     block: np.ndarray, features: np.ndarray, centre: np.ndarray, scale: np.ndarray, out: np.ndarray
 ) -> None:
     in_runs(lambda lo, hi: standardise(lo, hi, block, features, centre, scale, out), len(block))
-
-
-def in_runs(work: Callable[[int, int], None], count: int) -> None:
-    """Call work(lo, hi) for runs of 0..count, on all threads."""
-    threads = available_threads()
-    cuts = np.linspace(0, count, 4 * threads + 1).astype(int)
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(work, int(lo), int(hi)) for lo, hi in pairwise(cuts)]:
-            done.result()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from scipy import sparse
+from scipy.stats import binomtest
 
 from congruence.concepts import (
     FRAMES,
@@ -210,6 +211,8 @@ def test_keyword_use_counts_features_once_a_keyword():
     assert use.pairs.tolist() == [1, 0, 0]
     np.testing.assert_allclose(use.ratio, [(4 / 6) / 0.1, (2 / 6) / 0.9, np.nan])
     assert use.p[0] < 0.01
+    np.testing.assert_allclose(use.p[:2], [binomtest(4, 6, 0.1).pvalue, binomtest(2, 6, 0.9).pvalue])
+    assert np.isnan(use.p[2])
     assert use.ranked().tolist() == [0, 1]
 
 

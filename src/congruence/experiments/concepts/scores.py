@@ -14,8 +14,8 @@ from congruence.errors import InputError
 from congruence.experiments.concepts import kernels
 from congruence.metrics import METRICS
 from congruence.metrics.kernels import one_blas_thread
-from congruence.stats.dense_tiles import in_runs
 from congruence.stats.kernels_dense import transpose
+from congruence.threads import in_runs
 
 logger = logging.getLogger(__name__)
 
