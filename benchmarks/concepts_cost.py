@@ -19,14 +19,14 @@ import numpy as np
 from scipy import sparse
 
 from congruence.concepts import word_index
-from congruence.experiments.concepts.cell import ConceptCell
-from congruence.experiments.concepts.config import ConceptsConfig
-from congruence.experiments.concepts.layer import LayerConcepts
-from congruence.experiments.concepts.rows import Place
-from congruence.experiments.concepts.semantic import concept_rows
-from congruence.experiments.concepts.text import ConceptText
+from congruence.config.concepts import ConceptsConfig
 from congruence.matching import match
 from congruence.metrics import METRICS
+from congruence.run.concepts.cell import ConceptCell
+from congruence.run.concepts.layer import LayerConcepts
+from congruence.run.concepts.rows import Place
+from congruence.run.concepts.semantic import concept_rows
+from congruence.run.concepts.text import ConceptText
 from congruence.significance import permutation_test
 from congruence.stats import prepare
 

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "compare": "congruence.experiments",
-    "load_run": "congruence.experiments",
+    "compare": "congruence.run",
+    "load_run": "congruence.run",
     "load_sae": "congruence.saes",
     "load_model": "congruence.models",
 }
 _SUBPACKAGES = (
-    "activations", "concepts", "experiments", "filters", "matching", "metrics", "models", "recipes", "report",
-    "saes", "significance", "stats",
+    "activations", "concepts", "config", "doctor", "filters", "matching", "metrics", "models", "nulls",
+    "recipes", "report", "run", "saes", "significance", "sides", "stats", "training", "wordlists",
 )  # fmt: skip
 
 __all__ = ["__version__", "compare", "load_model", "load_run", "load_sae"]
 
 if TYPE_CHECKING:
-    from congruence.experiments import compare, load_run
     from congruence.models import load_model
+    from congruence.run import compare, load_run
     from congruence.saes import load_sae
 
 

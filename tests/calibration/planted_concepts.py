@@ -11,12 +11,12 @@ import numpy as np
 from scipy import sparse
 
 from congruence.concepts import word_index
-from congruence.experiments.concepts.cell import ConceptCell
-from congruence.experiments.concepts.config import ConceptsConfig
-from congruence.experiments.concepts.layer import LayerConcepts
-from congruence.experiments.concepts.phrases import PhraseLayer, ShownPhrases, TokenizedPhrases
-from congruence.experiments.concepts.rows import Place
-from congruence.experiments.concepts.text import ConceptText
+from congruence.config.concepts import ConceptsConfig
+from congruence.run.concepts.cell import ConceptCell
+from congruence.run.concepts.layer import LayerConcepts
+from congruence.run.concepts.phrases import PhraseLayer, ShownPhrases, TokenizedPhrases
+from congruence.run.concepts.rows import Place
+from congruence.run.concepts.text import ConceptText
 from congruence.stats import prepare
 
 CONCEPTS = ("alike", "alike2", "apart", "apart2")

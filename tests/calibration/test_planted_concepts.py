@@ -11,10 +11,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from planted_concepts import config_of, make_cell, make_world
 
-from congruence.experiments.concepts.keywords import keyword_rows
-from congruence.experiments.concepts.overlap import interaction_rows
-from congruence.experiments.concepts.phrases import phrase_outcome
-from congruence.experiments.concepts.semantic import concept_rows
+from congruence.run.concepts.keywords import keyword_rows
+from congruence.run.concepts.overlap import interaction_rows
+from congruence.run.concepts.phrases import phrase_outcome
+from congruence.run.concepts.semantic import concept_rows
 from congruence.significance import benjamini_hochberg
 
 PLANTED = {"semantic": ["alike", "alike2"], "overlap": ["alike+alike2"],

@@ -17,7 +17,7 @@ from congruence.concepts import (
     word_index,
     word_index_of_texts,
 )
-from congruence.types import TopTokens
+from congruence.records import TopTokens
 
 FOLD = [
     # text as tokens, token, keyword, belongs, why

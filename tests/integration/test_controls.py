@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from congruence.experiments import compare
+from congruence.run import compare
 
 CONTROLS = ["rerandomized", "untrained_sae", "neurons", "other_seed"]
 

@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from congruence.errors import ModelError
-from congruence.experiments import compare
 from congruence.report import summary, write_figures
+from congruence.run import compare
 
 
 @pytest.fixture

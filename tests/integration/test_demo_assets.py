@@ -11,7 +11,7 @@ import torch
 import congruence
 from congruence.models import load_corpus, load_model, tokenize
 from congruence.saes import find_sae, list_saes
-from congruence.saes.training import QualityMeter
+from congruence.training import QualityMeter
 
 ASSETS = Path(congruence.__file__).parent / "assets" / "demo"
 SIDES = {"small": ("saelens", 96), "large": ("sparsify", 192)}

@@ -7,9 +7,9 @@ import torch
 from broken_saes import nameless, of_another_model, scrambled_decoder, spoiled, unscaled
 from command_line import in_process
 
+from congruence.doctor import diagnose, errors
 from congruence.errors import SaeError
-from congruence.experiments import compare
-from congruence.experiments.doctor import diagnose, errors
+from congruence.run import compare
 from congruence.saes import load_sae, save_saelens
 
 LAYER = 2

@@ -4,7 +4,7 @@ import pytest
 
 import congruence as package
 from congruence.errors import ConfigError
-from congruence.experiments.null_inputs import NULL_INPUTS
+from congruence.run.null_inputs import NULL_INPUTS
 
 
 @pytest.mark.parametrize("null", ["firing_rate", "subset", "document_shift"])

@@ -16,11 +16,11 @@ import yaml
 from safetensors.torch import load_file
 
 from congruence.cli.main import main
-from congruence.experiments.training import train_saes
-from congruence.experiments.training_config_file import parse_training_config
-from congruence.experiments.training_inputs import training_hooks, training_model, training_tokens
-from congruence.experiments.training_stream import ActivationRounds
 from congruence.saes import load_sae
+from congruence.training.config_file import parse_training_config
+from congruence.training.inputs import training_hooks, training_model, training_tokens
+from congruence.training.sessions import train_saes
+from congruence.training.stream import ActivationRounds
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 16

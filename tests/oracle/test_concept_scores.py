@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from congruence.concepts.ragged import Ragged
-from congruence.experiments.concepts import scores
-from congruence.experiments.concepts.scores import DecoderRows, is_fast, score_draws
 from congruence.metrics import METRICS
+from congruence.run.concepts import scores
+from congruence.run.concepts.scores import DecoderRows, is_fast, score_draws
 
 F, G = 90, 110
 

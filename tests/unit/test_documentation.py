@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from congruence.experiments.config_file import parse_config
-from congruence.experiments.steps import filter_steps, measure_steps
+from congruence.config.parsing import parse_config
+from congruence.config.steps import filter_steps, measure_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])

@@ -71,7 +71,7 @@ _POOLINGS = {"last": _last, "max": _max, "mean": _mean}
 
 @dataclass(frozen=True, eq=False)
 class PooledActs:
-    """A store read unit by unit; a `congruence.types.FeatureActs` like the store itself.
+    """A store read unit by unit; a `congruence.records.FeatureActs` like the store itself.
 
     Attributes:
         store: token by token.

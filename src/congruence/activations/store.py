@@ -18,7 +18,7 @@ _BLOCK_ROWS = 8192
 
 @dataclass(frozen=True, eq=False)
 class ActivationStore:
-    """Activations of every kept token at one hook point; a `congruence.types.FeatureActs` on disk.
+    """Activations of every kept token at one hook point; a `congruence.records.FeatureActs` on disk.
 
     Attributes:
         path: the store's folder.

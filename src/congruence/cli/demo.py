@@ -17,8 +17,8 @@ import click
 def command(out: Path, *, draws: int, seed: int, concepts: bool, verbose: int, progress: bool) -> None:
     """Compare the two embedded language models over all layer pairs: a first result in a minute."""
     from congruence.cli.run import finish, log_to_terminal
-    from congruence.experiments import compare
     from congruence.recipes import demo
+    from congruence.run import compare
 
     log_to_terminal(verbose)
     compare(demo(draws=draws, seed=seed, concepts=concepts), out=out, progress=progress)

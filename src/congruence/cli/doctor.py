@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from congruence.experiments.doctor import Record
+    from congruence.doctor import Record
 
 _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
@@ -28,7 +28,7 @@ def command(config: Path, sample_tokens: int, verbose: int) -> None:
     from rich.console import Console
 
     from congruence.cli.run import log_to_terminal
-    from congruence.experiments.doctor import diagnose, errors
+    from congruence.doctor import diagnose, errors
 
     log_to_terminal(verbose)
     records = diagnose(config, sample_tokens=sample_tokens)

@@ -45,7 +45,7 @@ def command(config: Path, out: Path, *, verbose: int, progress: bool, pictures: 
 
     A run that was stopped goes on where it was: what is finished in --out is used as it is.
     """
-    from congruence.experiments import compare
+    from congruence.run import compare
 
     log_to_terminal(verbose)
     compare(config, out=out, progress=progress, force=force)

@@ -28,15 +28,15 @@ def command(
     """
     import logging
 
-    from congruence.experiments.training_config_file import load_training_config
+    from congruence.training.config_file import load_training_config
 
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings = load_training_config(config, model=model, corpus=corpus, seeds=seed)
     out = out or Path(f"{config.stem}-saes")
 
-    from congruence.experiments.progress import shown
-    from congruence.experiments.training import train_saes
+    from congruence.progress import shown
+    from congruence.training.sessions import train_saes
 
     with shown(True) as progress:
         trained = train_saes(settings, out, progress=progress)

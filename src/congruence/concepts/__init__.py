@@ -1,24 +1,16 @@
-"""Concepts: keyword lists, the features that fire on them, phrases, and what carries a subspace.
+"""Concepts: keywords, the features that fire on them, phrases, and what carries a subspace.
 
-Arrays and strings in, index sets out; scores and nulls of the subspaces are in `congruence.experiments`.
+Arrays and strings in, index sets out. Making and reading keyword lists is `congruence.wordlists`, whose names
+can be asked for here as well.
 """
 
-from congruence.concepts.ambiguity import Removal, ambiguity, remove_ambiguous, shared_keywords
-from congruence.concepts.build import BuildOptions, KeywordList, build_concepts, intersect
-from congruence.concepts.check import KeywordTokens, check_keywords
+import importlib
+from typing import Any
+
 from congruence.concepts.contexts import Context, context
-from congruence.concepts.files import (
-    builtin_concepts,
-    get_concept,
-    read_concepts,
-    resolve_concept,
-    write_concepts,
-)
-from congruence.concepts.hyponyms import Addition, find_hyponyms
 from congruence.concepts.keyword_positions import keyword_counts, keyword_positions, keyword_table
 from congruence.concepts.keyword_use import KeywordUse, keyword_use
 from congruence.concepts.keywords import Concept, make_concept, union
-from congruence.concepts.llm import Endpoint, ask_for_lists, parse_keywords
 from congruence.concepts.membership import Members, Rule, concept_mass, concept_members
 from congruence.concepts.phrase_response import PhraseNeed, active_features, phrase_need, unit_responses
 from congruence.concepts.phrases import (
@@ -33,8 +25,32 @@ from congruence.concepts.phrases import (
 from congruence.concepts.pieces import token_pieces, token_strings
 from congruence.concepts.unrelated import RandomKeywords, members_of_groups, random_keywords, top_word_table
 from congruence.concepts.word_index import WordIndex, word_index, word_index_of_texts
-from congruence.concepts.wordnet import WordNet
-from congruence.concepts.wordnet_files import load_wordnet, read_wordnet
+
+_OF_WORDLISTS = (
+    "Removal",
+    "ambiguity",
+    "remove_ambiguous",
+    "shared_keywords",
+    "BuildOptions",
+    "KeywordList",
+    "build_concepts",
+    "intersect",
+    "KeywordTokens",
+    "check_keywords",
+    "builtin_concepts",
+    "get_concept",
+    "read_concepts",
+    "resolve_concept",
+    "write_concepts",
+    "Addition",
+    "find_hyponyms",
+    "Endpoint",
+    "ask_for_lists",
+    "parse_keywords",
+    "WordNet",
+    "load_wordnet",
+    "read_wordnet",
+)
 
 __all__ = [
     "FRAMES",
@@ -95,3 +111,10 @@ __all__ = [
     "word_index_of_texts",
     "write_concepts",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The names of `congruence.wordlists`, loaded when one is first used."""
+    if name in _OF_WORDLISTS:
+        return getattr(importlib.import_module("congruence.wordlists"), name)
+    raise AttributeError(f"module 'congruence.concepts' has no attribute {name!r}")

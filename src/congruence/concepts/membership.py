@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from congruence.errors import InputError
-from congruence.types import TopTokens
+from congruence.records import TopTokens
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from congruence.concepts.phrases import PhraseTexts
 from congruence.errors import InputError
-from congruence.types import TopTokens
+from congruence.records import TopTokens
 
 
 @dataclass(frozen=True)

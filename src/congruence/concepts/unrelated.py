@@ -14,7 +14,7 @@ from congruence.concepts.ragged import Ragged
 from congruence.concepts.word_index import WordIndex
 from congruence.concepts.words import split_words
 from congruence.errors import InputError
-from congruence.types import TopTokens
+from congruence.records import TopTokens
 
 NEIGHBOURS = 20
 """A keyword is replaced by one of this many words whose corpus frequency is nearest to its own."""

@@ -12,12 +12,12 @@ from congruence.matching.greedy import greedy_pairs
 from congruence.matching.pairs import Found, matching_of
 from congruence.matching.registry import MATCHERS
 from congruence.matching.similarity_matrix import SimilarityMatrix
+from congruence.records import Matching
 from congruence.stats import BestPartners, Correlation, PreparedActs, correlate, prepare_pair
 from congruence.stats.graph import list_pairs
 from congruence.stats.pricing import best_above_prices
 from congruence.stats.sparse_engine import SparseJob
 from congruence.threads import available_threads
-from congruence.types import Matching
 
 log = logging.getLogger(__name__)
 

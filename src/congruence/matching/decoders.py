@@ -7,7 +7,7 @@ from numpy import ndarray
 
 from congruence.errors import InputError
 from congruence.matching.registry import match
-from congruence.types import Matching
+from congruence.records import Matching
 
 
 def match_decoders(

@@ -7,8 +7,8 @@ from congruence.matching.edges import Edges
 from congruence.matching.kernels_greedy import pair_sorted
 from congruence.matching.mutual_best import mutual_best
 from congruence.matching.pairs import Found, matching_of
+from congruence.records import Matching
 from congruence.stats import BestPartners, Correlation, CorrelationGraph
-from congruence.types import Matching
 
 
 def correlation_of(graph: CorrelationGraph, top_k: int = 2) -> Correlation:

@@ -9,10 +9,10 @@ from congruence.errors import InputError
 from congruence.matching.kernels_greedy import pair_mutual, pair_sorted
 from congruence.matching.pairs import Found, matching_of
 from congruence.matching.registry import MATCHERS
+from congruence.records import Matching
 from congruence.stats import BestPartners, Correlation, PreparedActs, correlate, prepare_pair
 from congruence.stats.engine import best_partners
 from congruence.stats.graph import list_pairs
-from congruence.types import Matching
 
 # Partners listed for each feature in one round, and pairs few enough to be sorted.
 _LIST = 16

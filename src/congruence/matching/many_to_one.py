@@ -8,8 +8,8 @@ import numpy as np
 from congruence.errors import ConfigError
 from congruence.matching.pairs import Found, matching_of
 from congruence.matching.registry import MATCHERS
+from congruence.records import Matching
 from congruence.stats import Correlation, PreparedActs, correlate
-from congruence.types import Matching
 
 
 def many_to_one(correlation: Correlation, *, from_: Literal["a", "b"] = "b") -> Matching:

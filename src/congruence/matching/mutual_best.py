@@ -4,8 +4,8 @@ import numpy as np
 
 from congruence.matching.pairs import Found, matching_of
 from congruence.matching.registry import MATCHERS
+from congruence.records import Matching
 from congruence.stats import Correlation, PreparedActs, correlate
-from congruence.types import Matching
 
 
 def mutual_best(correlation: Correlation) -> Matching:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from congruence.records import Matching
 from congruence.stats import Correlation
-from congruence.types import Matching
 
 
 @dataclass(frozen=True)

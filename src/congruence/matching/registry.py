@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from congruence.errors import ConfigError
+from congruence.records import Matching
 from congruence.registry import Registry
 from congruence.stats import prepare
-from congruence.types import Matching
 
 Matcher = Callable[..., Matching]
 """(a, b, *, measure, min_cofirings, **options) -> Matching; a and b are PreparedActs."""

@@ -11,8 +11,8 @@ from congruence.errors import InputError
 from congruence.matching.pairs import matching_of
 from congruence.matching.registry import MATCHERS
 from congruence.matching.similarity_matrix import SimilarityMatrix
+from congruence.records import Matching
 from congruence.stats import correlate, prepare_pair
-from congruence.types import Matching
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from congruence.metrics.inputs import paired
 from congruence.metrics.registry import Laws, metric
 from congruence.metrics.subspace import components
 from congruence.metrics.svcca import PreparedSubspaces, check_size
-from congruence.types import Score
+from congruence.records import Score
 
 
 def _prepare(x: ArrayLike, y: ArrayLike, *, on_forced: str = "raise") -> PreparedSubspaces:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from congruence.errors import InputError
 from congruence.metrics.kernels import dot_draws, triangle_draws
 from congruence.metrics.subspace import SINGLE_PRECISION_ROWS
-from congruence.types import Score
+from congruence.records import Score
 
 DEBIASED_ROWS = 4
 

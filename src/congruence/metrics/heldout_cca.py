@@ -11,7 +11,7 @@ from congruence.metrics.registry import Laws, metric
 from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
 from congruence.metrics.subspace import kept
 from congruence.metrics.svcca import DEFAULT_VARIANCE, check_variance
-from congruence.types import Score
+from congruence.records import Score
 
 PAIRS_PER_COMPONENT = 5
 

@@ -9,7 +9,7 @@ from congruence.errors import InputError
 from congruence.metrics.inputs import Pair, paired
 from congruence.metrics.registry import Laws, metric
 from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
-from congruence.types import Score
+from congruence.records import Score
 
 PENALTIES = np.logspace(-6, 3, 19)
 

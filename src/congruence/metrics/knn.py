@@ -12,7 +12,7 @@ from congruence.errors import InputError
 from congruence.metrics.inputs import choice, paired, to_unit_rows, whole_number
 from congruence.metrics.kernels import over_draws, shared_neighbours
 from congruence.metrics.rdm import distance_blocks
-from congruence.types import Score
+from congruence.records import Score
 
 DISTANCES = ("cosine", "euclidean")
 

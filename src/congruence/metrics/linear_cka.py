@@ -8,7 +8,7 @@ from congruence.metrics.gram import DEBIASED_ROWS, PreparedCka, prepare_cka
 from congruence.metrics.inputs import paired
 from congruence.metrics.registry import Laws, metric
 from congruence.metrics.subspace import centred
-from congruence.types import Score
+from congruence.records import Score
 
 
 def _prepare(x: ArrayLike, y: ArrayLike, *, debiased: bool = True, unit_rows: bool = False) -> PreparedCka:

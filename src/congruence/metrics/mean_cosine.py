@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from congruence.metrics.inputs import paired, same_width, to_unit_rows
 from congruence.metrics.kernels import cosine_draws, lookup_draws, over_draws
 from congruence.metrics.registry import Laws, metric
-from congruence.types import Score
+from congruence.records import Score
 
 TABLE_ROWS = 16_000
 

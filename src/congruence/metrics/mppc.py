@@ -11,7 +11,7 @@ from congruence.metrics.inputs import paired
 from congruence.metrics.kernels import one_blas_thread, over_draws
 from congruence.metrics.registry import Laws, metric
 from congruence.metrics.subspace import centred
-from congruence.types import Score
+from congruence.records import Score
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 
 from congruence.metrics.knn import PreparedNeighbours, prepare_neighbours
 from congruence.metrics.registry import Laws, metric
-from congruence.types import Score
+from congruence.records import Score
 
 
 def _prepare(x: ArrayLike, y: ArrayLike, *, k: int = 10, distance: str = "cosine") -> PreparedNeighbours:

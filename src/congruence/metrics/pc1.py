@@ -10,7 +10,7 @@ from congruence.metrics.inputs import paired
 from congruence.metrics.kernels import dot_draws
 from congruence.metrics.registry import Laws, metric
 from congruence.metrics.subspace import centred, first_component
-from congruence.types import Score
+from congruence.records import Score
 
 UNIQUE_GAP = 1e-9
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from congruence.metrics.inputs import paired
 from congruence.metrics.registry import Laws, metric
 from congruence.metrics.subspace import centred, nuclear_draws
-from congruence.types import Score
+from congruence.records import Score
 
 
 @dataclass(frozen=True)

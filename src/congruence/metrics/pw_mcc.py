@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from congruence.metrics.inputs import paired, same_width, to_unit_rows
 from congruence.metrics.registry import Laws, metric
-from congruence.types import Score
+from congruence.records import Score
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from congruence.metrics.kernels import one_blas_thread, over_draws
 from congruence.metrics.registry import Laws, metric
 from congruence.metrics.subspace import centred, components
 from congruence.metrics.svcca import check_size
-from congruence.types import Score
+from congruence.records import Score
 
 
 @dataclass(frozen=True)

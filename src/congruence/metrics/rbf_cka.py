@@ -9,7 +9,7 @@ from congruence.metrics.gram import DEBIASED_ROWS, PreparedCka, prepare_cka
 from congruence.metrics.inputs import paired
 from congruence.metrics.rdm import condensed, square
 from congruence.metrics.registry import Laws, metric
-from congruence.types import Score
+from congruence.records import Score
 
 
 def _prepare(x: ArrayLike, y: ArrayLike, *, bandwidth: float = 1.0, debiased: bool = True) -> PreparedCka:

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from congruence.records import Score
 from congruence.registry import Registry
-from congruence.types import Score
 
 
 @dataclass(frozen=True)

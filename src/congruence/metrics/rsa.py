@@ -14,7 +14,7 @@ from congruence.metrics.kernels import over_draws, triangle_draws
 from congruence.metrics.ranks import EXACT_SINGLE, centred_ranks
 from congruence.metrics.rdm import KINDS, condensed, square
 from congruence.metrics.registry import Laws, Prepared, metric
-from congruence.types import Score
+from congruence.records import Score
 
 COMPARE = ("spearman", "pearson", "kendall")
 

@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from congruence.errors import InputError
 from congruence.metrics.inputs import whole_number
 from congruence.metrics.kernels import as_permutations, induced, lookup_draws
+from congruence.records import Score
 from congruence.rng import derive
-from congruence.types import Score
 
 MIN_PAIRS = 6
 

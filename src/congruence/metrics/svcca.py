@@ -11,7 +11,7 @@ from congruence.errors import InputError
 from congruence.metrics.inputs import choice, paired, whole_number
 from congruence.metrics.registry import Laws, metric
 from congruence.metrics.subspace import components, kept, nuclear_draws
-from congruence.types import Score
+from congruence.records import Score
 
 DEFAULT_VARIANCE = 0.99
 

@@ -12,7 +12,7 @@ from congruence.errors import InputError
 from congruence.metrics.inputs import Pair, paired, whole_number
 from congruence.metrics.registry import Laws, metric
 from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
-from congruence.types import Score
+from congruence.records import Score
 
 UNDETERMINED = 1e-9
 DIGITS = 12

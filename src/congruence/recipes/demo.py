@@ -4,7 +4,7 @@ from importlib import resources
 from pathlib import Path
 
 from congruence.errors import StorageError
-from congruence.experiments import RunConfig
+from congruence.run import RunConfig
 
 
 def demo_folder() -> Path:

@@ -1,16 +1,11 @@
 """Is a score more than chance? Named nulls, permutation tests, corrections and intervals."""
 
-from congruence.significance import document_shift as _document_shift  # noqa: F401 (nulls register themselves)
-from congruence.significance import firing_rate as _firing_rate  # noqa: F401
-from congruence.significance import pairing as _pairing  # noqa: F401
-from congruence.significance import subset as _subset  # noqa: F401
+from congruence.nulls import NULLS, Null, Setting, null, permutations_for, seed_of
 from congruence.significance.bootstrap import Interval, bootstrap_interval, rows_taken
 from congruence.significance.calibrated import Calibrated, calibrated, calibrated_grid
 from congruence.significance.correction import METHODS, adjust, benjamini_hochberg, holm, max_t
-from congruence.significance.draws import permutations_for, seed_of
 from congruence.significance.grid import test_cells
 from congruence.significance.permutation import permutation_test
-from congruence.significance.registry import NULLS, Null, Setting, null
 from congruence.significance.summary import corrected, p_value, summarise
 
 __all__ = [

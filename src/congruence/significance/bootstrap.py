@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from congruence.errors import InputError
 from congruence.metrics.inputs import whole_number
+from congruence.nulls.permutations import check_draws, seed_of
 from congruence.rng import derive
-from congruence.significance.draws import check_draws, seed_of
 
 MIN_DOCUMENTS = 2
 

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from congruence.errors import InputError
+from congruence.records import NullTest
 from congruence.registry import Registry
 from congruence.significance.summary import p_value
-from congruence.types import NullTest
 
 AGGREGATES: Registry[Callable[..., Any]] = Registry("aggregate", "aggregates")
 AGGREGATES.add("max", np.max)

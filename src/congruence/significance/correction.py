@@ -8,8 +8,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from congruence.errors import InputError
+from congruence.records import Alternative, NullTest
 from congruence.registry import Registry
-from congruence.types import Alternative, NullTest
 
 METHODS: Registry[Callable[..., Any]] = Registry("correction", "corrections")
 

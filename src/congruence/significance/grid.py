@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from congruence.significance.draws import seed_of
+from congruence.nulls.permutations import seed_of
+from congruence.records import NullTest
 from congruence.significance.permutation import permutation_test
-from congruence.types import NullTest
 
 
 def test_cells(

@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike
 
 from congruence.errors import InputError
 from congruence.metrics.inputs import choice, whole_number
-from congruence.significance.draws import check_draws, seed_of
-from congruence.significance.registry import NULLS, Null, Setting
-from congruence.significance.scorer import scorer_for
+from congruence.nulls.permutations import check_draws, seed_of
+from congruence.nulls.registry import NULLS, Null, Setting
+from congruence.nulls.scorer import scorer_for
+from congruence.records import Alternative, NullTest
 from congruence.significance.summary import ALTERNATIVES, at_least, summarise
-from congruence.types import Alternative, NullTest
 
 BLOCK_NUMBERS = 8_000_000
 

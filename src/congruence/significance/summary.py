@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from congruence.errors import InputError
-from congruence.types import Alternative, NullTest, Score
+from congruence.records import Alternative, NullTest, Score
 
 LEVELS = (0.05, 0.5, 0.95)
 ALTERNATIVES = ("greater", "less", "two-sided")

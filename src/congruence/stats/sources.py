@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from congruence.errors import InputError
-from congruence.types import FeatureActs
+from congruence.records import FeatureActs
 
 _BLOCK_TOKENS = 65_536
 _DENSE_BLOCK_VALUES = 1 << 25

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from congruence.errors import InputError
+from congruence.records import TopTokens
 from congruence.stats.kernels_top import add_top
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.sources import open_source
-from congruence.types import TopTokens
 
 
 def top_tokens(acts: Any, token_ids: np.ndarray, k: int = 5, *, mask: np.ndarray | None = None) -> TopTokens:

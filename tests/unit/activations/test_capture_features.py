@@ -7,7 +7,7 @@ import torch
 from congruence.activations import ActivationStore, capture_features, capture_together, sae_key
 from congruence.errors import InputError, ModelError, SaeError, StorageError
 from congruence.models import LanguageModel
-from congruence.types import FeatureActs
+from congruence.records import FeatureActs
 
 
 def test_every_layer_in_one_pass(model, tokens, saes, tmp_path, by_hand, same, forward_passes):

@@ -7,7 +7,7 @@ import tiny_models
 from congruence.activations import PooledActs, capture_features, pool_rows
 from congruence.activations import pooling as pooling_module
 from congruence.models import align_tokens, corpus_of, tokenize
-from congruence.types import FeatureActs
+from congruence.records import FeatureActs
 
 
 @pytest.mark.parametrize("how", ["last", "max", "mean"])

@@ -22,9 +22,9 @@ from congruence.concepts import (
     read_wordnet,
     write_concepts,
 )
-from congruence.concepts.ambiguity import supersense_shares
-from congruence.concepts.wordnet_files import save_table
 from congruence.errors import InputError
+from congruence.wordlists.ambiguity import supersense_shares
+from congruence.wordlists.wordnet_files import save_table
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_reading_wordnets_own_files(tmp_path, monkeypatch):
 
 
 def test_nltk_and_packaged_copies_are_found(tmp_path, monkeypatch):
-    from congruence.concepts import wordnet_files
+    from congruence.wordlists import wordnet_files
 
     monkeypatch.delenv("WNHOME", raising=False)
     monkeypatch.setattr(wordnet_files, "SYSTEM_FOLDERS", ())

@@ -28,11 +28,11 @@ from congruence.concepts import (
     word_index,
 )
 from congruence.concepts.phrase_response import active_features, join_top_tokens
+from congruence.config.concepts import ConceptsConfig
 from congruence.errors import ConfigError, InputError
-from congruence.experiments.concepts.config import ConceptsConfig
-from congruence.experiments.concepts.overlap import interaction
-from congruence.experiments.concepts.text import subspaces_of
-from congruence.types import TopTokens
+from congruence.records import TopTokens
+from congruence.run.concepts.overlap import interaction
+from congruence.run.concepts.text import subspaces_of
 
 
 def index_of(*texts):

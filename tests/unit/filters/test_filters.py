@@ -5,7 +5,7 @@ import pytest
 
 from congruence.errors import ConfigError
 from congruence.filters import FILTERS, FilterStep, Pairs, apply_filters, encode_tokens
-from congruence.types import Matching
+from congruence.records import Matching
 
 TOKENS_A = [[" king", " queen"], [" dog", "."], [" sun"], [" run", " ran"], []]
 TOKENS_B = [[" king", " crown"], [" dog", " cat"], [" sun", "<s>"], [" walk", " go"], [" sun"]]

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from congruence.errors import ConfigError, InputError
+from congruence.records import Score
 from congruence.significance import adjust, benjamini_hochberg, holm, max_t, permutation_test, summarise
-from congruence.types import Score
 
 
 def made(observed, scores, alternative="greater"):

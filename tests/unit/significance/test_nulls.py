@@ -5,9 +5,9 @@ import pytest
 from scipy import sparse
 
 from congruence.errors import InputError
+from congruence.nulls.document_shift import Rotated, rotated
+from congruence.nulls.firing_rate import strata_of, within
 from congruence.significance import permutation_test
-from congruence.significance.document_shift import Rotated, rotated
-from congruence.significance.firing_rate import strata_of, within
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(2, 40, 4))

@@ -1,0 +1,6 @@
+"""The configuration of a run: its sections, reading it from a file, and the steps it names."""
+
+from congruence.config.parsing import load_config, parse_config, resolve
+from congruence.config.run import RunConfig
+
+__all__ = ["RunConfig", "load_config", "parse_config", "resolve"]

@@ -1,0 +1,205 @@
+"""Filters of pairs: each gives a keep-mask; `apply_filters` runs a list of them and counts what each took."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from congruence.errors import ConfigError
+from congruence.records import Matching
+from congruence.registry import Registry
+
+__all__ = ["FILTERS", "FilterStep", "Filtered", "Pairs", "apply_filters", "encode_tokens"]
+
+NON_CONCEPT_TOKENS = ("\\n", "\n", "", " ", ".", ",", "!", "?", "-")
+PUBLISHED_SPECIAL_TOKENS = ("<|endoftext|>", "<bos>", "<eos>", "<pad>")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of features and their top tokens as codes into one list of strings.
+
+    Attributes:
+        matching: p pairs.
+        tokens_a, tokens_b: (p, k) codes into `strings`, strongest token first; -1 where a feature fires on
+            fewer than k tokens.
+        strings: decoded tokens; equal strings have equal codes on both sides.
+        special: strings of the tokenizers' special tokens.
+        repeats: the side, "a" or "b", whose features may stand in more than one pair, or None.
+    """
+
+    matching: Matching
+    tokens_a: Int[np.ndarray, "p k"]
+    tokens_b: Int[np.ndarray, "p k"]
+    strings: Sequence[str]
+    special: frozenset[str] = frozenset()
+    repeats: str | None = None
+
+    def select(self, keep: np.ndarray) -> "Pairs":
+        """The pairs at a boolean mask."""
+        return Pairs(
+            self.matching.select(keep),
+            self.tokens_a[keep],
+            self.tokens_b[keep],
+            self.strings,
+            self.special,
+            self.repeats,
+        )
+
+
+def encode_tokens(
+    tokens_a: Sequence[Sequence[str]], tokens_b: Sequence[Sequence[str]], *, k: int
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Codes (p, k) of both sides' token lists, and the strings that they stand for."""
+    codes: dict[str, int] = {}
+
+    def encode(lists: Sequence[Sequence[str]]) -> np.ndarray:
+        table = np.full((len(lists), k), -1, dtype=np.int64)
+        for row, tokens in zip(table, lists, strict=True):
+            for position, token in enumerate(tokens[:k]):
+                row[position] = codes.setdefault(token, len(codes))
+        return table
+
+    encoded_a, encoded_b = encode(tokens_a), encode(tokens_b)
+    return encoded_a, encoded_b, list(codes)
+
+
+Filter = Callable[..., np.ndarray]
+"""(pairs, **options) -> keep: a boolean mask (p,)."""
+
+FILTERS: Registry[Filter] = Registry("filter", "filters")
+
+
+@dataclass(frozen=True)
+class FilterStep:
+    """A registered filter by name, with its options."""
+
+    name: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What a list of filters left, and what each took.
+
+    Attributes:
+        pairs: those kept.
+        removed_by: (p,) name of the step that removed each of the original pairs; "" where kept.
+        removed: {step name: number of pairs it removed}, in order; a step that took nothing says 0.
+    """
+
+    pairs: Pairs
+    removed_by: np.ndarray
+    removed: Mapping[str, int]
+
+
+def apply_filters(pairs: Pairs, steps: Sequence[FilterStep]) -> Filtered:
+    """Run the steps in order; each sees only what the ones before it left.
+
+    Raises:
+        ConfigError: a name isn't registered or an option isn't the filter's.
+    """
+    removed_by = np.full(len(pairs.matching), "", dtype=object)
+    remaining = np.arange(len(pairs.matching))
+    removed: dict[str, int] = {}
+    for step in steps:
+        keep = _keep(step, pairs)
+        removed_by[remaining[~keep]] = step.name
+        removed[step.name] = removed.get(step.name, 0) + int(np.count_nonzero(~keep))
+        remaining, pairs = remaining[keep], pairs.select(keep)
+    return Filtered(pairs, removed_by, removed)
+
+
+def _keep(step: FilterStep, pairs: Pairs) -> np.ndarray:
+    function = FILTERS.get(step.name)
+    try:
+        keep = function(pairs, **step.options)
+    except TypeError as error:
+        raise ConfigError(f"filter {step.name!r} can't take {dict(step.options)!r}: {error}") from error
+    return np.asarray(keep, dtype=bool)
+
+
+@FILTERS.register("non_concept")
+def non_concept(pairs: Pairs, *, tokens: Sequence[str] = NON_CONCEPT_TOKENS) -> np.ndarray:
+    """Keep a pair unless one of the top tokens of either feature *equals* a non-concept string.
+
+    The tokenizers' own special tokens count as well. " ." is not ".": the comparison is exact, as published.
+    Lan et al. 2024, appendix F, filter 1.
+    """
+    unwanted = {*tokens, *PUBLISHED_SPECIAL_TOKENS, *pairs.special}
+    codes = np.array(
+        [code for code, string in enumerate(pairs.strings) if string in unwanted], dtype=np.int64
+    )
+    both = np.concatenate([pairs.tokens_a, pairs.tokens_b], axis=1)
+    return np.logical_not(np.isin(both, codes).any(axis=1))
+
+
+@FILTERS.register("shared_token")
+def shared_token(pairs: Pairs) -> np.ndarray:
+    """Keep a pair if the two lists of top tokens have a string in common.
+
+    Lan et al. 2024, appendix F, filter 2.
+    """
+    common = (pairs.tokens_a[:, :, None] == pairs.tokens_b[:, None, :]) & (pairs.tokens_a[:, :, None] >= 0)
+    return common.any(axis=(1, 2))
+
+
+@FILTERS.register("one_to_one")
+def one_to_one(pairs: Pairs, *, keep: str = "best") -> np.ndarray:
+    """Keep, of the pairs that share a feature on either side, the best-correlated or the first.
+
+    ``first`` goes by the index of the feature that sought its partner and is what the code of Lan et al. 2024
+    does (appendix F, filter 3); ``best`` keeps the highest r, ties to the first.
+
+    Raises:
+        ConfigError: `keep` is neither.
+    """
+    matching = pairs.matching
+    if keep == "best":
+        order = np.argsort(-matching.r, kind="stable")
+    elif keep == "first":
+        order = np.arange(len(matching))
+    else:
+        raise ConfigError(f"one_to_one can't keep {keep!r}: keep is 'best' or 'first'")
+    kept = np.zeros(len(matching), dtype=bool)
+    seen_a: set[int] = set()
+    seen_b: set[int] = set()
+    for pair in order:
+        feature_a, feature_b = int(matching.feature_a[pair]), int(matching.feature_b[pair])
+        if feature_a not in seen_a and feature_b not in seen_b:
+            kept[pair] = True
+            seen_a.add(feature_a)
+            seen_b.add(feature_b)
+    return kept
+
+
+@FILTERS.register("min_r")
+def min_r(pairs: Pairs, *, value: float = 0.1) -> np.ndarray:
+    """Keep a pair with r > value. Lan et al. 2024 (in the code, not in the paper): 0.1."""
+    return pairs.matching.r > value
+
+
+@FILTERS.register("min_cofirings")
+def min_cofirings(pairs: Pairs, *, value: int = 5) -> np.ndarray:
+    """Keep a pair whose features fire together on at least `value` tokens. Ours."""
+    return pairs.matching.cofirings >= value
+
+
+@FILTERS.register("min_firings")
+def min_firings(pairs: Pairs, *, value: int = 5) -> np.ndarray:
+    """Keep a pair of which both features fire on at least `value` tokens. Ours."""
+    return np.minimum(pairs.matching.firings_a, pairs.matching.firings_b) >= value
+
+
+@FILTERS.register("min_margin")
+def min_margin(pairs: Pairs, *, value: float = 0.0) -> np.ndarray:
+    """Keep a pair whose r exceeds that of the second-best partner by more than `value`. Ours."""
+    return pairs.matching.margin > value
+
+
+@FILTERS.register("mutual")
+def mutual(pairs: Pairs) -> np.ndarray:
+    """Keep a pair whose features are each other's best partner. Ours."""
+    return pairs.matching.mutual.copy()

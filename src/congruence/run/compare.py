@@ -1,0 +1,152 @@
+"""Compare two language models: the whole path from a configuration to a finished run's folder."""
+
+import datetime
+import importlib.metadata
+import logging
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from congruence.config.parsing import resolve
+from congruence.config.run import RunConfig
+from congruence.config.steps import check_names
+from congruence.doctor import preflight
+from congruence.progress import Progress, shown
+from congruence.run.captures import Captures, sources_of
+from congruence.run.concepts.stage import check_concepts, stage_of
+from congruence.run.grid import Cell, ceiling_cells, control_cells, real_cells
+from congruence.run.pipeline import Settings
+from congruence.run.results import FORMAT_VERSION, KIND, Run, load_run, put_together
+from congruence.run.run_cells import run_cells
+from congruence.sides.corpus import SharedText, read_text
+from congruence.sides.side import Side, open_side
+from congruence.storage import header, write_json
+from congruence.storage.run_folder import RunFolder, open_folder, run_log
+
+logger = logging.getLogger(__name__)
+
+_VERSIONS_OF = ("congruence", "torch", "transformers", "numpy", "scipy", "numba")
+
+
+def compare(
+    config: RunConfig | Mapping[str, Any] | str | Path | None = None,
+    /,
+    *,
+    out: str | Path,
+    progress: bool = True,
+    force: bool = False,
+    **sections: Any,
+) -> Run:
+    """Compare the features of two language models, layer by layer.
+
+    Finished captures and cells in `out` are used as they are; a run that was killed goes on from there.
+
+    Args:
+        config: a configuration, a mapping, or the path of a YAML file; sections given by name replace its.
+        out: the run's folder.
+        progress: show bars on standard error.
+        force: go on where an SAE doesn't fit its model or hook; what is wrong is logged.
+        **sections: a, b, corpus, pairing, filters, measures, null, controls, seed, … as in the file.
+
+    Returns:
+        The finished run: data frames of results, and the record of what made them.
+
+    Raises:
+        CongruenceError: one line that names what is wrong and the remedy.
+
+    Source: Lan et al. 2024 and Son et al. 2025, with the corrections that docs/decisions states.
+    """
+    resolved = resolve(config, {**sections, "force": True} if force else sections)
+    check_names(resolved)
+    check_concepts(resolved.concepts)
+    folder = open_folder(Path(out))
+    with run_log(folder), shown(progress) as bars:
+        logger.info("run starts in %s", folder.path)
+        _run(resolved, folder, bars)
+    return load_run(folder.path)
+
+
+def _run(config: RunConfig, folder: RunFolder, progress: Progress) -> None:
+    started = time.perf_counter()
+    sides = {"a": open_side("a", config.a), "b": open_side("b", config.b)}
+    text = read_text(config.corpus, sides["a"], sides["b"])
+    preflight(config, sides, text)
+    cells = cells_of(sides, config.controls)
+    captures = Captures(sides, text, config, folder.activations)
+    concepts = stage_of(captures, config.concepts)
+    captures.capture(sources_of(cells), progress)
+    if concepts:
+        concepts.capture(sources_of(cells), progress)
+    captured = time.perf_counter()
+    results = run_cells(
+        cells, captures, Settings.of(config), folder.cells, concepts=concepts, progress=progress
+    )
+    put_together(results, folder.path)
+    seconds = {"capture": captured - started, "grid": time.perf_counter() - captured}
+    write_json(folder.path / "run.json", _record(config, sides, text, captures, seconds))
+    logger.info("run finished: %d cells in %s", len(cells), folder.path)
+
+
+def cells_of(sides: Mapping[str, Side], controls: Sequence[str]) -> list[Cell]:
+    """The real grid, the ceilings of sides that have SAEs of another seed, and a grid for each control."""
+    layers_a, layers_b = sides["a"].layers, sides["b"].layers
+    cells = real_cells(layers_a, layers_b)
+    for side in sides.values():
+        cells += ceiling_cells(side.name, list(side.other_seed))
+    for control in controls:
+        if control != "other_seed":
+            cells += control_cells(control, layers_a, layers_b)
+    return cells
+
+
+def _record(
+    config: RunConfig,
+    sides: Mapping[str, Side],
+    text: SharedText,
+    captures: Captures,
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """run.json: everything that made the results."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {
+        **header(KIND, FORMAT_VERSION),
+        "finished": now,
+        "config": config.model_dump(by_alias=True, mode="json"),
+        "seed": config.seed,
+        "versions": {name: importlib.metadata.version(name) for name in _VERSIONS_OF}
+        | {"python": platform.python_version()},
+        "keys": {"corpus": text.corpus.key, "activations": captures.keys()},
+        "sides": {name: _side_record(side) for name, side in sides.items()},
+        "corpus": _corpus_record(text),
+        "seconds": dict(seconds),
+    }
+
+
+def _side_record(side: Side) -> dict[str, Any]:
+    d_sae = {str(layer): sae.d_sae for layer, sae in side.saes.items()}
+    return {
+        "name": side.config.label,
+        "model": side.config.model,
+        "key": side.model.key,
+        "layers": list(side.layers),
+        "hooks": {str(layer): side.hook_name(layer) for layer in side.layers},
+        "d_model": side.model.d_model,
+        "d_sae": d_sae,
+        "other_seed_layers": list(side.other_seed),
+    }
+
+
+def _corpus_record(text: SharedText) -> dict[str, Any]:
+    tokens, alignment = text.tokens["a"], text.alignment
+    record = {
+        "name": text.corpus.name,
+        "documents": len(text.corpus),
+        "tokens": int(tokens.attention_mask.sum()),
+        "kept_tokens": tokens.n if alignment is None else len(alignment),
+        "equal_tokenizers": alignment is None,
+    }
+    if alignment is not None:
+        record |= {"coverage_a": alignment.coverage_a, "coverage_b": alignment.coverage_b}
+    return record

@@ -1,0 +1,121 @@
+"""What concepts need of one layer, computed once for all its cells: members, and what nulls draw."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from congruence.concepts import Members, concept_mass, concept_members, members_of_groups, top_word_table
+from congruence.concepts.ragged import Ragged
+from congruence.concepts.random_sets import random_sets
+from congruence.concepts.subset_pairing import LayerColumns
+from congruence.records import TopTokens
+from congruence.rng import derive
+from congruence.run.concepts.scores import DecoderRows
+from congruence.run.concepts.text import ConceptText
+from congruence.stats import PreparedActs, top_tokens
+
+
+@dataclass
+class LayerConcepts:
+    """One layer of one side.
+
+    Attributes:
+        name: what seeds are derived from, e.g. "a/real/3".
+        text: the concepts on the corpus.
+        acts: activations, prepared by `congruence.stats`.
+        rows: decoder rows.
+        top: top tokens of every feature.
+        exclude: (f,) features that belong to no concept (those that fire on punctuation).
+    """
+
+    name: str
+    text: ConceptText
+    acts: PreparedActs
+    rows: DecoderRows
+    top: TopTokens
+    exclude: Bool[np.ndarray, " f"]
+    _members: dict[str, Members] = field(default_factory=dict, repr=False)
+    _draws: dict[tuple[Any, ...], Ragged] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        text: ConceptText,
+        acts: PreparedActs,
+        W_dec: Float[np.ndarray, "f d"],
+        token_ids: Int[np.ndarray, " n"],
+        *,
+        exclude: Bool[np.ndarray, " f"] | None = None,
+    ) -> "LayerConcepts":
+        """Find the layer's top tokens."""
+        top = top_tokens(acts, token_ids, k=text.config.top_k)
+        excluded = np.zeros(len(W_dec), dtype=bool) if exclude is None else exclude
+        return cls(name, text, acts, DecoderRows(W_dec), top, excluded)
+
+    @cached_property
+    def columns(self) -> LayerColumns:
+        """Activations laid out for pairing inside subsets."""
+        return LayerColumns.of(self.acts)
+
+    @cached_property
+    def eligible(self) -> Int[np.ndarray, " e"]:
+        """Features that could belong to a concept: those that vary and aren't excluded."""
+        return np.flatnonzero(self.columns.alive & ~self.exclude & (self.top.positions[:, 0] >= 0))
+
+    @cached_property
+    def mass(self) -> dict[str, np.ndarray]:
+        """Share of each feature's activation that falls on each subspace's keywords."""
+        names = list(self.text.subspaces)
+        positions = np.stack([self.text.positions[name] for name in names])
+        shares = concept_mass((block for _, block in self.acts.source.blocks()), positions)
+        return dict(zip(names, shares, strict=True))
+
+    def members(self, name: str) -> Members:
+        """The features of one subspace."""
+        if name not in self._members:
+            self._members[name] = concept_members(
+                self.top,
+                self.text.positions[name],
+                rule=self.text.config.rule(),
+                mass=self.mass[name],
+                exclude=self.exclude,
+            )
+        return self._members[name]
+
+    def random_subsets(self, name: str, size: int, draws: int, attempt: int) -> Ragged:
+        """`draws` random sets of eligible features, the same whichever layer they are compared with."""
+
+        def draw() -> Ragged:
+            rng = derive(self.text.seed, "concepts", "subset", self.name, name, size, attempt)
+            return random_sets(self.eligible, size, draws, rng)
+
+        return self._kept(("subset", name, size, draws, attempt), draw)
+
+    def unrelated_members(self, name: str, draws: int, attempt: int, part: str | None = None) -> Ragged:
+        """The features of random keyword groups in place of a subspace's keywords, or of a union's part's."""
+
+        def draw() -> Ragged:
+            groups = self.text.random_groups(name, draws, attempt)
+            words = groups.words
+            if part is not None:
+                words = words[:, self.text.columns_of_part(name, part, groups)]
+            rule, n_words = self.text.config.rule(), len(self.text.index.words)
+            exclude = self.exclude | ~self.columns.alive
+            return members_of_groups(self._top_words, words, n_words, rule=rule, exclude=exclude)
+
+        return self._kept(("unrelated", name, draws, attempt, part), draw)
+
+    @cached_property
+    def _top_words(self) -> Int[np.ndarray, "f k"]:
+        config = self.text.config
+        return top_word_table(self.top, self.text.index, rule=config.rule(), pieces=config.pieces)
+
+    def _kept(self, key: tuple[Any, ...], make: Callable[[], Ragged]) -> Ragged:
+        if key not in self._draws:
+            self._draws[key] = make()
+        return self._draws[key]

@@ -1,0 +1,274 @@
+"""Concepts within a run: words of its text, phrases through both models, rows for each of its cells."""
+
+import logging
+import time
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from congruence.concepts import WordIndex, token_pieces, word_index, word_index_of_texts
+from congruence.config.concepts import ConceptsConfig
+from congruence.config.steps import check_options, parse_step
+from congruence.filters import NON_CONCEPT_TOKENS, PUBLISHED_SPECIAL_TOKENS
+from congruence.metrics import METRICS
+from congruence.models import Corpus, align_tokens, tokenize
+from congruence.progress import Progress
+from congruence.run.captures import LAYERS_IN_MEMORY, Captures
+from congruence.run.cell_result import CellResult
+from congruence.run.concepts.cell import ConceptCell
+from congruence.run.concepts.keywords import keyword_rows
+from congruence.run.concepts.layer import LayerConcepts
+from congruence.run.concepts.overlap import interaction_rows
+from congruence.run.concepts.phrases import (
+    PhraseLayer,
+    ShownPhrases,
+    TokenizedPhrases,
+    phrase_outcome,
+)
+from congruence.run.concepts.rows import ConceptRows, Place
+from congruence.run.concepts.scores import DecoderRows, Measure
+from congruence.run.concepts.semantic import concept_rows
+from congruence.run.concepts.text import ConceptText, find_concept, named_concepts, subspaces_of
+from congruence.run.grid import REAL, Cell, Source
+from congruence.run.layer_features import LayerFeatures
+from congruence.sides.corpus import SharedText
+from congruence.stats import PreparedActs
+
+logger = logging.getLogger(__name__)
+
+STAGE_VERSION = 2
+PRODUCT_BYTES = 4 << 30
+"""Memory for products of decoder rows, beyond those of the layer pair at hand."""
+
+
+class ConceptStage:
+    """Everything a run does about concepts.
+
+    Args:
+        captures: the run's features.
+        config: the section `concepts:`.
+    """
+
+    def __init__(self, captures: Captures, config: ConceptsConfig) -> None:
+        self.captures, self.config = captures, config
+        self.run = captures.config
+        self.measures = measures_of(config)
+        self.text = ConceptText.of(config, words_of(captures), seed=self.run.seed)
+        self.shown = [ShownPhrases.of(section, self.text) for section in config.multi_token]
+        self._with_products: list[DecoderRows] = []
+        self.layer = lru_cache(maxsize=LAYERS_IN_MEMORY)(self._layer)
+        self.phrase_layers = lru_cache(maxsize=LAYERS_IN_MEMORY)(self._phrase_layers)
+
+    def key_parts(self) -> dict[str, Any]:
+        """What the concept rows of a cell depend on besides its features."""
+        lists = {name: list(s.concept.keywords) for name, s in self.text.subspaces.items()}
+        return {
+            "concepts_version": STAGE_VERSION,
+            "concepts": self.config.model_dump(by_alias=True, mode="json"),
+            "keywords": lists,
+            "draws": self.draws,
+        }
+
+    @property
+    def draws(self) -> int:
+        """Null scores of each test."""
+        return self.config.draws or self.run.null.draws
+
+    def capture(self, sources: Sequence[Source], progress: Progress) -> None:
+        """Run the phrases through both models, where there are any; finished shards are not repeated."""
+        if self.shown:
+            real = [source for source in sources if source.variant == REAL]
+            self.phrase_captures.capture(real, progress)
+
+    def covers(self, cell: Cell) -> bool:
+        """Whether concepts are compared in this cell: in the real grid, not in the controls."""
+        return cell.control == "none"
+
+    def phrase_keys(self, cell: Cell) -> list[str]:
+        """Keys of both sides' features on the phrases, where there are any."""
+        return [self.phrase_captures.key(source) for source in (cell.a, cell.b)] if self.shown else []
+
+    def result(self, cell: Cell, matches: pd.DataFrame) -> CellResult:
+        """What concepts add to one cell: its rows with their null scores, and its table of keywords."""
+        started = time.perf_counter()
+        rows = self.rows(cell, matches)
+        seconds = time.perf_counter() - started
+        logger.info("concepts of cell %s: %d rows in %.2f s", cell.name, len(rows.rows), seconds)
+        return CellResult(rows.rows, {}, matches.iloc[:0], rows.null_scores, rows.keywords)
+
+    def rows(self, cell: Cell, matches: pd.DataFrame) -> ConceptRows:
+        """The rows of every subspace of one cell."""
+        work = self._cell(cell, matches)
+        rows, outcomes = concept_rows(work)
+        rows.extend(interaction_rows(work, outcomes))
+        for a, b in zip(self.phrase_layers(cell.a), self.phrase_layers(cell.b), strict=True):
+            rows.extend(phrase_outcome(work, a, b).rows)
+        rows.keywords += keyword_rows(work, outcomes)
+        return rows
+
+    @cached_property
+    def phrase_captures(self) -> Captures:
+        """The features of both models on the phrase texts."""
+        captures = self.captures
+        text = phrase_text([text for shown in self.shown for text in shown.texts.texts], captures)
+        return Captures(captures.sides, text, self.run, captures.folder)
+
+    def _cell(self, cell: Cell, matches: pd.DataFrame) -> ConceptCell:
+        kept, run = matches[matches.kept], self.run
+        layers = (cell.a.layer, cell.b.layer)
+        place = Place(*layers, cell.control, cell.control_side, run.seed, run.null.alternative)
+        whole = (kept.feature_a.to_numpy(), kept.feature_b.to_numpy())
+        sides = (self.layer(cell.a), self.layer(cell.b))
+        self._bound_products([side.rows for side in sides])
+        return ConceptCell(place, *sides, *whole, measures=self.measures, draws=self.draws)
+
+    def _bound_products(self, used: Sequence[DecoderRows]) -> None:
+        """Let go of the products of the layers used longest ago, beyond PRODUCT_BYTES."""
+        self._with_products = [rows for rows in self._with_products if all(rows is not u for u in used)]
+        self._with_products += used
+        for rows in self._with_products[: -len(used)]:
+            if sum(kept.product_bytes for kept in self._with_products) <= PRODUCT_BYTES:
+                break
+            rows.forget_products()
+
+    def _layer(self, source: Source) -> LayerConcepts:
+        features = self.captures.features(source)
+        return LayerConcepts.of(
+            f"{source.side}/{source.variant}/{source.layer}",
+            self.text,
+            features.acts,
+            features.W_dec,
+            token_ids_of(self.captures.text, source.side),
+            exclude=fires_on_non_concepts(features) if self.config.non_concept else None,
+        )
+
+    def _phrase_layers(self, source: Source) -> list[PhraseLayer]:
+        """One layer's answers to each section's phrases."""
+        if not self.shown:
+            return []
+        acts = whole_matrix(self.phrase_captures.features(source).acts)
+        layer = self.layer(source)
+        return [
+            PhraseLayer(layer, tokenized, sparse.csr_array(acts[first:last]))
+            for tokenized, first, last in self._tokenized
+        ]
+
+    @cached_property
+    def _tokenized(self) -> list[tuple[TokenizedPhrases, int, int]]:
+        """Each section's phrases as tokens, with its rows among all phrase texts."""
+        text = self.phrase_captures.text
+        offsets = document_offsets_of(text)
+        ids = token_ids_of(text, "a")
+        documents, spans = rows_in_text(text)
+        texts = text.corpus.texts
+        found, done = [], 0
+        for shown in self.shown:
+            last = done + len(shown.texts.texts)
+            rows = slice(offsets[done], offsets[last])
+            index = word_index_of_texts(texts[done:last], documents[rows] - done, spans[rows])
+            own = offsets[done : last + 1] - offsets[done]
+            found.append((TokenizedPhrases.of(shown, index, own, ids[rows]), rows.start, rows.stop))
+            done = last
+        return found
+
+
+def check_concepts(config: ConceptsConfig | None) -> None:
+    """See, before any model is loaded, that every list, concept and measure of the section is there.
+
+    Raises:
+        ConfigError: one isn't.
+    """
+    if config is None:
+        return
+    measures_of(config)
+    subspaces_of(config)
+    concepts = named_concepts(config)
+    for section in config.multi_token:
+        for name in (section.first, section.second):
+            find_concept(name, concepts)
+
+
+def measures_of(config: ConceptsConfig) -> list[Measure]:
+    """The section's measures with their options; every name is on the table."""
+    steps = [parse_step(step, kind="measure") for step in config.measures]
+    for name, options in steps:
+        check_options(METRICS.get(name).function, options, f"measure {name!r} of concepts")
+    return [(name, options) for name, options in steps]
+
+
+def words_of(captures: Captures) -> WordIndex:
+    """The word under each row of a run's activations, from the text where token spans are known."""
+    text = captures.text
+    if text.alignment is None and text.tokens["a"].kept_spans is None:
+        tokens, tokenizer = text.tokens["a"], captures.sides["a"].model.tokenizer
+        return word_index(tokens.token_ids, tokens.document_offsets, token_pieces(tokenizer))
+    documents, spans = rows_in_text(text)
+    return word_index_of_texts(text.tokens["a"].texts, documents, spans)
+
+
+def rows_in_text(text: SharedText) -> tuple[np.ndarray, np.ndarray]:
+    """Document of each row of the activations, and its first and last + 1 character there.
+
+    A row is a token, or a unit of aligned tokens where the tokenizers differ.
+    """
+    tokens = text.tokens["a"]
+    spans = tokens.kept_spans
+    if spans is None:
+        raise ValueError("the tokenizer tells no character spans")
+    if text.alignment is None:
+        return tokens.documents, spans
+    groups = text.alignment.groups_a
+    first, last = groups.rows[groups.offsets[:-1]], groups.rows[groups.offsets[1:] - 1]
+    return tokens.documents[first], np.stack([spans[first, 0], spans[last, 1]], axis=1)
+
+
+def token_ids_of(text: SharedText, side: str) -> np.ndarray:
+    """The token of each row, or the unit where the tokenizers differ."""
+    return text.tokens[side].token_ids if text.alignment is None else text.alignment.unit_ids
+
+
+def document_offsets_of(text: SharedText) -> np.ndarray:
+    """First row of each document, and the number of rows at the end."""
+    return text.tokens["a"].document_offsets if text.alignment is None else text.alignment.document_offsets
+
+
+def phrase_text(texts: Sequence[str], captures: Captures) -> SharedText:
+    """Phrase texts in the tokens of both sides, masked and aligned as the run's corpus is."""
+    corpus = Corpus("phrases", tuple(texts))
+    config = captures.config.corpus
+    tokens = {
+        name: tokenize(
+            corpus,
+            side.model.tokenizer,
+            max_tokens=256,
+            mask_padding=config.mask_special,
+            mask_special=config.mask_special,
+        )
+        for name, side in captures.sides.items()
+    }
+    aligned = None if captures.text.alignment is None else align_tokens(tokens["a"], tokens["b"])
+    return SharedText(corpus, tokens, aligned)
+
+
+def fires_on_non_concepts(features: LayerFeatures) -> np.ndarray:
+    """(f,) features with punctuation, white space or a special token among their top tokens.
+
+    Lan et al. 2024, appendix F, filter 1, applied to each feature before subsets are chosen.
+    """
+    unwanted = {*NON_CONCEPT_TOKENS, *PUBLISHED_SPECIAL_TOKENS, *features.vocabulary.special}
+    codes = [code for code, string in enumerate(features.vocabulary.strings) if string in unwanted]
+    return np.asarray(np.isin(features.token_codes, codes).any(axis=1))
+
+
+def whole_matrix(acts: PreparedActs) -> sparse.csr_array:
+    """All rows of a side's activations in memory."""
+    return sparse.csr_array(sparse.vstack([block for _, block in acts.source.blocks()], format="csr"))
+
+
+def stage_of(captures: Captures, config: ConceptsConfig | None) -> ConceptStage | None:
+    """The stage that a configuration's `concepts:` asks for; None where it asks for nothing."""
+    return None if config is None else ConceptStage(captures, config)

@@ -1,0 +1,99 @@
+"""Training several SAEs in lockstep on one stream of activations."""
+
+import itertools
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from congruence.errors import CorpusError, SaeError
+from congruence.training.checkpoint import restore_checkpoints, save_checkpoints
+from congruence.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    import torch
+    from sae_lens.training.sae_trainer import SAETrainer
+
+logger = logging.getLogger(__name__)
+
+Batch = Mapping[str, "torch.Tensor"]
+ActivationStream = Callable[[int], Iterator[Batch]]
+"""From a step to the batches of that step and those after it: the same ones, wherever it is started."""
+
+CALIBRATION_BATCHES = 8
+
+
+def train(
+    trainers: "Mapping[str, SAETrainer[Any, Any]]",
+    stream: ActivationStream,
+    training: TrainingSettings,
+    *,
+    checkpoints: Mapping[str, Path],
+    on_step: Callable[[int, Mapping[str, float]], None] = lambda step, losses: None,
+) -> None:
+    """Train every SAE for `training.steps` steps, from its last checkpoint if there is one.
+
+    The SAEs don't influence one another: each ends as if it had been trained alone. Since a batch depends on
+    its step only, a run that was killed and started again ends as an undisturbed one.
+
+    Args:
+        trainers: by the name under which their activations come; moved in place.
+        stream: gives the batches, (batch, d_in) for each name, from a step on.
+        training: the schedule.
+        checkpoints: folder of each SAE's checkpoints; the last step is kept there too.
+        on_step: called after each step with its number and each SAE's loss.
+
+    Raises:
+        CorpusError: the stream ended early.
+        SaeError: a loss is no longer a number.
+    """
+    first = restore_checkpoints(checkpoints, trainers)
+    if first >= training.steps:
+        return
+    if first:
+        logger.info("going on from step %d of %d", first, training.steps)
+    batches = stream(first)
+    if first == 0:
+        batches = _calibrate(trainers, batches, training)
+    for step in range(first + 1, training.steps + 1):
+        losses = _step(trainers, _next(batches, step), step)
+        if step % training.checkpoint_every == 0 or step == training.steps:
+            save_checkpoints(checkpoints, trainers, step)
+        on_step(step, losses)
+
+
+def _step(trainers: "Mapping[str, SAETrainer[Any, Any]]", batch: Batch, step: int) -> dict[str, float]:
+    losses = {}
+    for name, trainer in trainers.items():
+        losses[name] = trainer.step(batch[name]).loss.item()
+        trainer.n_training_steps += 1
+        if not math.isfinite(losses[name]):
+            raise SaeError(f"the loss of {name} is {losses[name]} at step {step}: lower learning_rate")
+    return losses
+
+
+def _calibrate(
+    trainers: "Mapping[str, SAETrainer[Any, Any]]", batches: Iterator[Batch], training: TrainingSettings
+) -> Iterator[Batch]:
+    """Set each SAE's input scale and starting b_dec from the first batches, and hand all batches on."""
+    import torch
+
+    head = list(itertools.islice(batches, min(CALIBRATION_BATCHES, training.steps)))
+    for name, trainer in trainers.items():
+        sample = torch.cat([batch[name] for batch in head]).to(trainer.sae.device, torch.float32)
+        scale = (
+            sample.shape[1] ** 0.5 / sample.norm(dim=1).mean().item() if training.normalize_inputs else 1.0
+        )
+        if training.normalize_inputs:
+            trainer.activation_scaler.scaling_factor = scale
+        if training.start_at_mean:
+            trainer.sae.b_dec.data.copy_(sample.mean(0) * scale)
+    return itertools.chain(head, batches)
+
+
+def _next(batches: Iterator[Batch], step: int) -> Batch:
+    try:
+        return next(batches)
+    except StopIteration:
+        raise CorpusError(f"the activations ended before step {step}: give a longer corpus") from None

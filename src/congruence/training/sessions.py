@@ -1,0 +1,254 @@
+"""Training SAEs on a language model's activations: from a configuration to a folder for each SAE.
+
+OUT/seed0/blocks.3.hook_resid_post/   the SAE as its format has it, and training.json with its figures
+OUT/.checkpoints/                     only while training
+OUT/run.log                           what was trained and what was found finished
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from congruence.errors import StorageError
+from congruence.hook_names import HookPoint
+from congruence.models import LanguageModel, Tokens
+from congruence.progress import Progress, Silent
+from congruence.rng import derive_seed
+from congruence.saes import load_sae
+from congruence.storage import atomic_folder, check_header, content_key, header, read_json, write_json
+from congruence.storage.run_folder import open_folder, run_log
+from congruence.training import (
+    Quality,
+    QualityMeter,
+    make_trainer,
+    remove_checkpoints,
+    require_sae_lens,
+    store_trained,
+    train,
+)
+from congruence.training.config import TrainSaeConfig
+from congruence.training.inputs import training_hooks, training_model, training_tokens
+from congruence.training.stream import ActivationRounds, captured_rows
+
+logger = logging.getLogger(__name__)
+
+FIGURES = "training.json"
+_KIND, _FORMAT_VERSION = "sae-training", 1
+
+
+@dataclass(frozen=True)
+class TrainedSae:
+    """One finished SAE.
+
+    Attributes:
+        hook: where it reads.
+        seed: which of the configuration's seeds.
+        path: its folder.
+        quality: figures on held-out tokens, measured on the stored file.
+        reused: whether it was there before.
+    """
+
+    hook: HookPoint
+    seed: int
+    path: Path
+    quality: Quality
+    reused: bool
+
+
+def train_saes(config: TrainSaeConfig, out: Path, *, progress: Progress | None = None) -> list[TrainedSae]:
+    """Train the SAEs that aren't in `out` yet; all layers of a seed share one stream of forward passes.
+
+    Args:
+        config: what to train.
+        out: folder of the results and, while training, of checkpoints.
+        progress: is told after each step.
+
+    Returns:
+        All SAEs of the configuration, by seed and layer.
+
+    Raises:
+        CongruenceError: one line that says what is wrong with the configuration, the model or the text.
+    """
+    require_sae_lens()
+    with _threads(config.threads), run_log(open_folder(out)):
+        model = training_model(config)
+        tokens, held_out = training_tokens(config, model)
+        logger.info("training on %d tokens, holding out %d", tokens.n, held_out.n)
+        jobs = [
+            _Seed(config, out, seed, model, tokens, held_out, progress or Silent()) for seed in config.seeds
+        ]
+        return [sae for job in jobs for sae in job.results(training_hooks(config, model))]
+
+
+@dataclass(frozen=True)
+class _Seed:
+    """All layers of one seed."""
+
+    config: TrainSaeConfig
+    out: Path
+    seed: int
+    model: LanguageModel
+    tokens: Tokens
+    held_out: Tokens
+    progress: Progress
+
+    def results(self, hooks: Sequence[HookPoint]) -> list[TrainedSae]:
+        """The SAE of each hook point: found, or trained now."""
+        missing = [hook for hook in hooks if self._found(hook) is None]
+        if missing:
+            self._train({str(hook): hook for hook in missing})
+        found = {hook: self._found(hook) for hook in hooks}
+        return [
+            TrainedSae(hook, self.seed, self._folder(hook), quality, reused=hook not in missing)
+            for hook, quality in found.items()
+            if quality is not None
+        ]
+
+    def _train(self, hooks: Mapping[str, HookPoint]) -> None:
+        """Train to the end, then store; checkpoints go only when all of that is done."""
+        training, started = self.config.training, time.perf_counter()
+        trainers = {name: self._trainer(hook) for name, hook in hooks.items()}
+        folders = {name: self._checkpoints(hook) for name, hook in hooks.items()}
+        task = f"seed {self.seed}: {len(hooks)} SAE{'s' if len(hooks) > 1 else ''}"
+        logger.info("%s: training %s", task, ", ".join(hooks))
+        train(
+            trainers,
+            self._stream(tuple(hooks)),
+            training,
+            checkpoints=folders,
+            on_step=lambda step, losses: self.progress.advance(task, step, training.steps, "steps"),
+        )
+        self._store(hooks, trainers, time.perf_counter() - started)
+        for folder in folders.values():
+            remove_checkpoints(folder)
+
+    def _trainer(self, hook: HookPoint) -> Any:
+        width = self._widths[str(hook)]
+        return make_trainer(
+            self.config.sae,
+            self.config.training,
+            d_in=width,
+            seed=derive_seed(self.seed, "weights", str(hook)),
+            device=str(self.model.device),
+            metadata=self._metadata(hook),
+        )
+
+    def _stream(self, names: tuple[str, ...]) -> ActivationRounds:
+        return ActivationRounds(
+            model=self.model,
+            tokens=self.tokens,
+            hook_names=names,
+            seed=derive_seed(self.seed, "data"),
+            batch=self.config.training.batch,
+            buffer=self.config.training.buffer,
+            batch_tokens=self.config.batch_tokens,
+        )
+
+    def _store(self, hooks: Mapping[str, HookPoint], trainers: Mapping[str, Any], seconds: float) -> None:
+        """Write the SAEs, measure what was written, and let the folders appear with their figures."""
+        with contextlib.ExitStack() as stack:
+            folders = {
+                name: stack.enter_context(atomic_folder(self._folder(hook))) for name, hook in hooks.items()
+            }
+            for name, folder in folders.items():
+                store_trained(
+                    trainers[name], folder, format_name=self.config.format, dtype=self.config.store_dtype
+                )
+            for name, quality in self._measured(folders).items():
+                write_json(folders[name] / FIGURES, self._record(hooks[name], quality, seconds))
+                logger.info("%s, seed %d: FVU %.3f, L0 %.1f", name, self.seed, quality.fvu, quality.l0)
+
+    def _measured(self, folders: Mapping[str, Path]) -> dict[str, Quality]:
+        device = str(self.model.device)
+        meters = {
+            name: QualityMeter(load_sae(folder, device=device, dtype="float32"))
+            for name, folder in folders.items()
+        }
+        rows = np.arange(len(self.held_out.input_ids))
+        for batch in captured_rows(self.model, self.held_out, list(meters), rows, self.config.batch_tokens):
+            for name, meter in meters.items():
+                meter.update(batch[name])
+        return {name: meter.result() for name, meter in meters.items()}
+
+    def _record(self, hook: HookPoint, quality: Quality, seconds: float) -> dict[str, Any]:
+        training = self.config.training
+        return {
+            **header(_KIND, _FORMAT_VERSION),
+            "key": self._key(hook),
+            "model": self.model.name,
+            "hook_name": str(hook),
+            "seed": self.seed,
+            "quality": asdict(quality),
+            "sae": self.config.sae.model_dump(exclude_unset=True),
+            "training": training.model_dump(),
+            "tokens_seen": training.steps * training.batch,
+            "tokens_in_corpus": self.tokens.n,
+            "seconds": round(seconds, 1),
+            "versions": {name: version(name) for name in ("congruence", "sae-lens", "torch")},
+        }
+
+    def _found(self, hook: HookPoint) -> Quality | None:
+        """The figures of a finished SAE.
+
+        Raises:
+            StorageError: the folder holds an SAE of other settings, or something else.
+        """
+        folder = self._folder(hook)
+        if not folder.exists():
+            return None
+        record = read_json(folder / FIGURES)
+        check_header(record, _KIND, _FORMAT_VERSION, folder / FIGURES)
+        if record.get("key") != self._key(hook):
+            raise StorageError(f"{folder} was trained with other settings or text: name another --out")
+        return Quality(**record["quality"])
+
+    def _folder(self, hook: HookPoint) -> Path:
+        name = hook.module if self.config.format == "sparsify" else hook.transformer_lens
+        return self.out / f"seed{self.seed}" / name
+
+    def _checkpoints(self, hook: HookPoint) -> Path:
+        return self.out / ".checkpoints" / self._key(hook)
+
+    def _key(self, hook: HookPoint) -> str:
+        """A key of everything that decides the stored SAE."""
+        settings = self.config.model_dump(
+            include={"sae", "training", "format", "store_dtype"},
+            exclude={"training": {"checkpoint_every"}},
+        )
+        texts = [self.tokens.key, self.held_out.key]
+        return content_key([settings, self.model.key, texts, str(hook), self.seed])
+
+    def _metadata(self, hook: HookPoint) -> dict[str, Any]:
+        """What a SAELens file says about where it belongs."""
+        return {
+            "model_name": self.model.name,
+            "hook_name": hook.transformer_lens,
+            "prepend_bos": bool(self.tokens.input_ids[0, 0] == self.model.tokenizer.bos_token_id),
+            "context_size": self.tokens.length,
+        }
+
+    @cached_property
+    def _widths(self) -> dict[str, int]:
+        """d_in at each hook point of the model, from one short forward pass."""
+        names = [str(hook) for hook in training_hooks(self.config, self.model)]
+        short = torch.from_numpy(self.held_out.input_ids[:1, :2])
+        return {name: states.shape[-1] for name, states in self.model.capture(short, None, names).items()}
+
+
+@contextlib.contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

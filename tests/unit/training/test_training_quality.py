@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+import torch
+
+from congruence.errors import InputError
+from congruence.training import QualityMeter
+
+
+class _FirstHalf:
+    """Keeps the first half of the dimensions (after ReLU); one feature is always dead."""
+
+    def encode(self, x):
+        return torch.nn.functional.pad(torch.relu(x[:, : x.shape[1] // 2]), (0, 1))
+
+    def decode(self, f):
+        return torch.nn.functional.pad(f[:, :-1], (0, f.shape[1] - 1))
+
+
+def test_quality_against_the_definition_whatever_the_batches():
+    x = torch.from_numpy(np.random.default_rng(0).normal(1.0, 1.0, (200, 6)))
+    sae = _FirstHalf()
+    expected = ((x - sae.decode(sae.encode(x))) ** 2).sum() / ((x - x.mean(0)) ** 2).sum()
+    for size in (200, 7):
+        meter = QualityMeter(sae)
+        for batch in x.split(size):
+            meter.update(batch)
+        found = meter.result()
+        assert found.fvu == pytest.approx(expected.item())
+        assert found.l0 == pytest.approx((sae.encode(x) > 0).sum(1).double().mean().item())
+        assert found.dead_share == pytest.approx(1 / 4)
+        assert found.tokens == 200
+
+
+def test_perfect_reconstruction_has_fvu_zero():
+    identity = type("Identity", (), {"encode": lambda self, x: x, "decode": lambda self, f: f})()
+    meter = QualityMeter(identity)
+    meter.update(torch.randn(50, 3))
+    assert meter.result().fvu == 0.0
+
+
+@pytest.mark.parametrize("x", [torch.zeros(0, 4), torch.ones(1, 4), torch.ones(20, 4)])
+def test_activations_that_do_not_vary_are_refused(x):
+    meter = QualityMeter(_FirstHalf())
+    meter.update(x)
+    with pytest.raises(InputError, match="don't vary"):
+        meter.result()
