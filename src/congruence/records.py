@@ -3,7 +3,7 @@
 Sides are `_a` and `_b`. Similarities grow with likeness.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -147,3 +147,49 @@ class TopTokens:
     values: np.ndarray
     positions: np.ndarray
     token_ids: np.ndarray
+
+
+@dataclass(frozen=True)
+class PairLists:
+    """Many sets of pairs, put end to end: list d is draw d, in every cell and for every measure.
+
+    Attributes:
+        a, b: (entries,) int64 feature of either side of each pair.
+        offsets: (lists + 1,) int64 where each list begins, and the end.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        part = slice(self.offsets[number], self.offsets[number + 1])
+        return self.a[part], self.b[part]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(lists,) pairs of each."""
+        return np.diff(self.offsets)
+
+    def part(self, low: int, high: int) -> "PairLists":
+        """Lists low … high − 1."""
+        offsets = self.offsets[low : high + 1]
+        entries = slice(offsets[0], offsets[-1])
+        return PairLists(self.a[entries], self.b[entries], offsets - offsets[0])
+
+    @classmethod
+    def of(cls, lists: Sequence[tuple[np.ndarray, np.ndarray]]) -> "PairLists":
+        """Put lists end to end."""
+        offsets = np.concatenate([[0], np.cumsum([len(a) for a, _ in lists])]).astype(np.int64)
+        sides = [np.concatenate([np.asarray(pair[side]) for pair in lists] or [[]]) for side in (0, 1)]
+        return cls(*(side.astype(np.int64) for side in sides), offsets)
+
+    @classmethod
+    def joined(cls, parts: Sequence["PairLists"]) -> "PairLists":
+        """The lists of all parts, one after another."""
+        lengths = np.concatenate([part.lengths for part in parts])
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return cls(np.concatenate([p.a for p in parts]), np.concatenate([p.b for p in parts]), offsets)
