@@ -45,6 +45,8 @@ class Matching:
         total: the value of that objective reached.
         measure: similarity used.
         unmatched: features that have no partner (constant or dead), counted by side: {"a": 3, "b": 0}.
+        null_r: (p,) float64 95 % point of the best r of unrelated text; None where it wasn't drawn.
+        p_r: (p,) float64 p of each r against that; None where it wasn't drawn.
     """
 
     method: str
@@ -60,17 +62,21 @@ class Matching:
     total: float
     measure: str = "pearson"
     unmatched: Mapping[str, int] = field(default_factory=dict)
+    null_r: np.ndarray | None = None
+    p_r: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.feature_a)
 
     def select(self, keep: np.ndarray) -> "Matching":
         """The pairs at a boolean mask or index array; `total` stays that of the whole matching."""
-        per_pair = {f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name in _PER_PAIR}
-        return replace(self, **per_pair)
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name in _PER_PAIR}
+        return replace(self, **{name: v[keep] for name, v in values.items() if v is not None})
 
 
-_PER_PAIR = ("feature_a", "feature_b", "r", "firings_a", "firings_b", "cofirings", "margin", "mutual")
+_PER_PAIR = (
+    "feature_a", "feature_b", "r", "firings_a", "firings_b", "cofirings", "margin", "mutual", "null_r", "p_r",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,8 @@ class NullTest:
     Attributes:
         measure, null: registered names ("callable" for a function that isn't registered).
         observed: the score.
-        draws: number of null scores m; `scores` (m,) holds them.
+        draws: number of draws m; `scores` (m,) holds their scores, NaN where a draw gave none.
+        scored: draws that gave a score; the others count as if they had reached the observed one.
         p: (1 + #{null at least as extreme}) / (1 + m).
         z: (observed - null_mean) / null_std; NaN where the null doesn't vary.
         quantiles: null quantiles by level, {0.05: ..., 0.5: ..., 0.95: ...}.
@@ -132,6 +139,10 @@ class NullTest:
     @property
     def draws(self) -> int:
         return len(self.scores)
+
+    @property
+    def scored(self) -> int:
+        return int(np.isfinite(self.scores).sum())
 
 
 @dataclass(frozen=True)
@@ -179,6 +190,13 @@ class PairLists:
         offsets = self.offsets[low : high + 1]
         entries = slice(offsets[0], offsets[-1])
         return PairLists(self.a[entries], self.b[entries], offsets - offsets[0])
+
+    def take(self, numbers: np.ndarray) -> "PairLists":
+        """Some of the lists, in the order given."""
+        lengths = self.lengths[numbers]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        places = np.repeat(self.offsets[numbers] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return PairLists(self.a[places], self.b[places], offsets)
 
     @classmethod
     def of(cls, lists: Sequence[tuple[np.ndarray, np.ndarray]]) -> "PairLists":

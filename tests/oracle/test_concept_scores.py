@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from congruence.concepts.ragged import Ragged
+from congruence.matching.subsets import Ragged
 from congruence.metrics import METRICS
 from congruence.run.concepts import scores
 from congruence.run.concepts.scores import DecoderRows, is_fast, score_draws

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from congruence.concepts import subset_pairing
-from congruence.concepts.ragged import Ragged
+from congruence.matching.subsets import Ragged
 from congruence.concepts.subset_pairing import InsidePairing, LayerColumns, SubsetPairing
 from congruence.errors import ConfigError, InputError
 from congruence.stats import full_correlation

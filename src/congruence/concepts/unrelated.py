@@ -10,10 +10,10 @@ from congruence.concepts.kernels_groups import members_of_words
 from congruence.concepts.keyword_positions import Case, keyword_counts
 from congruence.concepts.keywords import Concept
 from congruence.concepts.membership import PUBLISHED, Rule
-from congruence.concepts.ragged import Ragged
 from congruence.concepts.word_index import WordIndex
 from congruence.concepts.words import split_words
 from congruence.errors import InputError
+from congruence.matching.subsets import Ragged
 from congruence.records import TopTokens
 
 NEIGHBOURS = 20

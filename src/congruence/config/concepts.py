@@ -3,23 +3,18 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from congruence.concepts import Rule
 from congruence.concepts.phrases import FRAMES
-from congruence.concepts.subset_pairing import InsidePairing
+from congruence.config.sections import PairingConfig, Section
+from congruence.matching.inside import InsidePairing
 
 NULLS = ("pairing", "subset", "size_matched", "unrelated_keywords")
 DEFAULT_MEASURES = ("pc1_correlation", "rsa", "linear_cka")
 
 
-class ConceptSection(BaseModel):
-    """A part of the section: immutable, and strict about unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class MultiTokenConfig(ConceptSection):
+class MultiTokenConfig(Section):
     """One multi-token subspace: phrases of a keyword of one concept followed by a keyword of another."""
 
     first: str
@@ -54,29 +49,31 @@ class MultiTokenConfig(ConceptSection):
         return f"{self.first}×{self.second}{likelihood}{kind}"
 
 
-class InsideConfig(ConceptSection):
+class InsideConfig(PairingConfig):
     """How features are paired inside a subspace; the result is 1-to-1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     method: Literal["many_to_one", "one_to_one", "greedy", "mutual_best"] = "many_to_one"
     """many_to_one (then 1-to-1 by `keep`), greedy, or mutual_best."""
-    from_: Literal["a", "b"] = Field(default="b", alias="from")
-    """many_to_one: each feature of this side takes its best partner."""
     keep: Literal["best", "first"] = "best"
     """Of the pairs that share a feature: the best-correlated, or the first by index as published."""
-    measure: Literal["pearson", "cosine", "euclidean", "jaccard"] = "pearson"
-    """Similarity of activations."""
     min_r: float | None = None
     """Keep pairs above this similarity; published: none inside subspaces."""
     min_cofirings: int = Field(default=0, ge=0)
     """Keep pairs that fire together on at least this many tokens."""
+    split: None = None
+    """Not offered inside subspaces."""
+    null_draws: Literal[0] = 0
+    """Not offered inside subspaces."""
 
     def rule(self) -> InsidePairing:
-        """As `congruence.concepts` takes it."""
+        """As `congruence.matching` takes it."""
         least = float("-inf") if self.min_r is None else self.min_r
         return InsidePairing(self.method, self.from_, self.keep, self.measure, least, self.min_cofirings)
 
 
-class ConceptsConfig(ConceptSection):
+class ConceptsConfig(Section):
     """Concept subspaces of a run."""
 
     lists: list[str | dict[str, list[str]]] = ["all"]

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from congruence.config.run import CONTROLS, RunConfig
+from congruence.config.run import RunConfig
 from congruence.errors import ConfigError, unknown_name
 
 
@@ -65,9 +65,6 @@ def parse_config(raw: Any, *, base: Path = Path(), origin: str = "config") -> Ru
 
 
 def _check_controls(config: RunConfig, origin: str) -> None:
-    for control in config.controls:
-        if control not in CONTROLS:
-            raise ConfigError(f"{origin}: {unknown_name('control', control, CONTROLS)}")
     if "other_seed" in config.controls and not (config.a.other_seed or config.b.other_seed):
         raise ConfigError(
             f"{origin}: control 'other_seed' needs SAEs of another seed: name them as other_seed of a or b"

@@ -1,14 +1,20 @@
-"""Steps written in a configuration as a name, {name: value} or {name: {option: value}}."""
+"""Steps written in a configuration as a name, {name: value} or {name: {option: value}}, checked by name."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from congruence.config.run import PairingConfig, RunConfig
+from congruence.config.run import RunConfig
 from congruence.errors import ConfigError, unknown_name
 from congruence.filters import FILTERS, FilterStep
 
+if TYPE_CHECKING:
+    from congruence.metrics import Measure
+    from congruence.nulls import Null
+
 TOKEN_FILTERS = ("non_concept", "shared_token")
+FACTS_OF_A_RUN = frozenset({"rows", "rates", "sizes", "pair_inside", "starts", "pair_shifted"})
+"""What a null may ask of a run (see `congruence.nulls.Case`)."""
 
 
 def parse_step(step: str | Mapping[str, Any], *, kind: str) -> tuple[str, dict[str, Any]]:
@@ -36,53 +42,63 @@ def filter_steps(config: RunConfig) -> list[FilterStep]:
     steps = [FilterStep(*parse_step(step, kind="filter")) for step in config.filters]
     for step in steps:
         check_options(FILTERS.get(step.name), step.options, f"filter {step.name!r}")
+    if any(step.name == "beats_null" for step in steps) and not config.pairing.null_draws:
+        raise ConfigError("filter 'beats_null' needs the null of the best r: set pairing.null_draws, e.g. 20")
     if config.pairing.keep and all(step.name != "one_to_one" for step in steps):
         place = 1 + max((i for i, step in enumerate(steps) if step.name in TOKEN_FILTERS), default=-1)
         steps.insert(place, FilterStep("one_to_one", {"keep": config.pairing.keep}))
     return steps
 
 
-def measure_steps(config: RunConfig) -> list[tuple[str, dict[str, Any]]]:
-    """The measures of a run with their options; every name is on the table.
+def measures_of(steps: list[str | dict[str, Any]], *, of: str = "") -> "list[Measure]":
+    """Measures with their options bound; every name is on the table.
+
+    Args:
+        steps: as in the configuration.
+        of: whose, in errors.
 
     Raises:
         ConfigError: a name isn't registered, is named twice, or can't take an option.
     """
     from congruence.metrics import METRICS
 
-    if not config.measures:
+    if not steps:
         raise ConfigError(f"measures is empty: name at least one of {', '.join(METRICS.names())}")
-    steps = [parse_step(step, kind="measure") for step in config.measures]
-    for name, options in steps:
-        check_options(METRICS.get(name).function, options, f"measure {name!r}")
-    return steps
+    measures = []
+    for step in steps:
+        name, options = parse_step(step, kind="measure")
+        measures.append(METRICS.get(name).bind(**options))
+        if measures[-1].label in [measure.label for measure in measures[:-1]]:
+            raise ConfigError(f"measures{of} names {measures[-1].label!r} twice: leave one out")
+    return measures
 
 
-def measure_label(name: str, options: Mapping[str, Any]) -> str:
-    """How a measure is called in the results: with its options where they aren't the default.
+def null_of(config: RunConfig) -> "Null":
+    """The null of the whole space, with its options.
 
-    >>> measure_label("svcca", {"variance": 0.9})
-    'svcca(variance=0.9)'
+    Raises:
+        ConfigError: it isn't registered, has no such option, or needs what a run can't give.
     """
-    return name + (f"({', '.join(f'{k}={v}' for k, v in options.items())})" if options else "")
+    from congruence.nulls import NULLS, make_null
+
+    kind = config.null.kind
+    if beyond := [fact for fact in NULLS.get(kind).needs if fact not in FACTS_OF_A_RUN]:
+        able = [name for name in NULLS if FACTS_OF_A_RUN.issuperset(NULLS.get(name).needs)]
+        raise ConfigError(
+            f"null {kind!r} can't be run from a configuration (it needs {beyond[0]}): use one of "
+            f"{', '.join(able)}, or call congruence.significance.permutation_test"
+        )
+    return make_null(kind, **config.null.options)
 
 
 def check_names(config: RunConfig) -> None:
-    """Refuse unknown names before anything is computed."""
-    from congruence.matching import MATCHERS
-    from congruence.run.null_inputs import check_null
-    from congruence.significance import NULLS
+    """Refuse unknown names and options before anything is computed."""
+    from congruence.matching import check_options as check_matcher
 
-    measure_steps(config)
+    measures_of(config.measures)
     filter_steps(config)
-    _known("pairing method", config.pairing.method, MATCHERS.names())
-    _known("null", config.null.kind, NULLS.names())
-    check_null(config)
-
-
-def _known(kind: str, name: str, names: Sequence[str]) -> None:
-    if name not in names:
-        raise ConfigError(unknown_name(kind, name, names))
+    check_matcher(config.pairing.method, config.pairing.options)
+    null_of(config)
 
 
 def check_options(function: Callable[..., Any], options: Mapping[str, Any], what: str) -> None:
@@ -96,9 +112,3 @@ def check_options(function: Callable[..., Any], options: Mapping[str, Any], what
             if not known:
                 raise ConfigError(f"{what} takes no options: remove {option!r}")
             raise ConfigError(f"{what}: {unknown_name('option', option, known)}")
-
-
-def resolved_pairing(pairing: PairingConfig) -> tuple[str, dict[str, Any]]:
-    """The matcher to call and its options: one_to_one is many_to_one with the 1-to-1 filter after it."""
-    method = "many_to_one" if pairing.method == "one_to_one" else pairing.method
-    return method, {"from_": pairing.from_} if method == "many_to_one" else {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from congruence.config.run import SideConfig
+from congruence.config.sections import SideConfig
 from congruence.doctor.records import Record
 from congruence.doctor.saes import Patient
 from congruence.errors import CongruenceError

@@ -1,62 +1,42 @@
 """Null `document_shift`: activations as they are, but read against the wrong documents of the other side."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy.typing import ArrayLike
 from scipy import sparse
 
 from congruence.errors import InputError
-from congruence.nulls.registry import Setting, null
+from congruence.nulls.base import Case, Null, null
+from congruence.records import PairLists
 from congruence.rng import derive
 
-Pairing = Callable[[Any, Any], Any]
-"""``pair(acts_a, acts_b)`` -> a `Matching`, or the two arrays of paired feature numbers."""
 
-
-@null(
-    "document_shift",
-    hypothesis="features that fire on unrelated text, paired by the same correlation, score as high",
-    needs=("acts", "spaces", "pair"),
-    takes=("document_offsets",),
-)
-def document_shift(
-    setting: Setting,
-    numbers: range,
-    *,
-    acts: tuple[Any, Any],
-    spaces: tuple[ArrayLike, ArrayLike],
-    pair: Pairing,
-    document_offsets: ArrayLike | None = None,
-) -> Float[np.ndarray, " m"]:
-    """Scores of the pairs found when B's token axis is rotated by whole documents.
+@null
+@dataclass(frozen=True)
+class DocumentShift(Null):
+    """The pairs found when B's token axis is rotated by whole documents.
 
     A shift is drawn uniformly from all D rotations by documents, the one by none included: with D
-    documents there are D, so p can't be below about 1/D however many draws are made. Each is correlated,
-    paired and scored once.
-
-    Args:
-        setting: the measure and the seed.
-        numbers: which draws.
-        acts: activations of both sides on the same tokens: scipy CSR or stored.
-        spaces: (f, d_a) and (g, d_b) decoder rows of all features.
-        pair: the run's correlation, pairing and filters.
-        document_offsets: (D + 1,) first token of each document, and n; those of `acts[1]` where it has any.
+    documents there are D, so p can't be below about 1/D however many draws are made. Each is correlated and
+    paired once.
     """
-    acts_a, acts_b = acts
-    starts = _starts(acts_b, document_offsets)
-    rows_a, rows_b = (np.asarray(space) for space in spaces)
 
-    @cache
-    def score(start: int) -> float:
-        paired_a, paired_b = _paired_features(pair(acts_a, rotated(acts_b, start)))
-        return setting.scorer.score(rows_a[paired_a], rows_b[paired_b])
+    name = "document_shift"
+    title = "unrelated text"
+    hypothesis = "features that fire on unrelated text, paired by the same correlation, score as high"
+    in_words = "with one side's documents shifted and the pairing run again"
+    needs = ("rows", "starts", "pair_shifted")
 
-    return np.array([score(int(derive(setting.seed, "rerun", d).choice(starts))) for d in numbers])
+    def draw(self, case: Case, numbers: range) -> PairLists:
+        """The pairs of one shift for each draw."""
+        assert case.starts is not None
+        assert case.pair_shifted is not None
+        shifts = [int(derive(case.seed, "rerun", d).choice(case.starts)) for d in numbers]
+        return PairLists.of([case.pair_shifted(shift) for shift in shifts])
 
 
 @dataclass(frozen=True)
@@ -102,7 +82,12 @@ def _rows(acts: Any, low: int, high: int) -> Iterator[sparse.csr_array]:
             yield cut
 
 
-def _starts(acts: Any, document_offsets: ArrayLike | None) -> Int[np.ndarray, " documents"]:
+def starts_of(acts: Any, document_offsets: ArrayLike | None) -> Int[np.ndarray, " documents"]:
+    """First token of each document of a side.
+
+    Raises:
+        InputError: nobody says where documents begin, or there is one.
+    """
     offsets = getattr(acts, "document_offsets", None) if document_offsets is None else document_offsets
     if offsets is None:
         raise InputError(
@@ -112,7 +97,3 @@ def _starts(acts: Any, document_offsets: ArrayLike | None) -> Int[np.ndarray, " 
     if len(starts) < 2:
         raise InputError(f"{len(starts)} document can't be shifted: use a corpus of more documents")
     return starts
-
-
-def _paired_features(found: Any) -> tuple[np.ndarray, np.ndarray]:
-    return (found.feature_a, found.feature_b) if hasattr(found, "feature_a") else found

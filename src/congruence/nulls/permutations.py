@@ -65,6 +65,54 @@ def check_draws(draws: Any) -> int:
     return int(draws)
 
 
+def subsets_for(
+    seed: int, numbers: Int[np.ndarray, " m"], pool: Int[np.ndarray, " e"], size: int
+) -> Int[np.ndarray, "m s"]:
+    """Random subsets of a pool, every one equally likely; draw d depends on the seed and d alone.
+
+    The first `size` places of a Fisher-Yates shuffle of the pool, driven as `permutations_for` is.
+
+    Args:
+        seed: what all draws derive from.
+        numbers: which draws.
+        pool: what is drawn from.
+        size: entries of a subset, at most as many as the pool has.
+
+    >>> subsets_for(0, np.array([3, 4]), np.arange(9), 4).shape
+    (2, 4)
+    """
+    keys = _keys(seed, range(int(numbers.max(initial=-1)) + 1))[numbers]
+    return _partial_shuffles(keys, np.array(pool, dtype=np.int64), min(size, len(pool)))
+
+
+@numba.njit(nogil=True, cache=True)
+def _partial_shuffles(keys, pool, size):
+    out = np.empty((len(keys), size), dtype=np.int64)
+    swapped = np.empty(size, dtype=np.int64)
+    for d in range(len(keys)):
+        state = keys[d]
+        for i in range(size):
+            state, share = _uniform(state)
+            other = i + int(share * (len(pool) - i))
+            pool[i], pool[other] = pool[other], pool[i]
+            swapped[i] = other
+            out[d, i] = pool[i]
+        for i in range(size - 1, -1, -1):  # the pool as it was, for the next draw
+            pool[i], pool[swapped[i]] = pool[swapped[i]], pool[i]
+    return out
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _uniform(state):
+    """The next state of a SplitMix64 stream, and its number in [0, 1)."""
+    state += np.uint64(0x9E3779B97F4A7C15)
+    bits = state
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    bits = bits ^ (bits >> np.uint64(31))
+    return state, np.float64(bits >> np.uint64(11)) * 2.0**-53
+
+
 @numba.njit(nogil=True, cache=True)
 def _shuffles(keys, n):
     out = np.empty((len(keys), n), dtype=np.int64)
@@ -72,12 +120,8 @@ def _shuffles(keys, n):
         state = keys[d]
         row = out[d]
         for i in range(n):
-            state += np.uint64(0x9E3779B97F4A7C15)
-            bits = state
-            bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            bits = bits ^ (bits >> np.uint64(31))
-            j = int(np.float64(bits >> np.uint64(11)) * 2.0**-53 * (i + 1))
+            state, share = _uniform(state)
+            j = int(share * (i + 1))
             row[i] = row[j]
             row[j] = i
     return out

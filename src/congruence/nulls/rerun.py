@@ -1,53 +1,55 @@
-"""Nulls whose draws are other pairs altogether: something is drawn anew and the pairing is run again."""
+"""Nulls whose draws are other rows altogether: a model or an SAE is made anew, captured and paired."""
 
-from collections.abc import Callable, Sequence
+from abc import ABC
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
-from numpy.typing import ArrayLike
-
 from congruence.errors import InputError
-from congruence.nulls.registry import Setting, null
+from congruence.nulls.base import Case, Null, RowPairs, null
 from congruence.rng import derive
 
-Rerun = Callable[[np.random.Generator], tuple[ArrayLike, ArrayLike]]
-"""``rerun(rng) -> (x, y)``: paired rows of one draw, made from that draw's own generator."""
+
+class Rerun(Null, ABC):
+    """One pair of matrices for each draw, as `rerun` of the case makes them."""
+
+    needs = ("rerun",)
+
+    def draw(self, case: Case, numbers: range) -> RowPairs:
+        """Paired rows of each draw.
+
+        Raises:
+            InputError: a sequence shorter than the number of draws.
+        """
+        rerun: Any = case.rerun
+        if callable(rerun):
+            return [rerun(derive(case.seed, "rerun", d)) for d in numbers]
+        return _given(rerun, numbers)
 
 
-@null(
-    "random_model",
-    hypothesis="a model of random weights, captured and paired in the same way, scores as high",
-    needs=("rerun",),
-)
-def random_model(setting: Setting, numbers: range, *, rerun: Any) -> Float[np.ndarray, " m"]:
-    """Scores of pairs found with a re-randomised model in place of one side, as `rerun` gives them."""
-    return rerun_scores(setting, numbers, rerun)
+@null
+@dataclass(frozen=True)
+class RandomModel(Rerun):
+    """Pairs found with a re-randomised model in place of one side."""
+
+    name = "random_model"
+    title = "random weights"
+    hypothesis = "a model of random weights, captured and paired in the same way, scores as high"
+    in_words = "with a model of random weights in place of one side"
 
 
-@null(
-    "other_seed",
-    hypothesis="another SAE of the same model, paired in the same way, scores as high (a ceiling)",
-    needs=("rerun",),
-)
-def other_seed(setting: Setting, numbers: range, *, rerun: Any) -> Float[np.ndarray, " m"]:
-    """Scores of pairs found with other seeds' SAEs, as `rerun` gives them."""
-    return rerun_scores(setting, numbers, rerun)
+@null
+@dataclass(frozen=True)
+class OtherSeed(Rerun):
+    """Pairs found with other seeds' SAEs: a ceiling more than a null."""
+
+    name = "other_seed"
+    title = "SAEs of other seeds"
+    hypothesis = "another SAE of the same model, paired in the same way, scores as high (a ceiling)"
+    in_words = "with SAEs of other seeds of the same model"
 
 
-def rerun_scores(setting: Setting, numbers: range, rerun: Rerun | Sequence[Any]) -> Float[np.ndarray, " m"]:
-    """One score for each draw, of the pairs that `rerun` makes.
-
-    Args:
-        setting: the measure and the seed.
-        numbers: which draws.
-        rerun: a function of a generator, or a sequence of (x, y), one a draw.
-
-    Raises:
-        InputError: a sequence shorter than the number of draws.
-    """
-    if callable(rerun):
-        return np.array([setting.scorer.score(*rerun(derive(setting.seed, "rerun", d))) for d in numbers])
+def _given(rerun: Sequence[tuple[Any, Any]], numbers: range) -> RowPairs:
     if len(rerun) < numbers.stop:
         raise InputError(f"rerun holds {len(rerun)} pairs of matrices: use draws={len(rerun)}, or pass more")
-    return np.array([setting.scorer.score(*rerun[d]) for d in numbers])
+    return [tuple(rerun[d]) for d in numbers]

@@ -1,69 +1,110 @@
-"""Null `subset`: are these features special, or would any as many do? (the papers' Test 2)"""
+"""Nulls that draw other features: any as many, pairs of the whole space, the features of other keywords."""
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
-from numpy.typing import ArrayLike
+from jaxtyping import Int
 
 from congruence.errors import InputError
+from congruence.matching.subsets import Ragged
 from congruence.metrics.inputs import whole_number
-from congruence.nulls.registry import Setting, null
-from congruence.nulls.rerun import rerun_scores
-
-ATTEMPTS = 100
-
-Rematch = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""``rematch(features_a, features_b) -> (features_a, features_b)``: the run's matcher inside two subsets."""
+from congruence.nulls.base import Case, Null, enough_pairs, null
+from congruence.nulls.permutations import subsets_for
+from congruence.records import PairLists
+from congruence.rng import derive_seed
 
 
-@null(
-    "subset",
-    hypothesis="random features, as many and paired inside by the same matcher, score as high",
-    needs=("spaces", "sizes", "rematch"),
-    takes=("pools", "min_pairs"),
-)
-def subset(
-    setting: Setting,
-    numbers: range,
-    *,
-    spaces: tuple[ArrayLike, ArrayLike],
-    sizes: tuple[int, int],
-    rematch: Rematch,
-    pools: tuple[Any, Any] = (None, None),
-    min_pairs: int = 3,
-) -> Float[np.ndarray, " m"]:
-    """Scores of random subsets of both sides' features, re-paired inside.
+@null
+@dataclass(frozen=True)
+class Subset(Null):
+    """Random features of either side, as many as were selected, paired inside as the observed ones were.
 
-    Args:
-        setting: the measure and the seed.
-        numbers: which draws.
-        spaces: (f, d_a) and (g, d_b) decoder rows of all features.
-        sizes: features to draw on each side: as many as the tested subsets held before pairing.
-        rematch: pairs two subsets: feature numbers in, paired feature numbers out.
-        pools: feature numbers to draw from on each side; all, where None.
-        min_pairs: draw again where fewer pairs than this come out.
+    Are these features special, or would any as many do? The papers' Test 2 (Lan et al. 2024, section 3).
+    The draws of a side don't depend on the other: draw d of one layer is the same in all of its cells.
     """
-    rows_a, rows_b = (np.asarray(space) for space in spaces)
-    pool_a, pool_b = _pool(pools[0], rows_a, sizes[0], "a"), _pool(pools[1], rows_b, sizes[1], "b")
 
-    def rerun(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        for _ in range(ATTEMPTS):
-            drawn_a = np.sort(rng.choice(pool_a, sizes[0], replace=False))
-            drawn_b = np.sort(rng.choice(pool_b, sizes[1], replace=False))
-            paired_a, paired_b = rematch(drawn_a, drawn_b)
-            if len(paired_a) >= min_pairs:
-                return rows_a[paired_a], rows_b[paired_b]
-        raise InputError(
-            f"{ATTEMPTS} random subsets of {sizes[0]} and {sizes[1]} features gave fewer than {min_pairs} "
-            f"pairs each: use larger subsets"
-        )
+    name = "subset"
+    title = "random features"
+    hypothesis = "random features, as many and paired inside by the same matcher, score as high"
+    in_words = "with random subsets of the same sizes, paired anew,"
+    needs = ("rows", "sizes", "pair_inside")
 
-    return rerun_scores(setting, numbers, rerun)
+    def draw(self, case: Case, numbers: range) -> PairLists:
+        """Pairs inside random subsets."""
+        assert case.rows is not None
+        assert case.sizes is not None
+        assert case.pair_inside is not None
+        pools = case.pools or (None, None)
+        members = [
+            _pool(pool, len(rows), size, side)
+            for pool, rows, size, side in zip(pools, case.rows, case.sizes, "ab", strict=True)
+        ]
+
+        def attempt(wanted: Int[np.ndarray, " m"], number: int) -> PairLists:
+            drawn = [
+                _subsets(case, side, members[side], case.sizes[side], wanted, number)  # pyright: ignore[reportOptionalSubscript]
+                for side in (0, 1)
+            ]
+            return case.pair_inside(*drawn)  # pyright: ignore[reportOptionalCall]
+
+        return enough_pairs(attempt, numbers, case.min_pairs)
 
 
-def _pool(pool: Any, rows: Float[np.ndarray, "f d"], size: int, side: str) -> Int[np.ndarray, " pool"]:
-    members = np.arange(len(rows)) if pool is None else np.asarray(pool, dtype=np.int64)
+@null
+@dataclass(frozen=True)
+class SizeMatched(Null):
+    """As many pairs, drawn from those that the whole space keeps. Ours."""
+
+    name = "size_matched"
+    title = "pairs of the whole space"
+    hypothesis = "as many pairs of the whole space score as high"
+    in_words = "with as many pairs drawn from those of the whole space"
+    needs = ("rows", "whole")
+
+    def draw(self, case: Case, numbers: range) -> PairLists:
+        """Pairs of the whole space, each at most once in a draw."""
+        assert case.whole is not None
+        a, b = case.whole
+        if len(a) < case.n:
+            raise InputError(f"the whole space has {len(a)} pairs, and {case.n} are needed")
+        seed = derive_seed(case.seed, *case.sides, case.selection)
+        chosen = subsets_for(seed, np.arange(numbers.start, numbers.stop), np.arange(len(a)), case.n)
+        offsets = np.arange(len(numbers) + 1, dtype=np.int64) * case.n
+        return PairLists(a[chosen.ravel()], b[chosen.ravel()], offsets)
+
+
+@null
+@dataclass(frozen=True)
+class UnrelatedKeywords(Null):
+    """The features of as many other words, as frequent, drawn from the corpus, and paired inside. Ours."""
+
+    name = "unrelated_keywords"
+    title = "other words as frequent"
+    hypothesis = "the features of other words, as many and as frequent, score as high"
+    in_words = "with the features of other words, as many and as frequent, paired anew,"
+    needs = ("rows", "members", "pair_inside")
+
+    def draw(self, case: Case, numbers: range) -> PairLists:
+        """Pairs inside the features of random keyword groups."""
+        assert case.members is not None
+        assert case.pair_inside is not None
+        of_a, of_b = case.members
+
+        def attempt(wanted: Int[np.ndarray, " m"], number: int) -> PairLists:
+            return case.pair_inside(of_a(wanted, number), of_b(wanted, number))  # pyright: ignore[reportOptionalCall]
+
+        return enough_pairs(attempt, numbers, case.min_pairs)
+
+
+def _subsets(
+    case: Case, side: int, pool: Int[np.ndarray, " e"], size: int, wanted: Int[np.ndarray, " m"], attempt: int
+) -> Ragged:
+    seed = derive_seed(case.seed, case.sides[side], case.selection, size, attempt)
+    drawn = np.sort(subsets_for(seed, wanted, pool, size), axis=1)
+    return Ragged(drawn.ravel(), np.arange(len(wanted) + 1, dtype=np.int64) * size)
+
+
+def _pool(pool: Int[np.ndarray, " e"] | None, features: int, size: int, side: str) -> Int[np.ndarray, " e"]:
+    members = np.arange(features) if pool is None else np.asarray(pool, dtype=np.int64)
     whole_number(f"sizes (side {side})", size, low=1, high=len(members), remedy="the features to draw from")
     return members

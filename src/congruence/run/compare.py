@@ -15,11 +15,12 @@ from congruence.config.steps import check_names
 from congruence.doctor import preflight
 from congruence.progress import Progress, shown
 from congruence.run.captures import Captures, sources_of
-from congruence.run.concepts.stage import check_concepts, stage_of
+from congruence.run.concept_stage import check_concepts, stage_of
 from congruence.run.grid import Cell, ceiling_cells, control_cells, real_cells
-from congruence.run.pipeline import Settings
-from congruence.run.results import FORMAT_VERSION, KIND, Run, load_run, put_together
+from congruence.run.plan import Plan
+from congruence.run.results import FORMAT_VERSION, KIND, Run, load_run
 from congruence.run.run_cells import run_cells
+from congruence.run.tables import put_together
 from congruence.sides.corpus import SharedText, read_text
 from congruence.sides.side import Side, open_side
 from congruence.storage import header, write_json
@@ -60,6 +61,7 @@ def compare(
     """
     resolved = resolve(config, {**sections, "force": True} if force else sections)
     check_names(resolved)
+    check_controls(resolved)
     check_concepts(resolved.concepts)
     folder = open_folder(Path(out))
     with run_log(folder), shown(progress) as bars:
@@ -75,14 +77,13 @@ def _run(config: RunConfig, folder: RunFolder, progress: Progress) -> None:
     preflight(config, sides, text)
     cells = cells_of(sides, config.controls)
     captures = Captures(sides, text, config, folder.activations)
-    concepts = stage_of(captures, config.concepts)
+    plan = Plan.of(config)
+    concepts = stage_of(captures, plan)
     captures.capture(sources_of(cells), progress)
     if concepts:
         concepts.capture(sources_of(cells), progress)
     captured = time.perf_counter()
-    results = run_cells(
-        cells, captures, Settings.of(config), folder.cells, concepts=concepts, progress=progress
-    )
+    results = run_cells(cells, captures, plan, folder.cells, concepts=concepts, progress=progress)
     put_together(results, folder.path)
     seconds = {"capture": captured - started, "grid": time.perf_counter() - captured}
     write_json(folder.path / "run.json", _record(config, sides, text, captures, seconds))

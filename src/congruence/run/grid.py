@@ -20,6 +20,11 @@ class Source:
     variant: str
     layer: int
 
+    @property
+    def name(self) -> str:
+        """What seeds derive from, e.g. ``a/real/3``."""
+        return f"{self.side}/{self.variant}/{self.layer}"
+
 
 @dataclass(frozen=True)
 class Cell:

@@ -1,20 +1,15 @@
 """The results store: cells put together into Parquet files, and reading a finished run."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 
 from congruence.errors import InputError, unknown_name
-from congruence.run.cell_result import CellResult
-from congruence.storage import atomic_path, check_header, read_json
+from congruence.storage import check_header, read_json
 
-KIND, FORMAT_VERSION = "run", 1
-GRID = ["control", "control_side", "concept", "subspace", "measure", "null"]
-"""Rows that agree in these are one grid: q-values and max-T are computed over it."""
+KIND, FORMAT_VERSION = "run", 2
 
 
 @dataclass(frozen=True)
@@ -117,41 +112,3 @@ def load_run(path: str | Path) -> Run:
     return Run(
         folder, info, pd.read_parquet(folder / "results.parquet"), pd.read_parquet(folder / "cells.parquet")
     )
-
-
-def put_together(results: Iterable[CellResult], folder: Path) -> None:
-    """Write results, cells, matches and concept_keywords as Parquet files, p adjusted over each grid."""
-    results = list(results)
-    table = pd.DataFrame([row for result in results for row in result.rows])
-    scores = [result.null_scores.get(i) for result in results for i in range(len(result.rows))]
-    _write(adjusted(table, scores), folder / "results.parquet")
-    _write(pd.DataFrame([result.summary for result in results]), folder / "cells.parquet")
-    matches = [result.matches for result in results if len(result.matches)] or [results[0].matches]
-    _write(pd.concat(matches, ignore_index=True), folder / "matches.parquet")
-    keywords = [row for result in results for row in result.keywords]
-    if keywords:
-        _write(pd.DataFrame(keywords), folder / "concept_keywords.parquet")
-    else:
-        (folder / "concept_keywords.parquet").unlink(missing_ok=True)
-
-
-def adjusted(table: pd.DataFrame, scores: list[np.ndarray | None]) -> pd.DataFrame:
-    """The results with columns q (Benjamini-Hochberg) and p_max_t, each over its own grid."""
-    from congruence.significance import benjamini_hochberg, max_t
-
-    table = table.assign(q=np.nan, p_max_t=np.nan)
-    for _, rows in table.groupby(GRID, sort=False):
-        tested = [i for i in rows.index if scores[i] is not None and np.isfinite(table.at[i, "p"])]
-        if not tested:
-            continue
-        table.loc[tested, "q"] = benjamini_hochberg(table.loc[tested, "p"].to_numpy())
-        draws = np.stack([scores[i] for i in tested])  # type: ignore[arg-type]
-        alternative = table.at[tested[0], "alternative"]
-        observed = table.loc[tested, "value"].to_numpy()
-        table.loc[tested, "p_max_t"] = max_t(observed, draws, alternative=alternative)
-    return table
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        table.to_parquet(temporary, index=False)

@@ -1,17 +1,25 @@
 """Every cell of a run, from disk where it is finished, its concepts beside it under a key of their own."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from congruence.progress import Progress
 from congruence.run.captures import Captures
-from congruence.run.cell_result import CellResult, load_cell, save_cell
-from congruence.run.concepts.stage import ConceptStage
+from congruence.run.cell import compute_cell
+from congruence.run.concept_stage import ConceptStage
 from congruence.run.grid import Cell
-from congruence.run.pipeline import Settings, compute_cell
-from congruence.run.runners import serial
+from congruence.run.intervals import with_intervals
+from congruence.run.layer_features import LayerFeatures
+from congruence.run.plan import Plan
+from congruence.run.schema import CELLS, MATCHES, blank_row, typed
+from congruence.run.selections.whole import WholeSpace, whole_space
+from congruence.run.stored import CellResult, load_cell, save_cell
 from congruence.storage import content_key
 
 logger = logging.getLogger(__name__)
@@ -20,7 +28,7 @@ logger = logging.getLogger(__name__)
 def run_cells(
     cells: Sequence[Cell],
     captures: Captures,
-    settings: Settings,
+    plan: Plan,
     folder: Path,
     *,
     concepts: ConceptStage | None,
@@ -32,11 +40,11 @@ def run_cells(
     """
 
     def work(cell: Cell) -> CellResult:
-        parts = [settings.key_parts(), cell.control, captures.key(cell.a), captures.key(cell.b)]
+        parts = [plan.key_parts(), cell.control, captures.key(cell.a), captures.key(cell.b)]
         result = _finished_or(
             folder / f"{cell.name}-{content_key(parts)}",
             f"cell {cell.name}",
-            lambda: compute_cell(cell, captures.features(cell.a), captures.features(cell.b), settings),
+            lambda: whole_result(cell, captures.features(cell.a), captures.features(cell.b), plan),
         )
         if concepts is None or not concepts.covers(cell):
             return result
@@ -44,8 +52,8 @@ def run_cells(
 
     results = []
     progress.advance("compare layer pairs", 0, len(cells), "pairs")
-    for result in serial.run(work, cells):
-        results.append(result)
+    for cell in cells:
+        results.append(work(cell))
         progress.advance("compare layer pairs", len(results), len(cells), "pairs")
     return results
 
@@ -68,3 +76,61 @@ def _finished_or(place: Path, name: str, compute: Callable[[], CellResult]) -> C
     result = compute()
     save_cell(result, place)
     return result
+
+
+def whole_result(cell: Cell, a: LayerFeatures, b: LayerFeatures, plan: Plan) -> CellResult:
+    """Every number of one layer pair's whole space, and its pairs."""
+    started = time.perf_counter()
+    whole = whole_space(cell, a, b, plan)
+    (outcome,) = compute_cell(cell, iter([whole.selection]), plan)
+    rows = with_intervals(outcome, a, b, plan)
+    summary = cell_summary(cell, a, b, whole) | {"seconds": time.perf_counter() - started}
+    kept, made = len(whole.kept), len(whole.matching)
+    logger.info("cell %s computed in %.2f s: %d of %d pairs kept", cell.name, summary["seconds"], kept, made)
+    scores = {index: scores for index, (_, scores) in enumerate(rows) if scores is not None}
+    return CellResult([row for row, _ in rows], summary, match_table(cell, a, b, whole), scores)
+
+
+def cell_summary(cell: Cell, a: LayerFeatures, b: LayerFeatures, whole: WholeSpace) -> dict[str, Any]:
+    """The row of cells.parquet."""
+    matching, kept = whole.matching, whole.kept
+    return blank_row(
+        CELLS,
+        **_place(cell),
+        alive_a=a.alive,
+        alive_b=b.alive,
+        unmatched_a=a.alive - len(np.intersect1d(a.live, kept.feature_a)),
+        unmatched_b=b.alive - len(np.intersect1d(b.live, kept.feature_b)),
+        pairs_before=len(matching),
+        pairs_after=len(kept),
+        mean_r_before=float(np.nanmean(matching.r)) if len(matching) else float("nan"),
+        mean_r_after=float(np.mean(kept.r)) if len(kept) else float("nan"),
+        removed=[{"step": step, "pairs": pairs} for step, pairs in whole.filtered.removed.items()],
+    )
+
+
+def match_table(cell: Cell, a: LayerFeatures, b: LayerFeatures, whole: WholeSpace) -> pd.DataFrame:
+    """The rows of matches.parquet: every pair, kept or not, with the tokens it fires on."""
+    matching = whole.matching
+    columns = ("feature_a", "feature_b", "r", "firings_a", "firings_b", "cofirings", "margin", "mutual")
+    nothing = np.full(len(matching), np.nan)
+    table = pd.DataFrame(
+        {name: getattr(matching, name) for name in columns}
+        | {name: nothing if (v := getattr(matching, name)) is None else v for name in ("null_r", "p_r")}
+        | {
+            "kept": whole.filtered.removed_by == "",
+            "removed_by": whole.filtered.removed_by.astype(str),
+            "top_tokens_a": a.top_token_strings(matching.feature_a),
+            "top_tokens_b": b.top_token_strings(matching.feature_b),
+        }
+    )
+    return typed(table.assign(**_place(cell)), MATCHES)
+
+
+def _place(cell: Cell) -> dict[str, Any]:
+    return {
+        "control": cell.control,
+        "control_side": cell.control_side,
+        "layer_a": cell.a.layer,
+        "layer_b": cell.b.layer,
+    }

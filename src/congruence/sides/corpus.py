@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from congruence.config.run import CorpusConfig
+from congruence.config.sections import CorpusConfig
 from congruence.errors import ModelError
 from congruence.models import (
     Alignment,

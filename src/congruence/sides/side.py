@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from congruence.config.run import SideConfig
+from congruence.config.sections import SideConfig
 from congruence.errors import ConfigError, SaeError
 from congruence.hook_names import KINDS
 from congruence.models import LanguageModel, load_model

@@ -91,9 +91,11 @@ def calibrated_grid(
 def _calibrate(observed: float, scores: Float[np.ndarray, " m"], alpha: float, largest: float) -> Calibrated:
     if not 0 < alpha < 1:
         raise InputError(f"alpha={alpha!r}: use a share between 0 and 1, such as 0.05")
+    scores = np.where(np.isfinite(scores), scores, np.inf)  # a draw without a score counts against the claim
     together = np.sort(np.append(scores, observed))
     place = math.ceil(round((1 - alpha) * len(together), 9)) - 1
     threshold = float(together[min(max(place, 0), len(together) - 1)])
     room = max(largest - threshold, 1e-12)
-    score = float(np.clip((observed - threshold) / room, 0.0, 1.0))
+    beyond = (observed - threshold) / room if np.isfinite(threshold) else 0.0
+    score = float(np.clip(beyond, 0.0, 1.0))
     return Calibrated(score, p_value(observed, scores), threshold, observed)

@@ -67,18 +67,20 @@ def max_t(
 
     Args:
         observed: (c,) scores.
-        scores: (c, m) null scores; column d holds draw d of every cell.
+        scores: (c, m) null scores; column d holds draw d of every cell. NaN, a draw that gave no score in a
+            cell, counts as reaching that cell's z.
         alternative: which scores are extreme.
 
     Source: Westfall and Young 1993, single-step max-T.
     """
     grid = np.column_stack([np.asarray(observed, dtype=float), np.asarray(scores, dtype=float)])
-    spread = grid.std(axis=1, keepdims=True)
-    flat = spread[:, 0] <= 1e-12 * np.abs(grid).max(axis=1)
-    z = (grid - grid.mean(axis=1, keepdims=True)) / np.where(flat[:, None], np.inf, spread)
+    missing = ~np.isfinite(grid)
+    mean, spread = np.nanmean(grid, axis=1, keepdims=True), np.nanstd(grid, axis=1, keepdims=True)
+    flat = spread[:, 0] <= 1e-12 * np.nanmax(np.abs(grid), axis=1)
+    z = (grid - mean) / np.where(flat[:, None], np.inf, spread)
     z = {"greater": z, "less": -z, "two-sided": np.abs(z)}[alternative]
-    largest = np.where(flat[:, None], -np.inf, z)[:, 1:].max(axis=0)
-    reached = (largest[None, :] >= z[:, :1] - 1e-9).sum(axis=1)
+    largest = np.where(flat[:, None] | missing, -np.inf, z)[:, 1:].max(axis=0)
+    reached = ((largest[None, :] >= z[:, :1] - 1e-9) | missing[:, 1:]).sum(axis=1)
     return np.where(flat, 1.0, (1 + reached) / grid.shape[1])
 
 

@@ -1,21 +1,31 @@
 """`permutation_test`: a score against draws of a named null."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from congruence.errors import InputError
+from congruence.matching.subsets import Ragged
+from congruence.metrics import METRICS
 from congruence.metrics.inputs import choice, whole_number
-from congruence.nulls.permutations import check_draws, seed_of
-from congruence.nulls.registry import NULLS, Null, Setting
-from congruence.nulls.scorer import scorer_for
-from congruence.records import Alternative, NullTest
-from congruence.significance.summary import ALTERNATIVES, at_least, summarise
+from congruence.nulls import NULLS, Case, Null, make_null, seed_of
+from congruence.nulls.document_shift import rotated, starts_of
+from congruence.nulls.permutations import check_draws
+from congruence.records import Alternative, NullTest, PairLists
+from congruence.significance.scoring import FunctionMeasure, Observed, against_null
+from congruence.significance.summary import ALTERNATIVES
 
-BLOCK_NUMBERS = 8_000_000
+_ARGUMENTS = {
+    "rows": ("spaces",),
+    "pair_inside": ("rematch", "pools", "min_pairs"),
+    "pair_shifted": ("acts", "pair"),
+    "starts": ("document_offsets",),
+}
+"""The arguments that a fact of a case is made from, the one that can't be left out first."""
 
 
 def permutation_test(
@@ -33,7 +43,8 @@ def permutation_test(
     """Test one score against a named null.
 
     p = (1 + b) / (1 + m), b of the m draws at least as extreme as the observed score. Draw d depends on
-    the seed and d alone: tests with one seed are synchronised, as max-T over a grid needs.
+    the seed and d alone: tests with one seed are synchronised, as max-T over a grid needs. A draw that gives
+    no score counts as extreme.
 
     Args:
         metric: a registered measure, by name or function (with its fast re-pairing), or any callable
@@ -46,7 +57,10 @@ def permutation_test(
         alternative: "greater" (more alike than chance), "less" or "two-sided".
         stop_after: stop once this many draws are at least as extreme; then p is their share of the draws
             made, which is valid (Besag and Clifford 1991). Not for max-T, and one-sided only.
-        **options: those of the null by name (see `NULLS`), the rest are the measure's.
+        **options: those of the null, and what it draws from; the rest are the measure's. firing_rate: rates
+            (n,), strata. subset: spaces (two matrices of all rows), sizes, rematch (the matcher inside two
+            sets of rows), pools, min_pairs. document_shift: acts, spaces, pair (the matcher), document_offsets.
+            random_model, other_seed: rerun (a function of a generator, or a sequence, of (x, y)).
 
     Returns:
         NullTest; `.score` holds the full record of the observed score.
@@ -65,71 +79,93 @@ def permutation_test(
     if stop_after is not None:
         _check_stop(stop_after, alternative)
     entry = NULLS.get(null)
-    inputs, options = _split_options(entry, options)
-    scorer = scorer_for(metric, options)
-    if entry.repairs and not scorer.pairing:
+    own = [field.name for field in fields(entry)]  # pyright: ignore[reportArgumentType]
+    of_null = {name: options.pop(name) for name in own if name in options}
+    taken = [argument for fact in entry.needs for argument in _ARGUMENTS.get(fact, (fact,))]
+    of_case = {name: options.pop(name) for name in taken if name in options}
+    measure = measure_of(metric, options)
+    if entry.repairs and not measure.laws.pairing:
         raise InputError(
-            f"{scorer.name} doesn't depend on the pairing, so null={null!r} can't test it: use 'subset'"
+            f"{measure.name} doesn't depend on the pairing, so null={null!r} can't test it: use 'subset'"
         )
-    prepared = scorer.prepare(x, y)
-    setting = Setting(scorer, prepared, seed)
-    observed = prepared.observed()
-    blocks = (entry.draw(setting, numbers, **inputs) for numbers in _blocks(draws, prepared.n, stop_after))
-    scores, p = _collect(blocks, float(observed), alternative, stop_after, prepared.resolution)
-    return summarise(
-        observed,
-        scores,
-        measure=scorer.name,
-        null=null,
-        alternative=alternative,
-        seed=seed,
-        resolution=prepared.resolution,
-        p=p,
-    )
+    observed = Observed.of(measure, x, y)
+    case = _case(observed.prepared.n, seed, of_case)
+    chosen = make_null(null, **of_null)
+    _check_facts(chosen, case)
+    return against_null(
+        [observed], case, chosen, draws=draws, alternative=alternative, stop_after=stop_after
+    )[0]
+
+
+def measure_of(metric: str | Callable[..., Any], options: Mapping[str, Any]) -> Any:
+    """The measure of a registered name, a registered function, or any callable ``f(x, y, **options)``.
+
+    Raises:
+        ConfigError: the name isn't registered.
+        InputError: `metric` is neither a name nor callable, or doesn't take one of the options.
+    """
+    name = metric if isinstance(metric, str) else getattr(metric, "name", getattr(metric, "__name__", ""))
+    if isinstance(metric, str) or (name in METRICS and _is_registered(metric, name)):
+        entry = METRICS.get(name)
+        known = [field.name for field in fields(entry.measure)]
+        unknown = [option for option in options if option not in known]
+        if unknown:
+            raise InputError(
+                f"{unknown[0]}={options[unknown[0]]!r} is an option neither of {name} (which takes "
+                f"{', '.join(known) or 'none'}) nor of this null: leave it out, or name the null it "
+                f"belongs to"
+            )
+        return entry.bind(**options)
+    if not callable(metric):
+        raise InputError(f"metric={metric!r}: pass a registered name or a function of x and y")
+    return FunctionMeasure(metric, dict(options))
+
+
+def _is_registered(metric: Any, name: str) -> bool:
+    entry = METRICS.get(name)
+    return metric is entry or metric is entry.function
+
+
+def _case(n: int, seed: int, given: Mapping[str, Any]) -> Case:
+    """What the arguments of `permutation_test` say of a case."""
+    rows = given.get("spaces")
+    made = {argument for arguments in _ARGUMENTS.values() for argument in arguments}
+    facts: dict[str, Any] = {name: value for name, value in given.items() if name not in made}
+    if rows is not None:
+        facts["rows"] = tuple(np.asarray(space) for space in rows)
+    if given.get("pools") is not None:
+        facts["pools"] = tuple(given["pools"])
+    if "rematch" in given:
+        facts["pair_inside"] = _each_rematched(given["rematch"])
+    if "acts" in given and "pair" in given:
+        acts_a, acts_b = given["acts"]
+        facts["starts"] = starts_of(acts_b, given.get("document_offsets"))
+        facts["pair_shifted"] = cache(
+            lambda start: _paired_features(given["pair"](acts_a, rotated(acts_b, start)))
+        )
+    return Case(n, seed, min_pairs=given.get("min_pairs", 3), **facts)
+
+
+def _each_rematched(rematch: Callable[..., Any]) -> Callable[[Ragged, Ragged], PairLists]:
+    def pair_inside(subsets_a: Ragged, subsets_b: Ragged) -> PairLists:
+        return PairLists.of([rematch(a, b) for a, b in zip(subsets_a, subsets_b, strict=True)])
+
+    return pair_inside
+
+
+def _paired_features(found: Any) -> tuple[np.ndarray, np.ndarray]:
+    return (found.feature_a, found.feature_b) if hasattr(found, "feature_a") else found
+
+
+def _check_facts(null: Null, case: Case) -> None:
+    missing = [_ARGUMENTS.get(fact, (fact,))[0] for fact in null.missing(case)]
+    if missing:
+        raise InputError(
+            f"null {null.name!r} needs {', '.join(missing)}: pass {missing[0]}=... to permutation_test"
+        )
 
 
 def _check_stop(stop_after: Any, alternative: Alternative) -> None:
     whole_number("stop_after", stop_after, low=1)
     if alternative == "two-sided":
         raise InputError(f"stop_after={stop_after} needs a one-sided alternative: use 'greater' or 'less'")
-
-
-def _split_options(entry: Null, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The null's inputs and the measure's options."""
-    missing = [name for name in entry.needs if options.get(name) is None]
-    if missing:
-        raise InputError(
-            f"null {entry.name!r} needs {', '.join(missing)}: pass {missing[0]}=... to permutation_test"
-        )
-    own = (*entry.needs, *entry.takes)
-    inputs = {name: value for name, value in options.items() if name in own}
-    return inputs, {name: value for name, value in options.items() if name not in own}
-
-
-def _blocks(draws: int, n: int, stop_after: int | None) -> Iterator[range]:
-    """Ranges of draws, small enough to hold their permutations."""
-    size = max(1, BLOCK_NUMBERS // n) if stop_after is None else min(100, max(1, BLOCK_NUMBERS // n))
-    for start in range(0, draws, size):
-        yield range(start, min(start + size, draws))
-
-
-def _collect(
-    blocks: Iterator[Float[np.ndarray, " b"]],
-    observed: float,
-    alternative: Alternative,
-    stop_after: int | None,
-    resolution: float,
-) -> tuple[Float[np.ndarray, " m"], float | None]:
-    """All null scores, or those up to the draw at which enough were extreme, with the p that goes with it."""
-    if stop_after is None:
-        return np.concatenate(list(blocks)), None
-    sign = 1.0 if alternative == "greater" else -1.0
-    scores = np.empty(0)
-    for block in blocks:
-        scores = np.concatenate([scores, block])
-        tie = resolution * max(abs(observed), float(np.abs(scores).max()))
-        extreme = np.flatnonzero(at_least(sign * scores, sign * observed, tie))
-        if len(extreme) >= stop_after:
-            used = int(extreme[stop_after - 1]) + 1
-            return scores[:used], stop_after / used
-    return scores, None

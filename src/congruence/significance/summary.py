@@ -20,25 +20,32 @@ def summarise(
     seed: int | None = None,
     resolution: float = 0.0,
     p: float | None = None,
+    compared: float | None = None,
 ) -> NullTest:
     """The record of one test.
 
     Args:
         observed: the score of the real pairs.
-        scores: (m,) null scores.
+        scores: (m,) null scores; NaN where a draw gave none, which counts against the claim.
         measure, null: names.
         alternative: which scores are extreme.
         seed: what the draws derive from.
         resolution: relative difference below which two scores are a tie.
         p: a p-value found by other means (early stopping).
+        compared: the observed score by the arithmetic of the draws, where that isn't `observed` itself.
+
+    Raises:
+        InputError: the observed score is NaN, or no draw gave a score.
     """
     value = float(observed)
     if not np.isfinite(value):
         raise InputError(f"{measure} gives {value} for the observed pairs: there is nothing to test")
-    if bad := int((~np.isfinite(scores)).sum()):
-        raise InputError(f"{measure} gives NaN in {bad} of {len(scores)} draws of {null!r}: use more pairs")
-    tie = resolution * max(abs(value), float(np.abs(scores).max()))
-    mean, spread = float(scores.mean()), float(scores.std(ddof=1)) if len(scores) > 1 else 0.0
+    known = scores[np.isfinite(scores)]
+    if not len(known):
+        raise InputError(f"none of {len(scores)} draws of {null!r} gave a score of {measure}: use more pairs")
+    like = value if compared is None else compared
+    tie = resolution * max(abs(like), float(np.abs(known).max()))
+    mean, spread = float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else 0.0
     return NullTest(
         measure=measure,
         null=null,
@@ -46,9 +53,9 @@ def summarise(
         scores=scores,
         null_mean=mean,
         null_std=spread,
-        quantiles={level: float(q) for level, q in zip(LEVELS, np.quantile(scores, LEVELS), strict=True)},
-        z=(value - mean) / spread if spread > tie else float("nan"),
-        p=p_value(value, scores, alternative=alternative, tie=tie) if p is None else p,
+        quantiles={level: float(q) for level, q in zip(LEVELS, np.quantile(known, LEVELS), strict=True)},
+        z=(like - mean) / spread if spread > tie else float("nan"),
+        p=p_value(like, scores, alternative=alternative, tie=tie) if p is None else p,
         corrected=corrected(value, mean),
         alternative=alternative,
         seed=seed,
@@ -65,6 +72,8 @@ def p_value(
 ) -> float:
     """(1 + #{null at least as extreme}) / (1 + m); two-sided: twice the smaller side, at most 1.
 
+    A score that is NaN counts as extreme on either side.
+
     Source: Phipson and Smyth 2010.
 
     >>> p_value(3.0, np.array([1.0, 2.0, 3.0]))
@@ -78,8 +87,8 @@ def p_value(
 
 
 def at_least(scores: Float[np.ndarray, " m"], observed: float, tie: float) -> Bool[np.ndarray, " m"]:
-    """Which scores reach the observed one; one that differs only by rounding reaches it."""
-    return scores >= observed - tie
+    """Which scores reach the observed one; one that differs only by rounding reaches it, and so does NaN."""
+    return ~(scores < observed - tie)
 
 
 def corrected(observed: float, null_mean: float) -> float:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from congruence.config.run import CorpusConfig, Section
+from congruence.config.sections import CorpusConfig, Section
 from congruence.training import SaeSettings, TrainingSettings
 
 

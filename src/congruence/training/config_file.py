@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from congruence.config.parsing import describe, local_or_hub, read_yaml
-from congruence.config.run import CorpusConfig
+from congruence.config.sections import CorpusConfig
 from congruence.errors import ConfigError
 from congruence.training.config import TrainSaeConfig
 

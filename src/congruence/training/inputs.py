@@ -1,6 +1,6 @@
 """What SAE training reads: the language model, its tokens and the hook points."""
 
-from congruence.config.run import CorpusConfig
+from congruence.config.sections import CorpusConfig
 from congruence.errors import ConfigError, CorpusError
 from congruence.hook_names import HookPoint, hook_point
 from congruence.models import Corpus, LanguageModel, Tokens, corpus_of, load_model

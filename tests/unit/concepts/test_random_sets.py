@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import chisquare
 
-from congruence.concepts.ragged import Ragged
+from congruence.matching.subsets import Ragged
 from congruence.concepts.random_sets import random_sets
 
 

@@ -12,35 +12,34 @@ from scipy import sparse
 
 from congruence.concepts import WordIndex, token_pieces, word_index, word_index_of_texts
 from congruence.config.concepts import ConceptsConfig
-from congruence.config.steps import check_options, parse_step
 from congruence.filters import NON_CONCEPT_TOKENS, PUBLISHED_SPECIAL_TOKENS
-from congruence.metrics import METRICS
+from congruence.metrics import DecoderRows
 from congruence.models import Corpus, align_tokens, tokenize
 from congruence.progress import Progress
 from congruence.run.captures import LAYERS_IN_MEMORY, Captures
-from congruence.run.cell_result import CellResult
-from congruence.run.concepts.cell import ConceptCell
-from congruence.run.concepts.keywords import keyword_rows
-from congruence.run.concepts.layer import LayerConcepts
-from congruence.run.concepts.overlap import interaction_rows
-from congruence.run.concepts.phrases import (
+from congruence.run.cell import compute_cell
+from congruence.run.contrasts import interaction_rows
+from congruence.run.grid import Cell, Source
+from congruence.run.keywords import keyword_rows
+from congruence.run.layer_features import LayerFeatures
+from congruence.run.plan import Plan
+from congruence.run.selections.concepts import ConceptCell, concept_selections
+from congruence.run.selections.layer import LayerConcepts
+from congruence.run.selections.phrases import (
     PhraseLayer,
     ShownPhrases,
     TokenizedPhrases,
-    phrase_outcome,
+    phrase_selection,
 )
-from congruence.run.concepts.rows import ConceptRows, Place
-from congruence.run.concepts.scores import DecoderRows, Measure
-from congruence.run.concepts.semantic import concept_rows
-from congruence.run.concepts.text import ConceptText, find_concept, named_concepts, subspaces_of
-from congruence.run.grid import REAL, Cell, Source
-from congruence.run.layer_features import LayerFeatures
+from congruence.run.selections.text import ConceptText, find_concept, named_concepts, subspaces_of
+from congruence.run.stored import CellResult
 from congruence.sides.corpus import SharedText
+from congruence.sides.variants import REAL
 from congruence.stats import PreparedActs
 
 logger = logging.getLogger(__name__)
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 PRODUCT_BYTES = 4 << 30
 """Memory for products of decoder rows, beyond those of the layer pair at hand."""
 
@@ -50,13 +49,13 @@ class ConceptStage:
 
     Args:
         captures: the run's features.
+        plan: the run's, with the measures and nulls of concepts.
         config: the section `concepts:`.
     """
 
-    def __init__(self, captures: Captures, config: ConceptsConfig) -> None:
-        self.captures, self.config = captures, config
+    def __init__(self, captures: Captures, plan: Plan, config: ConceptsConfig) -> None:
+        self.captures, self.plan, self.config = captures, plan, config
         self.run = captures.config
-        self.measures = measures_of(config)
         self.text = ConceptText.of(config, words_of(captures), seed=self.run.seed)
         self.shown = [ShownPhrases.of(section, self.text) for section in config.multi_token]
         self._with_products: list[DecoderRows] = []
@@ -95,20 +94,21 @@ class ConceptStage:
     def result(self, cell: Cell, matches: pd.DataFrame) -> CellResult:
         """What concepts add to one cell: its rows with their null scores, and its table of keywords."""
         started = time.perf_counter()
-        rows = self.rows(cell, matches)
+        concepts = self._cell(cell, matches)
+        outcomes = {
+            outcome.selection.concept: outcome
+            for outcome in compute_cell(cell, concept_selections(concepts), self.plan)
+        }
+        rows = [row for outcome in outcomes.values() for row in outcome.rows]
+        rows += interaction_rows(cell, concepts, outcomes, self.plan)
+        layers = zip(self.phrase_layers(cell.a), self.phrase_layers(cell.b), strict=True)
+        phrases = (phrase_selection(concepts, a, b) for a, b in layers)
+        rows += [row for outcome in compute_cell(cell, phrases, self.plan) for row in outcome.rows]
         seconds = time.perf_counter() - started
-        logger.info("concepts of cell %s: %d rows in %.2f s", cell.name, len(rows.rows), seconds)
-        return CellResult(rows.rows, {}, matches.iloc[:0], rows.null_scores, rows.keywords)
-
-    def rows(self, cell: Cell, matches: pd.DataFrame) -> ConceptRows:
-        """The rows of every subspace of one cell."""
-        work = self._cell(cell, matches)
-        rows, outcomes = concept_rows(work)
-        rows.extend(interaction_rows(work, outcomes))
-        for a, b in zip(self.phrase_layers(cell.a), self.phrase_layers(cell.b), strict=True):
-            rows.extend(phrase_outcome(work, a, b).rows)
-        rows.keywords += keyword_rows(work, outcomes)
-        return rows
+        logger.info("concepts of cell %s: %d rows in %.2f s", cell.name, len(rows), seconds)
+        scores = {index: scores for index, (_, scores) in enumerate(rows) if scores is not None}
+        keywords = keyword_rows(cell, concepts, outcomes)
+        return CellResult([row for row, _ in rows], {}, matches.iloc[:0], scores, keywords)
 
     @cached_property
     def phrase_captures(self) -> Captures:
@@ -118,13 +118,14 @@ class ConceptStage:
         return Captures(captures.sides, text, self.run, captures.folder)
 
     def _cell(self, cell: Cell, matches: pd.DataFrame) -> ConceptCell:
-        kept, run = matches[matches.kept], self.run
-        layers = (cell.a.layer, cell.b.layer)
-        place = Place(*layers, cell.control, cell.control_side, run.seed, run.null.alternative)
+        kept = matches[matches.kept]
         whole = (kept.feature_a.to_numpy(), kept.feature_b.to_numpy())
         sides = (self.layer(cell.a), self.layer(cell.b))
         self._bound_products([side.rows for side in sides])
-        return ConceptCell(place, *sides, *whole, measures=self.measures, draws=self.draws)
+        plan = self.plan
+        return ConceptCell(
+            *sides, whole, plan.concept_measures, plan.concept_nulls, draws=self.draws, seed=self.run.seed
+        )
 
     def _bound_products(self, used: Sequence[DecoderRows]) -> None:
         """Let go of the products of the layers used longest ago, beyond PRODUCT_BYTES."""
@@ -138,7 +139,7 @@ class ConceptStage:
     def _layer(self, source: Source) -> LayerConcepts:
         features = self.captures.features(source)
         return LayerConcepts.of(
-            f"{source.side}/{source.variant}/{source.layer}",
+            source.name,
             self.text,
             features.acts,
             features.W_dec,
@@ -177,27 +178,18 @@ class ConceptStage:
 
 
 def check_concepts(config: ConceptsConfig | None) -> None:
-    """See, before any model is loaded, that every list, concept and measure of the section is there.
+    """See, before any model is loaded, that every list and concept of the section is there.
 
     Raises:
         ConfigError: one isn't.
     """
     if config is None:
         return
-    measures_of(config)
     subspaces_of(config)
     concepts = named_concepts(config)
     for section in config.multi_token:
         for name in (section.first, section.second):
             find_concept(name, concepts)
-
-
-def measures_of(config: ConceptsConfig) -> list[Measure]:
-    """The section's measures with their options; every name is on the table."""
-    steps = [parse_step(step, kind="measure") for step in config.measures]
-    for name, options in steps:
-        check_options(METRICS.get(name).function, options, f"measure {name!r} of concepts")
-    return [(name, options) for name, options in steps]
 
 
 def words_of(captures: Captures) -> WordIndex:
@@ -269,6 +261,7 @@ def whole_matrix(acts: PreparedActs) -> sparse.csr_array:
     return sparse.csr_array(sparse.vstack([block for _, block in acts.source.blocks()], format="csr"))
 
 
-def stage_of(captures: Captures, config: ConceptsConfig | None) -> ConceptStage | None:
+def stage_of(captures: Captures, plan: Plan) -> ConceptStage | None:
     """The stage that a configuration's `concepts:` asks for; None where it asks for nothing."""
-    return None if config is None else ConceptStage(captures, config)
+    concepts = captures.config.concepts
+    return None if concepts is None else ConceptStage(captures, plan, concepts)

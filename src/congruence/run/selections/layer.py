@@ -1,25 +1,21 @@
-"""What concepts need of one layer, computed once for all its cells: members, and what nulls draw."""
+"""What concepts need of one layer, computed once for all its cells: members, and those of random words."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from congruence.concepts import Members, concept_mass, concept_members, members_of_groups, top_word_table
-from congruence.concepts.ragged import Ragged
-from congruence.concepts.random_sets import random_sets
-from congruence.concepts.subset_pairing import LayerColumns
+from congruence.matching.inside import LayerColumns
+from congruence.matching.subsets import Ragged
+from congruence.metrics import DecoderRows
 from congruence.records import TopTokens
-from congruence.rng import derive
-from congruence.run.concepts.scores import DecoderRows
-from congruence.run.concepts.text import ConceptText
+from congruence.run.selections.text import ConceptText
 from congruence.stats import PreparedActs, top_tokens
 
 
-@dataclass
+@dataclass(eq=False)
 class LayerConcepts:
     """One layer of one side.
 
@@ -39,7 +35,7 @@ class LayerConcepts:
     top: TopTokens
     exclude: Bool[np.ndarray, " f"]
     _members: dict[str, Members] = field(default_factory=dict, repr=False)
-    _draws: dict[tuple[Any, ...], Ragged] = field(default_factory=dict, repr=False)
+    _unrelated: dict[tuple[str, int, str | None], Ragged] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -87,35 +83,33 @@ class LayerConcepts:
             )
         return self._members[name]
 
-    def random_subsets(self, name: str, size: int, draws: int, attempt: int) -> Ragged:
-        """`draws` random sets of eligible features, the same whichever layer they are compared with."""
+    def unrelated(
+        self, name: str, numbers: Int[np.ndarray, " m"], attempt: int, *, draws: int, part: str | None = None
+    ) -> Ragged:
+        """The features of random keyword groups in place of a subspace's keywords, or of a union's part's.
 
-        def draw() -> Ragged:
-            rng = derive(self.text.seed, "concepts", "subset", self.name, name, size, attempt)
-            return random_sets(self.eligible, size, draws, rng)
+        Args:
+            name: the subspace.
+            numbers: which draws.
+            attempt: 0, or how often they have been made before.
+            draws: how many there are in all.
+            part: a concept of the union.
+        """
+        key = (name, attempt, part)
+        if key not in self._unrelated:
+            self._unrelated[key] = self._of_groups(name, draws, attempt, part)
+        return self._unrelated[key].take(numbers)
 
-        return self._kept(("subset", name, size, draws, attempt), draw)
-
-    def unrelated_members(self, name: str, draws: int, attempt: int, part: str | None = None) -> Ragged:
-        """The features of random keyword groups in place of a subspace's keywords, or of a union's part's."""
-
-        def draw() -> Ragged:
-            groups = self.text.random_groups(name, draws, attempt)
-            words = groups.words
-            if part is not None:
-                words = words[:, self.text.columns_of_part(name, part, groups)]
-            rule, n_words = self.text.config.rule(), len(self.text.index.words)
-            exclude = self.exclude | ~self.columns.alive
-            return members_of_groups(self._top_words, words, n_words, rule=rule, exclude=exclude)
-
-        return self._kept(("unrelated", name, draws, attempt, part), draw)
+    def _of_groups(self, name: str, draws: int, attempt: int, part: str | None) -> Ragged:
+        groups = self.text.random_groups(name, draws, attempt)
+        words = groups.words
+        if part is not None:
+            words = words[:, self.text.columns_of_part(name, part, groups)]
+        rule, n_words = self.text.config.rule(), len(self.text.index.words)
+        exclude = self.exclude | ~self.columns.alive
+        return members_of_groups(self._top_words, words, n_words, rule=rule, exclude=exclude)
 
     @cached_property
     def _top_words(self) -> Int[np.ndarray, "f k"]:
         config = self.text.config
         return top_word_table(self.top, self.text.index, rule=config.rule(), pieces=config.pieces)
-
-    def _kept(self, key: tuple[Any, ...], make: Callable[[], Ragged]) -> Ragged:
-        if key not in self._draws:
-            self._draws[key] = make()
-        return self._draws[key]

@@ -1,6 +1,7 @@
 """What one cell gives, and keeping it on disk until the run is put together."""
 
 import io
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,12 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from congruence.storage import atomic_folder, header, read_json
-from congruence.storage.artefact import check_header
+from congruence.storage import atomic_folder, check_header, header, read_json
 
 logger = logging.getLogger(__name__)
 
-KIND, FORMAT_VERSION = "cell", 2
+KIND, FORMAT_VERSION = "cell", 3
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,11 @@ class CellResult:
     """The rows that one cell adds to the results.
 
     Attributes:
-        rows: one a measure (and concept), by the columns of results.parquet without q and p_max_t.
-        summary: the row of cells.parquet.
+        rows: of results.parquet, without what goes over the grid (see `congruence.run.schema`).
+        summary: the row of cells.parquet; empty where this is a part of a cell.
         matches: the rows of matches.parquet.
-        null_scores: (draws,) null scores of each row that has them, by the row's index.
+        null_scores: (draws,) null scores of each row that was tested, by the row's index; NaN where a draw
+            gave none.
         keywords: the rows of concept_keywords.parquet.
     """
 
@@ -50,8 +51,6 @@ class CellResult:
 
 def save_cell(result: CellResult, folder: Path) -> None:
     """Write a cell's result as a folder that is whole or absent."""
-    import json
-
     with atomic_folder(folder) as temporary:
         result.matches.to_parquet(temporary / "matches.parquet", index=False)
         scores: dict[str, Any] = {str(row): values for row, values in result.null_scores.items()}
@@ -62,7 +61,7 @@ def save_cell(result: CellResult, folder: Path) -> None:
             "summary": dict(result.summary),
             "keywords": list(result.keywords),
         }
-        (temporary / "cell.json").write_text(json.dumps(record, default=_plain), encoding="utf-8")
+        (temporary / "cell.json").write_text(json.dumps(record, default=plain), encoding="utf-8")
 
 
 def load_cell(folder: Path) -> CellResult | None:
@@ -77,7 +76,10 @@ def load_cell(folder: Path) -> CellResult | None:
     return CellResult(record["rows"], record["summary"], matches, scores, record["keywords"])
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A numpy value as JSON has it."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} can't be written as JSON")

@@ -25,16 +25,12 @@ from congruence.concepts import (
     unit_responses,
 )
 from congruence.concepts.phrase_response import PhraseNeed, join_top_tokens, phrase_rows
-from congruence.concepts.ragged import Ragged
-from congruence.concepts.random_sets import random_sets
-from congruence.concepts.subset_pairing import LayerColumns, SubsetPairing
 from congruence.config.concepts import MultiTokenConfig
+from congruence.matching.inside import LayerColumns
 from congruence.rng import derive
-from congruence.run.concepts.cell import Candidate, ConceptCell, Outcome
-from congruence.run.concepts.examine import examine
-from congruence.run.concepts.layer import LayerConcepts
-from congruence.run.concepts.nulls import DrawnPairs, paired_draws, size_matched_pairs
-from congruence.run.concepts.text import ConceptText, find_concept
+from congruence.run.selections.concepts import ConceptCell, ConceptSelection
+from congruence.run.selections.layer import LayerConcepts
+from congruence.run.selections.text import ConceptText, find_concept
 from congruence.stats import top_tokens
 
 KIND = "multi_token"
@@ -172,12 +168,6 @@ class PhraseLayer:
         """Features that could have been members."""
         return np.flatnonzero(self.columns.alive & ~self.base.exclude)
 
-    def random_subsets(self, size: int, draws: int, attempt: int) -> Ragged:
-        """Random sets of as many features, the same whichever layer they are compared with."""
-        name = self.phrases.shown.config.name
-        rng = derive(self.base.text.seed, "concepts", "subset", self.base.name, name, size, attempt)
-        return random_sets(self.eligible, size, draws, rng)
-
     def _top_inside(self) -> Int[np.ndarray, " p"]:
         """Features whose top tokens, over corpus and texts together, lie inside phrases."""
         base, shown = self.base, self.phrases.shown
@@ -193,41 +183,20 @@ class PhraseLayer:
         return concept_members(joined, positions, rule=rule, exclude=base.exclude).features
 
 
-def phrase_outcome(cell: ConceptCell, a: PhraseLayer, b: PhraseLayer) -> Outcome:
-    """The rows of one multi-token subspace in one cell."""
-    return examine(phrase_candidate(cell, a, b), cell)
+def phrase_selection(cell: ConceptCell, a: PhraseLayer, b: PhraseLayer) -> ConceptSelection:
+    """The members on both sides, paired on the texts that show the phrases.
 
-
-def phrase_candidate(cell: ConceptCell, a: PhraseLayer, b: PhraseLayer) -> Candidate:
-    """The members on both sides, and how the nulls `subset` and `size_matched` draw others.
-
-    `unrelated_keywords` would have to run other phrases through the models for every draw, and isn't offered.
+    The null `unrelated_keywords` would have to run other phrases through the models for every draw, and
+    isn't offered.
     """
-    config = a.phrases.shown.config
-    pairing = SubsetPairing(a.columns, b.columns, cell.config.pairing.rule())
-    sizes = (len(a.features), len(b.features))
-    place = cell.place
-    path = (place.control, place.control_side, str(place.layer_a), str(place.layer_b), config.name)
-
-    def subset(_: int) -> DrawnPairs:
-        return paired_draws(
-            lambda attempt: (
-                a.random_subsets(sizes[0], cell.draws, attempt),
-                b.random_subsets(sizes[1], cell.draws, attempt),
-            ),
-            pairing,
-            draws=cell.draws,
-            min_pairs=cell.config.min_features,
-            threads=cell.threads,
-        )
-
-    def size_matched(size: int) -> DrawnPairs:
-        return size_matched_pairs(
-            cell.whole_a, cell.whole_b, size, draws=cell.draws, seed=place.seed, path=path
-        )
-
-    nulls = {"subset": subset, "size_matched": size_matched}
-    return Candidate(config.name, KIND, a.features, b.features, pairing, nulls, _details(a, b))
+    return cell.selection(
+        a.phrases.shown.config.name,
+        KIND,
+        [a.features, b.features],
+        cell.pairing_of(a.columns, b.columns),
+        _details(a, b),
+        pools=(a.eligible, b.eligible),
+    )
 
 
 def _details(a: PhraseLayer, b: PhraseLayer) -> dict[str, Any]:

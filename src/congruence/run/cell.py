@@ -1,0 +1,148 @@
+"""The loop of a run: each selection of a cell, under each of its nulls, by each of its measures."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from congruence.errors import InputError
+from congruence.metrics import Measure, is_answerable
+from congruence.nulls import Null
+from congruence.records import NullTest, Score
+from congruence.rng import derive_seed
+from congruence.run.grid import Cell
+from congruence.run.plan import Plan
+from congruence.run.schema import RESULTS, blank_row
+from congruence.run.selections.base import Selection
+from congruence.significance import calibrated
+from congruence.significance.scoring import Observed, against_null
+
+Tested = tuple[dict[str, Any], np.ndarray | None]
+"""A row of results, and the null scores behind it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the loop gives for one selection.
+
+    Attributes:
+        selection: which.
+        rows: of results, with the null scores behind them.
+        scores: of each measure by label; None where it isn't defined.
+    """
+
+    selection: Selection
+    rows: list[Tested]
+    scores: Mapping[str, Score | None]
+
+
+def compute_cell(cell: Cell, selections: Iterator[Selection], plan: Plan) -> Iterator[Outcome]:
+    """Every selection of a cell, scored and tested; draws of a null are made once for all measures."""
+    for selection in selections:
+        started = time.perf_counter()
+        outcome = _outcome(cell, selection, plan)
+        each = (time.perf_counter() - started) / max(len(outcome.rows), 1)
+        yield replace(outcome, rows=[(row | {"seconds": each}, scores) for row, scores in outcome.rows])
+
+
+def row_of(cell: Cell, selection: Selection, plan: Plan, **values: Any) -> dict[str, Any]:
+    """A row of results without numbers."""
+    return blank_row(
+        RESULTS,
+        control=cell.control,
+        control_side=cell.control_side,
+        concept=selection.concept,
+        subspace=selection.subspace,
+        layer_a=cell.a.layer,
+        layer_b=cell.b.layer,
+        n=selection.case.n,
+        seed=plan.config.seed,
+        alternative=plan.config.null.alternative,
+        **{"details": dict(selection.details), **values},
+    )
+
+
+def _outcome(cell: Cell, selection: Selection, plan: Plan) -> Outcome:
+    observed = [_observed(measure, selection) for measure in selection.measures]
+    scored = [one for one in observed if isinstance(one, Observed)]
+    rows: list[Tested] = []
+    for null in selection.nulls:
+        tests = iter(_tests(scored, selection, null, plan))
+        for measure, one in zip(selection.measures, observed, strict=True):
+            row = row_of(cell, selection, plan, measure=measure.label, null=null.name)
+            if isinstance(one, Observed):
+                rows.append(_filled(row, one, next(tests)))
+            else:
+                rows.append((row | {"warnings": [one]}, None))
+    scores = [one.score if isinstance(one, Observed) else None for one in observed]
+    return Outcome(selection, rows, dict(zip([m.label for m in selection.measures], scores, strict=True)))
+
+
+def _observed(measure: Measure, selection: Selection) -> Observed | str:
+    """The measure of the observed pairs, or why it has no score."""
+    if selection.too_few:
+        return selection.too_few
+    try:
+        observed = Observed.of(measure, *selection.rows)
+    except InputError as error:
+        return str(error)
+    if not np.isfinite(observed.score.value):
+        return "; ".join(observed.score.warnings) or f"{measure.label} isn't defined here"
+    return observed
+
+
+def _tests(
+    observed: Sequence[Observed], selection: Selection, null: Null, plan: Plan
+) -> list[NullTest | str]:
+    """Each measure against one null, or why it wasn't tested."""
+    testable = [one for one in observed if is_answerable(one.prepared)]
+    found: dict[int, NullTest | str] = dict.fromkeys(map(id, observed), "its size decides the score")
+    try:
+        tests = against_null(
+            testable,
+            replace(selection.case, seed=derive_seed(plan.config.seed, "null", null.name)),
+            null,
+            draws=selection.draws,
+            alternative=plan.config.null.alternative,
+            stop_after=plan.config.null.stop_after,
+        )
+    except InputError as error:
+        tests = [str(error)] * len(testable)
+    found |= {id(one): test for one, test in zip(testable, tests, strict=True)}
+    return [found[id(one)] for one in observed]
+
+
+def _filled(row: dict[str, Any], observed: Observed, test: NullTest | str) -> Tested:
+    score = observed.score
+    row |= {"value": float(score), "details": {**row["details"], **score.details}}
+    warnings = list(score.warnings)
+    if isinstance(test, str):
+        return row | {"warnings": [*warnings, f"not tested: {test}"]}, None
+    if test.scored < test.draws:
+        warnings.append(
+            f"{test.scored} of {test.draws} draws gave a score; the others count against the claim"
+        )
+    return row | columns_of(test, observed.measure.range[1]) | {"warnings": warnings}, test.scores
+
+
+def columns_of(test: NullTest, largest: float) -> dict[str, Any]:
+    """The columns of a results row that a null test fills.
+
+    Args:
+        test: one measure against one null.
+        largest: the most that the measure can give.
+    """
+    one_sided = test.alternative == "greater" and np.isfinite(largest)
+    return {
+        "draws": test.draws,
+        "scored": test.scored,
+        "null_mean": test.null_mean,
+        "null_std": test.null_std,
+        **{f"null_q{round(100 * level):02d}": value for level, value in test.quantiles.items()},
+        "z": test.z,
+        "p": test.p,
+        "corrected": test.corrected,
+        "calibrated": calibrated(test, largest=largest).score if one_sided else float("nan"),
+    }

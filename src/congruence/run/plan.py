@@ -1,0 +1,99 @@
+"""What is done with every cell, checked once: filters, measures, nulls, and how pairs are made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from congruence.config.run import RunConfig
+from congruence.config.steps import filter_steps, measures_of, null_of
+from congruence.filters import FilterStep
+from congruence.matching import match, one_of_each
+from congruence.metrics import Measure
+from congruence.nulls import Null, make_null
+from congruence.records import Matching
+
+STAGE_VERSION = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done with every cell.
+
+    Attributes:
+        config: the whole configuration.
+        filters: with the 1-to-1 step in its place.
+        measures, null: of the whole space.
+        concept_measures, concept_nulls: of concept subspaces; empty where none are compared.
+    """
+
+    config: RunConfig
+    filters: Sequence[FilterStep]
+    measures: Sequence[Measure]
+    null: Null
+    concept_measures: Sequence[Measure] = ()
+    concept_nulls: Sequence[Null] = ()
+
+    @classmethod
+    def of(cls, config: RunConfig) -> "Plan":
+        """Check names and options once for all cells.
+
+        Raises:
+            ConfigError: one isn't known.
+        """
+        concepts = config.concepts
+        return cls(
+            config,
+            filter_steps(config),
+            measures_of(config.measures),
+            null_of(config),
+            measures_of(concepts.measures, of=" of concepts") if concepts else (),
+            [make_null(name) for name in concepts.nulls] if concepts else (),
+        )
+
+    def pair(self, acts_a: Any, acts_b: Any) -> Matching:
+        """The run's matcher on two sides' activations, prepared or not; filters come after it."""
+        pairing = self.config.pairing
+        return match(
+            acts_a,
+            acts_b,
+            method="many_to_one" if pairing.method == "one_to_one" else pairing.method,
+            measure=pairing.measure,
+            min_cofirings=pairing.min_cofirings,
+            from_=pairing.from_,
+            **pairing.options,
+        )
+
+    def pair_again(self, acts_a: Any, acts_b: Any) -> Matching:
+        """What nulls that draw features or text pair by: the matcher, and 1-to-1 where the run is.
+
+        Filters by token would leave nothing of pairs found in random features or on unrelated text.
+        """
+        found = self.pair(acts_a, acts_b)
+        keep = next((s.options.get("keep", "best") for s in self.filters if s.name == "one_to_one"), None)
+        if keep is None:
+            return found
+        return found.select(one_of_each(found.feature_a, found.feature_b, found.r, keep=keep))
+
+    def pair_strongest(self, acts_a: Any, acts_b: Any, most: int) -> tuple[Int[np.ndarray, " p"], ...]:
+        """The same, cut to the `most` best-correlated: a score of few pairs can't be held against many."""
+        found = self.pair_again(acts_a, acts_b)
+        found = found.select(np.sort(np.argsort(-found.r, kind="stable")[:most]))
+        return found.feature_a, found.feature_b
+
+    def key_parts(self) -> dict[str, Any]:
+        """What a cell's answer depends on besides its features."""
+        config = self.config
+        return {
+            "stage_version": STAGE_VERSION,
+            "pairing": config.pairing.model_dump(),
+            "filters": [[step.name, dict(step.options)] for step in self.filters],
+            "measures": [measure.label for measure in self.measures],
+            "null": config.null.model_dump(),
+            "interval": config.interval.model_dump() if config.interval else None,
+            "seed": config.seed,
+            "top_tokens": config.top_tokens,
+            "min_pairs": config.min_pairs,
+        }

@@ -1,1 +1,0 @@
-"""Ways to schedule cells; they know no science."""

@@ -1,0 +1,209 @@
+"""The tables of a finished run: every column, its type, and what it means. Writer, reader and docs go by it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: in the table.
+        kind: int64, float64, bool, text, texts (a list), record (a mapping by name) or records (a list).
+        meaning: one line.
+        absent: what a row has that says nothing.
+    """
+
+    name: str
+    kind: str
+    meaning: str
+    absent: Any = None
+
+
+NAN = float("nan")
+PLACE = (
+    Column("control", "text", "`none` for the comparison itself, else what is controlled for", "none"),
+    Column("control_side", "text", "the model that an other_seed cell lies within; empty elsewhere", ""),
+    Column("layer_a", "int64", "block of model a"),
+    Column("layer_b", "int64", "block of model b"),
+)
+"""What every row of every table has: where it stands in the grid."""
+
+RESULTS = (
+    *PLACE[:2],
+    Column("concept", "text", "`all` for the whole space, else the concept, union or phrases", "all"),
+    Column("subspace", "text", "all, semantic, overlap, multi_token or interaction", "all"),
+    *PLACE[2:],
+    Column("measure", "text", "the measure with those of its options that aren't the default"),
+    Column("n", "int64", "pairs of features that the score rests on", 0),
+    Column("null", "text", "what the score is tested against"),
+    Column("draws", "int64", "draws of the null; 0: not tested", 0),
+    Column("scored", "int64", "draws that gave a score; the others count against the claim", 0),
+    Column("seed", "int64", "the run's"),
+    Column("value", "float64", "the score", NAN),
+    Column("low", "float64", "lower end of its interval, where one was asked for", NAN),
+    Column("high", "float64", "upper end", NAN),
+    Column("interval", "text", "what the interval resamples: pairs, documents, or nothing", ""),
+    Column("null_mean", "float64", "mean score of the draws", NAN),
+    Column("null_std", "float64", "their standard deviation", NAN),
+    Column("null_q05", "float64", "their 5 % point", NAN),
+    Column("null_q50", "float64", "their median", NAN),
+    Column("null_q95", "float64", "their 95 % point", NAN),
+    Column("z", "float64", "(value − null_mean) / null_std", NAN),
+    Column("p", "float64", "(1 + draws at least as extreme) / (1 + draws)", NAN),
+    Column("corrected", "float64", "(value − null_mean) / (1 − null_mean)", NAN),
+    Column(
+        "calibrated", "float64", "0 at the 95 % point of the null, 1 at the most the measure can give", NAN
+    ),
+    Column(
+        "ceiling", "float64", "the same measure between SAEs of two seeds of one model, at these layers", NAN
+    ),
+    Column("alternative", "text", "which scores are extreme: greater, less or two-sided", "greater"),
+    Column("details", "record", "what the measure and the selection say besides"),
+    Column("warnings", "texts", "reasons to doubt the value, or why there is none"),
+    Column("seconds", "float64", "spent on this row", 0.0),
+    Column(
+        "q",
+        "float64",
+        "Benjamini-Hochberg over the layer pairs of one control, concept, measure and null",
+        NAN,
+    ),
+    Column(
+        "p_max_t", "float64", "p allowing for the choice of the best of them, from synchronised draws", NAN
+    ),
+)
+
+CELLS = (
+    *PLACE,
+    Column("alive_a", "int64", "features of a that fire at all"),
+    Column("alive_b", "int64", "features of b that fire at all"),
+    Column("unmatched_a", "int64", "living features of a without a pair after filtering"),
+    Column("unmatched_b", "int64", "living features of b without a pair after filtering"),
+    Column("pairs_before", "int64", "pairs that the matcher made"),
+    Column("pairs_after", "int64", "pairs that the filters kept"),
+    Column("mean_r_before", "float64", "mean r of the matcher's pairs", NAN),
+    Column("mean_r_after", "float64", "mean r of the kept pairs", NAN),
+    Column("removed", "records", "{step, pairs}: how many pairs each filter took, in order"),
+    Column("seconds", "float64", "spent on the cell"),
+)
+
+MATCHES = (
+    *PLACE,
+    Column("feature_a", "int64", "feature of a"),
+    Column("feature_b", "int64", "feature of b"),
+    Column("r", "float64", "similarity of their activations"),
+    Column("firings_a", "int64", "tokens on which the feature of a fires"),
+    Column("firings_b", "int64", "tokens on which the feature of b fires"),
+    Column("cofirings", "int64", "tokens on which both fire"),
+    Column("margin", "float64", "r minus the r of the second-best partner"),
+    Column("mutual", "bool", "each is the other's best partner"),
+    Column(
+        "null_r", "float64", "95 % point of the best r of unrelated text; NaN without pairing.null_draws", NAN
+    ),
+    Column("p_r", "float64", "p of r against that null", NAN),
+    Column("kept", "bool", "the filters kept it"),
+    Column("removed_by", "text", "the filter that took it, or nothing", ""),
+    Column("top_tokens_a", "texts", "tokens on which the feature of a fires most strongly"),
+    Column("top_tokens_b", "texts", "the same of b"),
+)
+
+KEYWORDS = (
+    *PLACE,
+    Column("concept", "text", "the concept or union"),
+    Column("subspace", "text", "semantic or overlap"),
+    Column("keyword", "text", "one of its keywords"),
+    Column("features_a", "int64", "matched features of a that fire on it"),
+    Column("features_b", "int64", "the same of b"),
+    Column("pairs", "int64", "pairs of which both do"),
+    Column("corpus_count", "int64", "how often it stands in the text"),
+    Column("ratio", "float64", "share of features over share of occurrences: above 1, overrepresented"),
+    Column("p", "float64", "binomial p of that share"),
+    Column("n_without", "int64", "pairs of the concept without the keyword; −1: not tried", -1),
+    Column("without", "records", "{measure, value}: scores without the keyword"),
+    Column("change", "records", "{measure, value}: those minus the scores with it"),
+)
+
+TABLES = {"results": RESULTS, "cells": CELLS, "matches": MATCHES, "concept_keywords": KEYWORDS}
+
+_DTYPES = {"int64": "int64", "float64": "float64", "bool": "bool"}
+
+
+def blank_row(columns: Sequence[Column], **values: Any) -> dict[str, Any]:
+    """A row that says nothing but `values`, every column in its place."""
+    row = {column.name: _absent(column) for column in columns}
+    unknown = set(values) - set(row)
+    if unknown:
+        raise KeyError(f"no column {sorted(unknown)[0]!r}")
+    return row | values
+
+
+def table_of(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
+    """Rows as a table with the columns in order and of their types."""
+    rows = list(rows)
+    table = pd.DataFrame({c.name: pd.Series([row[c.name] for row in rows], dtype=object) for c in columns})
+    return typed(table, columns)
+
+
+def typed(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """The columns in order, numbers as numbers."""
+    return table[[c.name for c in columns]].astype(
+        {c.name: _DTYPES[c.kind] for c in columns if c.kind in _DTYPES}
+    )
+
+
+def arrow_schema(columns: Sequence[Column], table: pd.DataFrame) -> Any:
+    """The types of a table as Parquet keeps them; records take the names that occur.
+
+    Args:
+        columns: of the table.
+        table: its rows.
+    """
+    import pyarrow as pa
+
+    simple = {
+        "int64": pa.int64(),
+        "float64": pa.float64(),
+        "bool": pa.bool_(),
+        "text": pa.string(),
+        "texts": pa.list_(pa.string()),
+    }
+    return pa.schema(
+        [(c.name, simple[c.kind] if c.kind in simple else _nested(c, table[c.name])) for c in columns]
+    )
+
+
+def _nested(column: Column, values: Iterable[Any]) -> Any:
+    import pyarrow as pa
+
+    records = [one for value in values if value for one in ([value] if column.kind == "record" else value)]
+    examples: dict[str, list[Any]] = {}
+    for record in records:
+        for name, value in record.items():
+            examples.setdefault(name, []).append(value)
+    fields = [(name, _type_of(found)) for name, found in examples.items()] or [("none", pa.null())]
+    struct = pa.struct(fields)
+    return struct if column.kind == "record" else pa.list_(struct)
+
+
+def _type_of(values: Sequence[Any]) -> Any:
+    import pyarrow as pa
+
+    known = [value for value in values if value is not None]
+    if known and all(isinstance(value, int | np.integer) and not isinstance(value, bool) for value in known):
+        return pa.int64()
+    if known and all(
+        isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in known
+    ):
+        return pa.float64()
+    return pa.array(known).type if known else pa.null()
+
+
+def _absent(column: Column) -> Any:
+    if column.kind in ("texts", "records"):
+        return []
+    return {} if column.kind == "record" else column.absent

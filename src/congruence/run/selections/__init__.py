@@ -1,0 +1,1 @@
+"""What a cell compares: the whole space, concepts, unions, phrases."""

@@ -1,0 +1,237 @@
+"""Scoring what a null draws: each measure's scores of the same draws, in the order of their numbers."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from congruence.errors import InputError
+from congruence.metrics import DecoderRows, Laws, Prepared, score_lists
+from congruence.metrics.inputs import paired
+from congruence.nulls import Case, Null
+from congruence.records import Alternative, NullTest, PairLists, Score
+from congruence.significance.summary import at_least, summarise
+from congruence.threads import available_threads
+
+BLOCK_NUMBERS = 8_000_000
+CALLABLE_RESOLUTION = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """One measure of the observed pairs, ready to be held against draws.
+
+    Attributes:
+        measure: scores them.
+        prepared: the rows, decomposed once.
+        score: of the pairs as they are.
+    """
+
+    measure: Any
+    prepared: Prepared
+    score: Score
+
+    @classmethod
+    def of(cls, measure: Any, x: ArrayLike, y: ArrayLike) -> "Observed":
+        """Score paired rows.
+
+        Raises:
+            InputError: the measure isn't defined for them.
+        """
+        prepared = measure.prepare(x, y)
+        return cls(measure, prepared, prepared.observed())
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionMeasure:
+    """Any function ``f(x, y, **options)`` as a measure: every draw calls it again."""
+
+    function: Callable[..., Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    name: str = "callable"
+    laws: Laws = Laws()
+
+    def prepare(self, x: ArrayLike, y: ArrayLike) -> "PreparedFunction":
+        """Both sides as paired float64 matrices."""
+        return PreparedFunction(self.function, *paired(x, y), self.options)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedFunction:
+    """Two matrices that a function scores."""
+
+    function: Callable[..., Any]
+    x: np.ndarray
+    y: np.ndarray
+    options: Mapping[str, Any]
+    resolution: float = CALLABLE_RESOLUTION
+
+    @property
+    def n(self) -> int:
+        return len(self.x)
+
+    def observed(self) -> Score:
+        """What the function gives, as a record."""
+        value = self.function(self.x, self.y, **self.options)
+        return value if isinstance(value, Score) else Score("callable", float(value), self.n)
+
+    def repaired(self, permutations: np.ndarray) -> Float[np.ndarray, " m"]:
+        """The function on each re-pairing."""
+        return np.array([float(self.function(self.x, self.y[p], **self.options)) for p in permutations])
+
+
+def against_null(
+    observed: Sequence[Observed],
+    case: Case,
+    null: Null,
+    *,
+    draws: int,
+    alternative: Alternative = "greater",
+    stop_after: int | None = None,
+    threads: int | None = None,
+) -> list[NullTest]:
+    """Every measure against the same draws of a null, which are made once.
+
+    Args:
+        observed: the measures, on one case's pairs.
+        case: what the null draws from.
+        null: draws.
+        draws: how many.
+        alternative: which scores are extreme.
+        stop_after: stop once this many draws of every measure are at least as extreme.
+        threads: used by scoring; scores don't depend on it.
+
+    Returns:
+        One test a measure, in order.
+
+    Raises:
+        InputError: the null can't draw from this case, or a measure has no score of any draw.
+    """
+    blocks = _blocks(draws, case.n, stop_after)
+    scores: list[np.ndarray] = [np.empty(0) for _ in observed]
+    compared: list[float] = [float(one.score) for one in observed]
+    resolutions = [one.prepared.resolution for one in observed]
+    for numbers in blocks:
+        drawn = null.draw(case, numbers)
+        lists = isinstance(drawn, PairLists)
+        if lists and case.pairs is not None and numbers.start == 0:
+            compared = _same_arithmetic(observed, case, threads)
+            resolutions = [one.measure.list_resolution for one in observed]
+        found = score_draws(observed, case, drawn, threads=threads)
+        scores = [np.concatenate([before, new]) for before, new in zip(scores, found, strict=True)]
+        if stop_after is not None and all(
+            len(_extreme(s, c, alternative, r)) >= stop_after
+            for s, c, r in zip(scores, compared, resolutions, strict=True)
+        ):
+            break
+    tests = []
+    for one, values, like, resolution in zip(observed, scores, compared, resolutions, strict=True):
+        values, p = _stopped(values, like, alternative, resolution, stop_after)
+        tests.append(
+            summarise(
+                one.score,
+                values,
+                measure=one.measure.name,
+                null=null.name,
+                alternative=alternative,
+                seed=case.seed,
+                resolution=resolution,
+                p=p,
+                compared=like,
+            )
+        )
+    return tests
+
+
+def score_draws(
+    observed: Sequence[Observed], case: Case, drawn: Any, *, threads: int | None = None
+) -> list[Float[np.ndarray, " m"]]:
+    """The scores of each measure on the draws of one block; NaN where a draw has none."""
+    if isinstance(drawn, np.ndarray):
+        return [_whole(one.prepared.repaired(drawn), one) for one in observed]
+    if isinstance(drawn, PairLists):
+        return list_scores([one.measure for one in observed], case, drawn, threads)
+    return [np.array([_score(one.measure, *rows) for rows in drawn]) for one in observed]
+
+
+def list_scores(
+    measures: Sequence[Any], case: Case, lists: PairLists, threads: int | None = None
+) -> list[Float[np.ndarray, " m"]]:
+    """The scores of each measure on lists of pairs; NaN for lists of fewer than `case.min_pairs`."""
+    scores = _list_scores(measures, case, lists, threads)
+    return [np.where(lists.lengths < case.min_pairs, np.nan, values) for values in scores]
+
+
+def _whole(scores: Float[np.ndarray, " m"], observed: Observed) -> Float[np.ndarray, " m"]:
+    """Scores of re-paired rows, every one of which there must be."""
+    if bad := int((~np.isfinite(scores)).sum()):
+        name = observed.measure.name
+        raise InputError(f"{name} gives NaN in {bad} of {len(scores)} draws: use more pairs")
+    return scores
+
+
+def _list_scores(
+    measures: Sequence[Any], case: Case, lists: PairLists, threads: int | None
+) -> Sequence[Float[np.ndarray, " m"]]:
+    a, b = case.rows  # pyright: ignore[reportGeneralTypeIssues]
+    if isinstance(a, DecoderRows):
+        return score_lists(measures, a, b, lists, threads=threads or available_threads())
+    rows_a, rows_b = np.asarray(a), np.asarray(b)
+    return [
+        np.array([_score(measure, rows_a[i], rows_b[j]) if len(i) else np.nan for i, j in _each(lists)])
+        for measure in measures
+    ]
+
+
+def _same_arithmetic(observed: Sequence[Observed], case: Case, threads: int | None) -> list[float]:
+    """The observed pairs scored as drawn ones are."""
+    one = PairLists.of([case.pairs])  # pyright: ignore[reportArgumentType]
+    return [float(scores[0]) for scores in _list_scores([o.measure for o in observed], case, one, threads)]
+
+
+def _each(lists: PairLists) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return (lists[number] for number in range(len(lists)))
+
+
+def _score(measure: Any, x: ArrayLike, y: ArrayLike) -> float:
+    """A score, NaN where the measure isn't defined for these rows."""
+    try:
+        return float(measure.prepare(x, y).observed())
+    except InputError:
+        return float("nan")
+
+
+def _blocks(draws: int, n: int, stop_after: int | None) -> Iterator[range]:
+    """Ranges of draws, small enough to hold their permutations."""
+    size = max(1, BLOCK_NUMBERS // n) if stop_after is None else min(100, max(1, BLOCK_NUMBERS // n))
+    for start in range(0, draws, size):
+        yield range(start, min(start + size, draws))
+
+
+def _extreme(
+    scores: Float[np.ndarray, " m"], observed: float, alternative: Alternative, resolution: float
+) -> np.ndarray:
+    """The draws at least as extreme as the observed score."""
+    sign = -1.0 if alternative == "less" else 1.0
+    tie = resolution * max(abs(observed), float(np.nanmax(np.abs(scores), initial=0.0)))
+    return np.flatnonzero(at_least(sign * scores, sign * observed, tie))
+
+
+def _stopped(
+    scores: Float[np.ndarray, " m"],
+    observed: float,
+    alternative: Alternative,
+    resolution: float,
+    stop_after: int | None,
+) -> tuple[Float[np.ndarray, " m"], float | None]:
+    """The scores up to the draw at which enough were extreme, with the p that goes with it."""
+    if stop_after is None:
+        return scores, None
+    extreme = _extreme(scores, observed, alternative, resolution)
+    if len(extreme) < stop_after:
+        return scores, None
+    used = int(extreme[stop_after - 1]) + 1
+    return scores[:used], stop_after / used
