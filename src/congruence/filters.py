@@ -156,23 +156,10 @@ def one_to_one(pairs: Pairs, *, keep: str = "best") -> np.ndarray:
     Raises:
         ConfigError: `keep` is neither.
     """
+    from congruence.matching import one_of_each
+
     matching = pairs.matching
-    if keep == "best":
-        order = np.argsort(-matching.r, kind="stable")
-    elif keep == "first":
-        order = np.arange(len(matching))
-    else:
-        raise ConfigError(f"one_to_one can't keep {keep!r}: keep is 'best' or 'first'")
-    kept = np.zeros(len(matching), dtype=bool)
-    seen_a: set[int] = set()
-    seen_b: set[int] = set()
-    for pair in order:
-        feature_a, feature_b = int(matching.feature_a[pair]), int(matching.feature_b[pair])
-        if feature_a not in seen_a and feature_b not in seen_b:
-            kept[pair] = True
-            seen_a.add(feature_a)
-            seen_b.add(feature_b)
-    return kept
+    return one_of_each(matching.feature_a, matching.feature_b, matching.r, keep=keep)
 
 
 @FILTERS.register("min_r")

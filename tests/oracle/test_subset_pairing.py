@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from congruence.concepts import subset_pairing
-from congruence.matching.subsets import Ragged
-from congruence.concepts.subset_pairing import InsidePairing, LayerColumns, SubsetPairing
 from congruence.errors import ConfigError, InputError
-from congruence.stats import full_correlation
+from congruence.matching import InsidePairing, LayerColumns, Ragged, SubsetPairing, inside, one_to_one
+from congruence.records import PairLists
+from congruence.stats import correlate, full_correlation
 
 N, F, G = 300, 40, 50
 
@@ -68,7 +67,7 @@ def plain(values, how):
 )
 def test_pairs_are_those_of_the_definition(sides, measure, method, by_matrix, monkeypatch):
     if not by_matrix:
-        monkeypatch.setattr(subset_pairing, "MATRIX_ENTRIES", 0)
+        monkeypatch.setattr(inside, "MATRIX_ENTRIES", 0)
     acts_a, acts_b = sides
     how = InsidePairing(measure=measure, **method)
     full = full_correlation(acts_a, acts_b, measure=measure)
@@ -78,27 +77,88 @@ def test_pairs_are_those_of_the_definition(sides, measure, method, by_matrix, mo
         for _ in range(20)
     ]
     pairing = SubsetPairing(LayerColumns.of(acts_a), LayerColumns.of(acts_b), how)
-    found_a, found_b = pairing.draws(Ragged.of([a for a, _ in subsets]), Ragged.of([b for _, b in subsets]))
+    found = pairing.draws(Ragged.of([a for a, _ in subsets]), Ragged.of([b for _, b in subsets]))
     for d, subset in enumerate(subsets):
         a, b = (features[features != 3] for features in subset)
         block = full[np.ix_(a, b)]
         expected = {(a[i], b[j]) for i, j in plain(block, how)}
-        assert set(zip(found_a[d].tolist(), found_b[d].tolist(), strict=True)) == expected
+        assert set(zip(*(side.tolist() for side in found[d]), strict=True)) == expected
         once = pairing.pairs(a, b)
         assert set(zip(once.feature_a.tolist(), once.feature_b.tolist(), strict=True)) == expected
-        assert np.allclose(once.value, full[once.feature_a, once.feature_b], atol=1e-6)
+        assert np.allclose(once.r, full[once.feature_a, once.feature_b], atol=1e-6)
 
 
-def test_threads_do_not_matter(sides):
+@pytest.mark.parametrize("measure", ["pearson", "cosine", "euclidean", "jaccard"])
+@pytest.mark.parametrize("by_matrix", [True, False], ids=["matrix", "columns"])
+def test_neither_threads_nor_how_draws_are_split_matter(sides, by_matrix, measure, monkeypatch):
+    if not by_matrix:
+        monkeypatch.setattr(inside, "MATRIX_ENTRIES", 0)
     a, b = (LayerColumns.of(side) for side in sides)
     rng = np.random.default_rng(1)
     lists_a = Ragged.of([rng.choice(F, size, replace=False) for size in rng.integers(0, 9, 31)])
     lists_b = Ragged.of([rng.choice(G, size, replace=False) for size in rng.integers(0, 9, 31)])
-    one = SubsetPairing(a, b, InsidePairing()).draws(lists_a, lists_b)
-    two = SubsetPairing(a, b, InsidePairing()).draws(lists_a, lists_b, threads=3)
-    for left, right in zip(one, two, strict=True):
-        assert (left.values == right.values).all()
-        assert (left.offsets == right.offsets).all()
+    how = InsidePairing(measure=measure)
+    one = SubsetPairing(a, b, how).draws(lists_a, lists_b)
+    assert one.lengths.sum() > 0
+    for threads in (2, 3, 40):
+        same_lists(one, SubsetPairing(a, b, how).draws(lists_a, lists_b, threads=threads))
+    pairing = SubsetPairing(a, b, how)
+    for cuts in ([0, 1, 31], [0, 10, 11, 30, 31]):
+        parts = [np.arange(low, high) for low, high in zip(cuts[:-1], cuts[1:], strict=True)]
+        split = [pairing.draws(lists_a.take(part), lists_b.take(part)) for part in parts]
+        same_lists(one, PairLists.joined(split))
+
+
+def same_lists(one, other):
+    for part in ("a", "b", "offsets"):
+        np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
+
+
+@pytest.mark.parametrize("measure", ["pearson", "cosine", "euclidean", "jaccard"])
+def test_both_layouts_give_the_same_bits(sides, measure):
+    how = InsidePairing(measure=measure)
+    pairing = SubsetPairing(*(LayerColumns.of(side) for side in with_frequent(sides)), how)
+    features_a, features_b = np.arange(F)[::-1], np.arange(G)
+    by_columns = pairing.pairs(features_a, features_b)
+    pairing.draws(*(Ragged.of([features] * 2) for features in (features_a, features_b)))
+    assert pairing._matrix is not None
+    by_matrix = pairing.pairs(features_a, features_b)
+    for part in ("feature_a", "feature_b", "r", "cofirings", "margin", "mutual"):
+        np.testing.assert_array_equal(getattr(by_columns, part), getattr(by_matrix, part))
+
+
+def with_frequent(sides):
+    """The sides, with a feature that fires on nearly every token and one that always does."""
+    dense = [side.toarray() for side in sides]
+    rng = np.random.default_rng(9)
+    dense[0][:, 7] = 5 + rng.random(N)
+    dense[1][:, 8] = rng.random(N) * (rng.random(N) < 0.9)
+    return [sparse.csr_array(values) for values in dense]
+
+
+@pytest.mark.parametrize("measure", ["pearson", "cosine", "euclidean", "jaccard"])
+@pytest.mark.parametrize("from_", ["a", "b"])
+def test_pairs_inside_all_features_are_those_of_the_whole_space(sides, measure, from_):
+    acts = with_frequent(sides)
+    whole = one_to_one(correlate(*acts, measure=measure, top_k=2, engine="sparse"), from_=from_)
+    inside_all = SubsetPairing(
+        *(LayerColumns.of(side) for side in acts), InsidePairing(measure=measure, from_=from_)
+    ).pairs(np.arange(F), np.arange(G))
+    order = np.argsort(inside_all.feature_b if from_ == "b" else inside_all.feature_a)
+    found = inside_all.select(order)
+    for part in ("feature_a", "feature_b", "firings_a", "firings_b", "cofirings", "mutual"):
+        np.testing.assert_array_equal(getattr(found, part), getattr(whole, part))
+    np.testing.assert_allclose(found.r, whole.r, atol=1e-10)
+    np.testing.assert_allclose(found.margin, whole.margin, atol=1e-10)
+    assert found.unmatched == whole.unmatched
+    assert found.measure == whole.measure
+
+
+def test_margin_is_nan_without_another_partner(sides):
+    pairing = SubsetPairing(*(LayerColumns.of(side) for side in sides), InsidePairing())
+    alone = pairing.pairs(np.array([5]), np.array([1, 2]))
+    assert len(alone) == 1
+    assert np.isnan(alone.margin).all()
 
 
 def test_cofirings_are_counted_and_thresholded(sides):

@@ -9,14 +9,21 @@ from congruence.matching.from_graph import (
     mutual_best_from_graph,
 )
 from congruence.matching.greedy import greedy
+from congruence.matching.inside import InsidePairing, LayerColumns, SubsetPairing
 from congruence.matching.many_to_one import many_to_one, one_to_one
 from congruence.matching.mutual_best import mutual_best
+from congruence.matching.one_of_each import one_of_each
 from congruence.matching.registry import MATCHERS, Matcher, match
+from congruence.matching.subsets import Ragged, random_sets
 from congruence.matching.transport import transport, transport_plan
 
 __all__ = [
     "MATCHERS",
+    "InsidePairing",
+    "LayerColumns",
     "Matcher",
+    "Ragged",
+    "SubsetPairing",
     "assignment",
     "assignment_from_graph",
     "correlation_of",
@@ -27,7 +34,9 @@ __all__ = [
     "match_decoders",
     "mutual_best",
     "mutual_best_from_graph",
+    "one_of_each",
     "one_to_one",
+    "random_sets",
     "transport",
     "transport_plan",
 ]

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from congruence.errors import ConfigError
+from congruence.matching.one_of_each import one_of_each
 from congruence.matching.pairs import Found, matching_of
 from congruence.matching.registry import MATCHERS
 from congruence.records import Matching
@@ -54,19 +55,7 @@ def one_to_one(
         ConfigError: `keep` or `from_` is unknown.
     """
     matching = many_to_one(pairs, from_=from_) if isinstance(pairs, Correlation) else pairs
-    if keep not in ("best", "first"):
-        raise ConfigError(f"keep is {keep!r}: give 'best' or 'first'")
-    order = np.arange(len(matching))
-    if keep == "best":
-        order = np.argsort(-matching.r, kind="stable")
-    kept = np.zeros(len(matching), bool)
-    taken: tuple[set[int], set[int]] = (set(), set())
-    for pair in order:
-        a, b = int(matching.feature_a[pair]), int(matching.feature_b[pair])
-        if a not in taken[0] and b not in taken[1]:
-            kept[pair] = True
-            taken[0].add(a)
-            taken[1].add(b)
+    kept = one_of_each(matching.feature_a, matching.feature_b, matching.r, keep=keep)
     return _narrowed(matching, kept, keep)
 
 

@@ -12,7 +12,7 @@ from congruence.stats.engine import choose_engine
 from congruence.stats.moments import Moments
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.records import EngineChoice
-from congruence.stats.scaling import check_measure
+from congruence.stats.scaling import check_measure, in_kernel_terms
 from congruence.stats.sparse_engine import SparseJob
 from congruence.stats.sparse_pairs import Pairs, sparse_pairs
 from congruence.threads import available_threads
@@ -75,10 +75,7 @@ def correlation_graph(
     threads = threads or available_threads()
     choice = choose_engine(a, b, engine=engine, device=device, threads=threads)
     fewest = min_cofirings if min_cofirings > 1 else 0
-    least = threshold
-    if measure == "euclidean":
-        # Distances are squared until they are shown; every distance reaches a threshold above zero.
-        least = -(threshold**2) if threshold <= 0 else np.inf
+    least = in_kernel_terms(threshold, measure)
     pairs = list_pairs(a, b, choice, measure=measure, least=least, fewest=fewest, max_pairs=max_pairs)
     values, cofirings = _matrices(pairs, (a.shape[1], b.shape[1]))
     return CorrelationGraph(

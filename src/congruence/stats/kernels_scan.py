@@ -33,17 +33,26 @@ def _add_up(c, kind, columns, rows, packed, sums, counts):
 
 
 @njit(cache=True, nogil=True)
-def _similarity(kind, x, s, n, firings, shift, extra, weight, firings_b):
-    """(similarity, co-firings) of one cell: packed x, or s and n where they are kept apart.
+def similarity_of(kind, s, n, firings, shift, extra, weight, firings_b):
+    """The similarity of a pair from the sum s of its scaled products and its n co-firings.
 
-    LINEAR s - shift * weight - extra; RATIO n / (k_a + k_b - n); DISTANCE 2 s - shift * weight - extra.
+    LINEAR s - shift * weight - extra; RATIO n / (k_a + k_b - n); DISTANCE 2 s - shift * weight - extra, minus
+    the square of the distance. What stands for what: `stats.scaling`.
     """
     if kind == DISTANCE:
-        return 2.0 * s - shift * weight - extra, n
-    n = (x * (1.0 / STEP) + ROUND) - ROUND
+        return 2.0 * s - shift * weight - extra
     if kind == RATIO:
-        return n / (firings + firings_b - n), n
-    return (x - STEP * n) - shift * weight - extra, n
+        return n / (firings + firings_b - n)
+    return s - shift * weight - extra
+
+
+@njit(cache=True, nogil=True)
+def _similarity(kind, x, s, n, firings, shift, extra, weight, firings_b):
+    """(similarity, co-firings) of one cell: packed x, or s and n where they are kept apart."""
+    if kind != DISTANCE:
+        n = (x * (1.0 / STEP) + ROUND) - ROUND
+        s = x - STEP * n
+    return similarity_of(kind, s, n, firings, shift, extra, weight, firings_b), n
 
 
 @njit(cache=True, nogil=True)

@@ -100,5 +100,15 @@ def readable(values: np.ndarray, measure: str) -> np.ndarray:
     return np.clip(values, -1.0, 1.0)
 
 
+def in_kernel_terms(threshold: float, measure: str) -> float:
+    """A threshold on similarities as the user reads them, for those not yet made `readable`.
+
+    Distances stay squared until they are shown; none is above zero.
+    """
+    if measure == "euclidean":
+        return -(float(threshold) ** 2) if threshold <= 0 else np.inf
+    return float(threshold)
+
+
 def _inverse(values: np.ndarray) -> np.ndarray:
     return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
