@@ -41,11 +41,11 @@ class Subset(Null):
         ]
 
         def attempt(wanted: Int[np.ndarray, " m"], number: int) -> PairLists:
-            drawn = [
-                _subsets(case, side, members[side], case.sizes[side], wanted, number)  # pyright: ignore[reportOptionalSubscript]
-                for side in (0, 1)
-            ]
-            return case.pair_inside(*drawn)  # pyright: ignore[reportOptionalCall]
+            of_a, of_b = (
+                _subsets(pool, size, wanted, derive_seed(case.seed, side, case.selection, size, number))
+                for pool, size, side in zip(members, case.sizes or (), case.sides, strict=True)
+            )
+            return case.pair_inside(of_a, of_b)  # pyright: ignore[reportOptionalCall]
 
         return enough_pairs(attempt, numbers, case.min_pairs)
 
@@ -96,10 +96,7 @@ class UnrelatedKeywords(Null):
         return enough_pairs(attempt, numbers, case.min_pairs)
 
 
-def _subsets(
-    case: Case, side: int, pool: Int[np.ndarray, " e"], size: int, wanted: Int[np.ndarray, " m"], attempt: int
-) -> Ragged:
-    seed = derive_seed(case.seed, case.sides[side], case.selection, size, attempt)
+def _subsets(pool: Int[np.ndarray, " e"], size: int, wanted: Int[np.ndarray, " m"], seed: int) -> Ragged:
     drawn = np.sort(subsets_for(seed, wanted, pool, size), axis=1)
     return Ragged(drawn.ravel(), np.arange(len(wanted) + 1, dtype=np.int64) * size)
 

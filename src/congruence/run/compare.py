@@ -23,6 +23,7 @@ from congruence.run.run_cells import run_cells
 from congruence.run.tables import put_together
 from congruence.sides.corpus import SharedText, read_text
 from congruence.sides.side import Side, open_side
+from congruence.sides.variants import check_controls
 from congruence.storage import header, write_json
 from congruence.storage.run_folder import RunFolder, open_folder, run_log
 

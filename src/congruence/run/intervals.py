@@ -26,12 +26,12 @@ def with_intervals(outcome: Outcome, a: LayerFeatures, b: LayerFeatures, plan: P
         return outcome.rows
     measures = [m for m in outcome.selection.measures if outcome.scores[m.label] is not None]
     scores = dict(zip((m.label for m in measures), _resampled(measures, outcome, a, b, plan), strict=True))
-    filled = []
-    for row, null_scores in outcome.rows:
-        if row["measure"] in scores:
-            row = row | _bounds(row["value"], scores[row["measure"]], config)
-        filled.append((row, null_scores))
-    return filled
+    return [
+        (row | _bounds(row["value"], scores[row["measure"]], config), drawn)
+        if row["measure"] in scores
+        else (row, drawn)
+        for row, drawn in outcome.rows
+    ]
 
 
 def halves_of_pairs(selection: Selection, seed: int) -> Resample:

@@ -1,4 +1,4 @@
-"""The tables of a finished run: every column, its type, and what it means. Writer, reader and docs go by it."""
+"""The tables of a finished run: every column, its type, and what it means; writer and reader go by it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Column:
         name: in the table.
         kind: int64, float64, bool, text, texts (a list), record (a mapping by name) or records (a list).
         meaning: one line.
-        absent: what a row has that says nothing.
+        absent: what a row has that says nothing; None: every row says something.
     """
 
     name: str
@@ -64,8 +64,8 @@ RESULTS = (
         "ceiling", "float64", "the same measure between SAEs of two seeds of one model, at these layers", NAN
     ),
     Column("alternative", "text", "which scores are extreme: greater, less or two-sided", "greater"),
-    Column("details", "record", "what the measure and the selection say besides"),
-    Column("warnings", "texts", "reasons to doubt the value, or why there is none"),
+    Column("details", "record", "what the measure and the selection say besides", ()),
+    Column("warnings", "texts", "reasons to doubt the value, or why there is none", ()),
     Column("seconds", "float64", "spent on this row", 0.0),
     Column(
         "q",
@@ -88,7 +88,7 @@ CELLS = (
     Column("pairs_after", "int64", "pairs that the filters kept"),
     Column("mean_r_before", "float64", "mean r of the matcher's pairs", NAN),
     Column("mean_r_after", "float64", "mean r of the kept pairs", NAN),
-    Column("removed", "records", "{step, pairs}: how many pairs each filter took, in order"),
+    Column("removed", "records", "{step, pairs}: how many pairs each filter took, in order", ()),
     Column("seconds", "float64", "spent on the cell"),
 )
 
@@ -108,8 +108,8 @@ MATCHES = (
     Column("p_r", "float64", "p of r against that null", NAN),
     Column("kept", "bool", "the filters kept it"),
     Column("removed_by", "text", "the filter that took it, or nothing", ""),
-    Column("top_tokens_a", "texts", "tokens on which the feature of a fires most strongly"),
-    Column("top_tokens_b", "texts", "the same of b"),
+    Column("top_tokens_a", "texts", "tokens on which the feature of a fires most strongly", ()),
+    Column("top_tokens_b", "texts", "the same of b", ()),
 )
 
 KEYWORDS = (
@@ -124,8 +124,8 @@ KEYWORDS = (
     Column("ratio", "float64", "share of features over share of occurrences: above 1, overrepresented"),
     Column("p", "float64", "binomial p of that share"),
     Column("n_without", "int64", "pairs of the concept without the keyword; −1: not tried", -1),
-    Column("without", "records", "{measure, value}: scores without the keyword"),
-    Column("change", "records", "{measure, value}: those minus the scores with it"),
+    Column("without", "records", "{measure, value}: scores without the keyword", ()),
+    Column("change", "records", "{measure, value}: those minus the scores with it", ()),
 )
 
 TABLES = {"results": RESULTS, "cells": CELLS, "matches": MATCHES, "concept_keywords": KEYWORDS}
@@ -135,7 +135,7 @@ _DTYPES = {"int64": "int64", "float64": "float64", "bool": "bool"}
 
 def blank_row(columns: Sequence[Column], **values: Any) -> dict[str, Any]:
     """A row that says nothing but `values`, every column in its place."""
-    row = {column.name: _absent(column) for column in columns}
+    row = {column.name: blank(column) for column in columns}
     unknown = set(values) - set(row)
     if unknown:
         raise KeyError(f"no column {sorted(unknown)[0]!r}")
@@ -203,7 +203,8 @@ def _type_of(values: Sequence[Any]) -> Any:
     return pa.array(known).type if known else pa.null()
 
 
-def _absent(column: Column) -> Any:
+def blank(column: Column) -> Any:
+    """What a column holds where nothing is known."""
     if column.kind in ("texts", "records"):
         return []
     return {} if column.kind == "record" else column.absent

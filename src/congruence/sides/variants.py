@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from congruence.errors import ConfigError
+from congruence.config.run import RunConfig
+from congruence.errors import ConfigError, unknown_name
 from congruence.models import LanguageModel, rerandomize
 from congruence.registry import Registry
 from congruence.rng import derive
@@ -42,6 +43,22 @@ class Variant:
 
 
 VARIANTS: Registry[Callable[[Side, int], Variant]] = Registry("control", "controls")
+
+
+def controls() -> list[str]:
+    """The names that a configuration may list under `controls`, those of other packages included."""
+    return [name for name in VARIANTS if name != REAL]
+
+
+def check_controls(config: RunConfig) -> None:
+    """Refuse a control that isn't known, or that this comparison can't have.
+
+    Raises:
+        ConfigError: in one line.
+    """
+    for control in config.controls:
+        if control not in controls():
+            raise ConfigError(unknown_name("control", control, controls()))
 
 
 def variant_of(side: Side, name: str, seed: int) -> Variant:

@@ -59,8 +59,9 @@ def permutation_test(
             made, which is valid (Besag and Clifford 1991). Not for max-T, and one-sided only.
         **options: those of the null, and what it draws from; the rest are the measure's. firing_rate: rates
             (n,), strata. subset: spaces (two matrices of all rows), sizes, rematch (the matcher inside two
-            sets of rows), pools, min_pairs. document_shift: acts, spaces, pair (the matcher), document_offsets.
-            random_model, other_seed: rerun (a function of a generator, or a sequence, of (x, y)).
+            sets of rows), pools, min_pairs. document_shift: acts, spaces, pair (the matcher),
+            document_offsets. random_model, other_seed: rerun (a function of a generator, or a sequence,
+            of (x, y)).
 
     Returns:
         NullTest; `.score` holds the full record of the observed score.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -52,7 +52,8 @@ class FunctionMeasure:
     function: Callable[..., Any]
     options: Mapping[str, Any] = field(default_factory=dict)
     name: str = "callable"
-    laws: Laws = Laws()
+    laws: ClassVar[Laws] = Laws()
+    list_resolution: ClassVar[float] = CALLABLE_RESOLUTION
 
     def prepare(self, x: ArrayLike, y: ArrayLike) -> "PreparedFunction":
         """Both sides as paired float64 matrices."""
@@ -129,11 +130,11 @@ def against_null(
             break
     tests = []
     for one, values, like, resolution in zip(observed, scores, compared, resolutions, strict=True):
-        values, p = _stopped(values, like, alternative, resolution, stop_after)
+        kept, p = _stopped(values, like, alternative, resolution, stop_after)
         tests.append(
             summarise(
                 one.score,
-                values,
+                kept,
                 measure=one.measure.name,
                 null=null.name,
                 alternative=alternative,

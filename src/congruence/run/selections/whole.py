@@ -60,7 +60,7 @@ def whole_space(cell: Cell, a: LayerFeatures, b: LayerFeatures, plan: Plan) -> W
 
 
 def pair(a: LayerFeatures, b: LayerFeatures, plan: Plan) -> Matching:
-    """The run's pairs, with r and counts from the other half of the documents where they were found on one."""
+    """The run's pairs; where they are found on one half of the documents, r and counts are of the other."""
     pairing = plan.config.pairing
     acts_a, acts_b = a.acts, b.acts
     if pairing.split == "documents":
