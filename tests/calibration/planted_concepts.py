@@ -12,11 +12,13 @@ from scipy import sparse
 
 from congruence.concepts import word_index
 from congruence.config.concepts import ConceptsConfig
-from congruence.run.concepts.cell import ConceptCell
-from congruence.run.concepts.layer import LayerConcepts
-from congruence.run.concepts.phrases import PhraseLayer, ShownPhrases, TokenizedPhrases
-from congruence.run.concepts.rows import Place
-from congruence.run.concepts.text import ConceptText
+from congruence.config.steps import measures_of
+from congruence.nulls import make_null
+from congruence.run.grid import Cell, Source
+from congruence.run.selections.concepts import ConceptCell
+from congruence.run.selections.layer import LayerConcepts
+from congruence.run.selections.phrases import PhraseLayer, ShownPhrases, TokenizedPhrases
+from congruence.run.selections.text import ConceptText
 from congruence.stats import prepare
 
 CONCEPTS = ("alike", "alike2", "apart", "apart2")
@@ -125,11 +127,19 @@ def make_cell(world, config, draws=199):
         acts = prepare(world.acts(world.ids, world.offsets, side))
         layers.append(LayerConcepts.of(f"{'ab'[side]}/real/0", text, acts, world.W_dec[side], world.ids))
     everything = np.arange(len(world.triggers))
-    measures = [("pc1_correlation", {}), ("rsa", {}), ("linear_cka", {})]
     cell = ConceptCell(
-        Place(0, 0, seed=world.seed), *layers, everything, everything, measures, draws, threads=1
+        *layers,
+        (everything, everything),
+        measures_of(["pc1_correlation", "rsa", "linear_cka"]),
+        [make_null(name) for name in config.nulls],
+        draws,
+        world.seed,
+        threads=1,
     )
     return cell, [phrase_layers(world, multi_token, text, layers) for multi_token in config.multi_token]
+
+
+PLACE = Cell("none", "", Source("a", "real", 0), Source("b", "real", 0))
 
 
 def phrase_layers(world, multi_token, text, layers):

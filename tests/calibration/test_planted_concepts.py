@@ -1,6 +1,5 @@
 """Planted truth: rotated concepts are found, independent ones aren't, in all three kinds of subspace."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -9,12 +8,13 @@ import pandas as pd
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from planted_concepts import config_of, make_cell, make_world
+from planted_concepts import PLACE, config_of, make_cell, make_world
 
-from congruence.run.concepts.keywords import keyword_rows
-from congruence.run.concepts.overlap import interaction_rows
-from congruence.run.concepts.phrases import phrase_outcome
-from congruence.run.concepts.semantic import concept_rows
+from congruence.run.cell import Testing, compute_cell
+from congruence.run.contrasts import interaction_rows
+from congruence.run.keywords import keyword_rows
+from congruence.run.selections.concepts import concept_selections
+from congruence.run.selections.phrases import phrase_selection
 from congruence.significance import benjamini_hochberg
 
 PLANTED = {"semantic": ["alike", "alike2"], "overlap": ["alike+alike2"],
@@ -23,15 +23,26 @@ ABSENT = {"semantic": ["apart", "apart2"], "overlap": ["apart+apart2"],
           "multi_token": ["apart×apart2", "apart×apart2 (needs phrase)"]}  # fmt: skip
 
 
+def concept_outcomes(cell):
+    outcomes = compute_cell(PLACE, concept_selections(cell), Testing(cell.seed))
+    return {outcome.selection.concept: outcome for outcome in outcomes}
+
+
+def phrase_outcome(cell, a, b):
+    (outcome,) = compute_cell(PLACE, iter([phrase_selection(cell, a, b)]), Testing(cell.seed))
+    return outcome
+
+
 def results(seed, draws=199):
     """All rows of one world, with q over the subspaces of each kind."""
     world = make_world(seed)
     cell, phrases = make_cell(world, config_of(), draws)
-    rows, outcomes = concept_rows(cell)
+    outcomes = concept_outcomes(cell)
+    rows = [row for outcome in outcomes.values() for row in outcome.rows]
     for layers in phrases:
-        rows.extend(phrase_outcome(cell, *layers).rows)
-    rows.extend(interaction_rows(cell, outcomes))
-    table = pd.DataFrame(rows.rows)
+        rows += phrase_outcome(cell, *layers).rows
+    rows += interaction_rows(PLACE, cell, outcomes, Testing(seed))
+    table = pd.DataFrame([row for row, _ in rows])
     family = ["subspace", "measure", "null"]
     table["q"] = table.groupby(family)["p"].transform(lambda p: benjamini_hochberg(p.to_numpy()))
     return table, cell, outcomes, rows
@@ -58,13 +69,12 @@ def test_one_world():
         assert (real.null_mean < 0.5 * real.value).all()
     counts = table[(table.concept == "alike") & (table.null == "pairing")].n
     assert counts.between(24, 30).all()  # one feature a keyword, and some that hum there
-    assert len(rows.null_scores) == len(table)
-    assert all(len(scores) == 199 for scores in rows.null_scores.values())
-    use = keyword_rows(cell, outcomes)
+    assert all(len(scores) == 199 for _, scores in rows)
+    use = keyword_rows(PLACE, cell, outcomes)
     alike = [row for row in use if row["concept"] == "alike"]
     assert {row["keyword"] for row in alike} == {f"alikew{i}" for i in range(24)}
     assert all(row["features_a"] >= 1 and (row["n_without"] == -1 or row["n_without"] < 30) for row in alike)
-    assert sum("rsa" in row["change"] for row in alike) == 5
+    assert sum("rsa" in [change["measure"] for change in row["change"]] for row in alike) == 5
 
 
 def test_phrase_features_need_the_phrase():
@@ -96,7 +106,7 @@ def test_active_members_are_all_that_fire():
     planted = {"alike", "alike2", "alike phrase"}
     assert sum(owner in planted for owner in owners) == 72
     assert len(owners) > 72  # those that hum on a phrase are active too
-    assert phrase_outcome(cell, *phrases[0]).rows.rows[0]["n"] > 48
+    assert phrase_outcome(cell, *phrases[0]).rows[0][0]["n"] > 48
 
 
 def test_interaction_is_null_for_equal_parts():
@@ -104,22 +114,23 @@ def test_interaction_is_null_for_equal_parts():
     rows = table[table.subspace == "interaction"]
     assert set(rows.null) == {"unrelated_keywords"}
     assert rows.value.abs().max() < 0.6
-    parts = json.loads(rows[rows.concept == "alike+alike2"].details.iloc[0])["parts"]
-    assert set(parts) == {"alike", "alike2"}
+    parts = rows[rows.concept == "alike+alike2"].details.iloc[0]["parts"]
+    assert [part["concept"] for part in parts] == ["alike", "alike2"]
 
 
 def test_too_few_features_is_a_result():
     world = make_world(4)
     config = config_of(min_features=60)
     cell, phrases = make_cell(world, config, 20)
-    table = pd.DataFrame(concept_rows(cell)[0].rows)
+    outcomes = concept_outcomes(cell)
+    table = pd.DataFrame([row for outcome in outcomes.values() for row, _ in outcome.rows])
     alike = table[table.concept == "alike"]
     assert alike.value.isna().all()
-    assert alike.warnings.str.contains(r"too few features: \d\d of 60 needed").all()
+    assert alike.warnings.str.join("; ").str.contains(r"too few features: \d\d of 60 needed").all()
     assert len(alike) == 12  # three measures, four nulls
     outcome = phrase_outcome(cell, *phrases[1])
-    assert "of 60 needed" in outcome.rows.rows[0]["warnings"]
-    assert "no score" in interaction_rows(cell, concept_rows(cell)[1]).rows[0]["warnings"]
+    assert "of 60 needed" in outcome.rows[0][0]["warnings"][0]
+    assert "no score" in interaction_rows(PLACE, cell, outcomes, Testing(4))[0][0]["warnings"][0]
 
 
 def test_the_same_seed_gives_the_same_rows():

@@ -24,7 +24,6 @@ BAD = [
     ({"corpus": {"path": "x", "documents": 0}}, "corpus.documents = 0"),
     ({"pairing": {"from": "c"}}, "pairing.from = 'c'"),
     ({"null": {"draws": 0}}, "null.draws = 0"),
-    ({"controls": ["rerandomised"]}, "did you mean 'rerandomized'"),
     ({"seed": -1}, "seed = -1"),
     ({"a": None}, "a = None"),
 ]
@@ -35,6 +34,13 @@ def test_bad_key_or_value_is_one_line(change, message):
     with pytest.raises(ConfigError, match=message) as caught:
         parse_config({**GOOD, **change})
     assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_control_names_the_nearest():
+    from congruence.sides.variants import check_controls
+
+    with pytest.raises(ConfigError, match="did you mean 'rerandomized'"):
+        check_controls(parse_config({**GOOD, "controls": ["rerandomised"]}))
 
 
 def test_missing_section_is_named():

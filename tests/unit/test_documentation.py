@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from congruence.config.parsing import parse_config
-from congruence.config.steps import filter_steps, measure_steps
+from congruence.config.steps import filter_steps, measures_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -43,7 +43,7 @@ def test_run_configurations_parse(text):
         pytest.skip("not the configuration of a run")
     config = parse_config({**SIDES, **raw})
     assert filter_steps(config) is not None
-    assert measure_steps(config)
+    assert measures_of(config.measures)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -10,10 +10,9 @@ import numpy as np
 from congruence.errors import InputError
 from congruence.metrics import Measure, is_answerable
 from congruence.nulls import Null
-from congruence.records import NullTest, Score
+from congruence.records import Alternative, NullTest, Score
 from congruence.rng import derive_seed
 from congruence.run.grid import Cell
-from congruence.run.plan import Plan
 from congruence.run.schema import RESULTS, blank_row
 from congruence.run.selections.base import Selection
 from congruence.significance import calibrated
@@ -21,6 +20,21 @@ from congruence.significance.scoring import Observed, against_null
 
 Tested = tuple[dict[str, Any], np.ndarray | None]
 """A row of results, and the null scores behind it."""
+
+
+@dataclass(frozen=True)
+class Testing:
+    """How every score of a run is tested.
+
+    Attributes:
+        seed: the run's, from which draws derive.
+        alternative: which scores are extreme.
+        stop_after: stop a test once so many draws are.
+    """
+
+    seed: int = 0
+    alternative: Alternative = "greater"
+    stop_after: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +52,16 @@ class Outcome:
     scores: Mapping[str, Score | None]
 
 
-def compute_cell(cell: Cell, selections: Iterator[Selection], plan: Plan) -> Iterator[Outcome]:
+def compute_cell(cell: Cell, selections: Iterator[Selection], testing: Testing) -> Iterator[Outcome]:
     """Every selection of a cell, scored and tested; draws of a null are made once for all measures."""
     for selection in selections:
         started = time.perf_counter()
-        outcome = _outcome(cell, selection, plan)
+        outcome = _outcome(cell, selection, testing)
         each = (time.perf_counter() - started) / max(len(outcome.rows), 1)
         yield replace(outcome, rows=[(row | {"seconds": each}, scores) for row, scores in outcome.rows])
 
 
-def row_of(cell: Cell, selection: Selection, plan: Plan, **values: Any) -> dict[str, Any]:
+def row_of(cell: Cell, selection: Selection, testing: Testing, **values: Any) -> dict[str, Any]:
     """A row of results without numbers."""
     return blank_row(
         RESULTS,
@@ -58,20 +72,20 @@ def row_of(cell: Cell, selection: Selection, plan: Plan, **values: Any) -> dict[
         layer_a=cell.a.layer,
         layer_b=cell.b.layer,
         n=selection.case.n,
-        seed=plan.config.seed,
-        alternative=plan.config.null.alternative,
+        seed=testing.seed,
+        alternative=testing.alternative,
         **{"details": dict(selection.details), **values},
     )
 
 
-def _outcome(cell: Cell, selection: Selection, plan: Plan) -> Outcome:
+def _outcome(cell: Cell, selection: Selection, testing: Testing) -> Outcome:
     observed = [_observed(measure, selection) for measure in selection.measures]
     scored = [one for one in observed if isinstance(one, Observed)]
     rows: list[Tested] = []
     for null in selection.nulls:
-        tests = iter(_tests(scored, selection, null, plan))
+        tests = iter(_tests(scored, selection, null, testing))
         for measure, one in zip(selection.measures, observed, strict=True):
-            row = row_of(cell, selection, plan, measure=measure.label, null=null.name)
+            row = row_of(cell, selection, testing, measure=measure.label, null=null.name)
             if isinstance(one, Observed):
                 rows.append(_filled(row, one, next(tests)))
             else:
@@ -94,7 +108,7 @@ def _observed(measure: Measure, selection: Selection) -> Observed | str:
 
 
 def _tests(
-    observed: Sequence[Observed], selection: Selection, null: Null, plan: Plan
+    observed: Sequence[Observed], selection: Selection, null: Null, testing: Testing
 ) -> list[NullTest | str]:
     """Each measure against one null, or why it wasn't tested."""
     testable = [one for one in observed if is_answerable(one.prepared)]
@@ -102,11 +116,11 @@ def _tests(
     try:
         tests = against_null(
             testable,
-            replace(selection.case, seed=derive_seed(plan.config.seed, "null", null.name)),
+            replace(selection.case, seed=derive_seed(testing.seed, "null", null.name)),
             null,
             draws=selection.draws,
-            alternative=plan.config.null.alternative,
-            stop_after=plan.config.null.stop_after,
+            alternative=testing.alternative,
+            stop_after=testing.stop_after,
         )
     except InputError as error:
         tests = [str(error)] * len(testable)

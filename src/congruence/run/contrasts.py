@@ -10,9 +10,8 @@ from congruence.errors import InputError
 from congruence.metrics import Measure
 from congruence.nulls import Case, UnrelatedKeywords
 from congruence.records import PairLists, Score
-from congruence.run.cell import Outcome, Tested, columns_of, row_of
+from congruence.run.cell import Outcome, Tested, Testing, columns_of, row_of
 from congruence.run.grid import Cell
-from congruence.run.plan import Plan
 from congruence.run.selections.base import Selection
 from congruence.run.selections.concepts import ConceptCell
 from congruence.run.selections.text import Subspace
@@ -24,7 +23,7 @@ NULL = UnrelatedKeywords()
 
 
 def interaction_rows(
-    cell: Cell, concepts: ConceptCell, outcomes: Mapping[str, Outcome], plan: Plan
+    cell: Cell, concepts: ConceptCell, outcomes: Mapping[str, Outcome], testing: Testing
 ) -> list[Tested]:
     """For every union and measure: its score minus the mean score of its parts, weighted by their pairs.
     Ours.
@@ -36,10 +35,10 @@ def interaction_rows(
         cell: the layer pair.
         concepts: its concepts.
         outcomes: of every subspace, by name.
-        plan: the run's.
+        testing: how scores are tested.
     """
     unions = [subspace for subspace in concepts.a.text.subspaces.values() if subspace.parts]
-    return [row for union in unions for row in _union_rows(cell, concepts, union, outcomes, plan)]
+    return [row for union in unions for row in _union_rows(cell, concepts, union, outcomes, testing)]
 
 
 def interaction(whole: float, parts: np.ndarray, sizes: np.ndarray) -> float:
@@ -52,32 +51,32 @@ def interaction(whole: float, parts: np.ndarray, sizes: np.ndarray) -> float:
 
 
 def _union_rows(
-    cell: Cell, concepts: ConceptCell, union: Subspace, outcomes: Mapping[str, Outcome], plan: Plan
+    cell: Cell, concepts: ConceptCell, union: Subspace, outcomes: Mapping[str, Outcome], testing: Testing
 ) -> list[Tested]:
     whole, parts = outcomes[union.name], [outcomes[name] for name in union.parts]
     sizes = np.array([part.selection.case.n for part in parts])
     scored = [m for m in concepts.measures if all(o.scores[m.label] is not None for o in (whole, *parts))]
-    drawn = _drawn(concepts, union, scored, plan) if scored and NULL in concepts.nulls else {}
+    drawn = _drawn(concepts, union, scored) if scored and NULL in concepts.nulls else {}
     rows: list[Tested] = []
     for measure in concepts.measures:
         values = np.array([_value(part.scores[measure.label]) for part in parts])
         named = zip(union.parts, values.tolist(), sizes.tolist(), strict=True)
         details = {"parts": [{"concept": name, "value": value, "pairs": n} for name, value, n in named]}
         selection = _named(whole.selection, details)
-        row = row_of(cell, selection, plan, measure=measure.label, null=NULL.name)
+        row = row_of(cell, selection, testing, measure=measure.label, null=NULL.name)
         if measure not in scored:
             rows.append((row | {"warnings": ["the union or one of its parts has no score"]}, None))
             continue
         difference = interaction(_value(whole.scores[measure.label]), values, sizes)
-        rows.append(_tested(row | {"value": difference}, measure, drawn.get(measure.label), plan))
+        rows.append(_tested(row | {"value": difference}, measure, drawn.get(measure.label), testing))
     return rows
 
 
-def _tested(row: dict[str, Any], measure: Measure, drawn: np.ndarray | None, plan: Plan) -> Tested:
+def _tested(row: dict[str, Any], measure: Measure, drawn: np.ndarray | None, testing: Testing) -> Tested:
     if drawn is None:
         return row, None
     observed = Score(measure.label, row["value"], row["n"])
-    alternative = plan.config.null.alternative
+    alternative = testing.alternative
     try:
         test = summarise(observed, drawn, measure=measure.label, null=NULL.name, alternative=alternative)
     except InputError as error:
@@ -89,9 +88,7 @@ def _tested(row: dict[str, Any], measure: Measure, drawn: np.ndarray | None, pla
     return row | columns_of(test, float("inf")) | {"warnings": warnings}, test.scores
 
 
-def _drawn(
-    concepts: ConceptCell, union: Subspace, measures: Sequence[Measure], plan: Plan
-) -> dict[str, np.ndarray]:
+def _drawn(concepts: ConceptCell, union: Subspace, measures: Sequence[Measure]) -> dict[str, np.ndarray]:
     """(draws,) difference of each draw, by measure; NaN where a group gives too few pairs."""
     whole, _ = _scores(concepts, union.name, None, measures)
     parts, sizes = zip(*(_scores(concepts, union.name, part, measures) for part in union.parts), strict=True)

@@ -14,6 +14,7 @@ from congruence.matching import match, one_of_each
 from congruence.metrics import Measure
 from congruence.nulls import Null, make_null
 from congruence.records import Matching
+from congruence.run.cell import Testing
 
 STAGE_VERSION = 3
 
@@ -52,6 +53,12 @@ class Plan:
             measures_of(concepts.measures, of=" of concepts") if concepts else (),
             [make_null(name) for name in concepts.nulls] if concepts else (),
         )
+
+    @property
+    def testing(self) -> Testing:
+        """How every score is tested."""
+        null = self.config.null
+        return Testing(self.config.seed, null.alternative, null.stop_after)
 
     def pair(self, acts_a: Any, acts_b: Any) -> Matching:
         """The run's matcher on two sides' activations, prepared or not; filters come after it."""

@@ -31,8 +31,8 @@ from congruence.concepts.phrase_response import active_features, join_top_tokens
 from congruence.config.concepts import ConceptsConfig
 from congruence.errors import ConfigError, InputError
 from congruence.records import TopTokens
-from congruence.run.concepts.overlap import interaction
-from congruence.run.concepts.text import subspaces_of
+from congruence.run.contrasts import interaction
+from congruence.run.selections.text import subspaces_of
 
 
 def index_of(*texts):

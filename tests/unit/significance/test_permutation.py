@@ -80,14 +80,16 @@ def test_measure_options_reach_the_measure():
 
 
 @pytest.mark.parametrize(
-    ("alternative", "expected"), [("greater", 3 / 5), ("less", 4 / 5), ("two-sided", 1.0)]
+    ("alternative", "expected"), [("greater", 4 / 6), ("less", 5 / 6), ("two-sided", 1.0)]
 )
 def test_p_counts_ties_on_both_sides(alternative, expected):
-    scores = np.array([1.0, 2.0, 2.0, 3.0 - 2.5])
-    assert p_value(2.0, scores, alternative=alternative) == pytest.approx(
-        {"greater": 3 / 5, "less": 1.0, "two-sided": 1.0}[alternative]
-    )
-    assert expected <= 1
+    """Of 5 scores one lies above, two below, two tie: 1 + 3 reach it from above, 1 + 4 from below."""
+    scores = np.array([1.0, 2.0, 2.0, 0.5, 3.0])
+    assert p_value(2.0, scores, alternative=alternative) == pytest.approx(expected)
+
+
+def test_p_two_sided_is_twice_the_smaller_tail():
+    assert p_value(3.0, np.array([1.0, 2.0, 2.0, 0.5, 2.5]), alternative="two-sided") == pytest.approx(2 / 6)
 
 
 def test_two_sided_is_twice_the_smaller_side():
