@@ -36,7 +36,7 @@ def in_process(capsys, *arguments: str | Path) -> Done:
 
 
 def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "congruence.cli.main", *map(str, arguments)]
+    return [sys.executable, "-m", "congruence", *map(str, arguments)]
 
 
 def congruence(*arguments: str | Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:

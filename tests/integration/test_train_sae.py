@@ -224,7 +224,7 @@ def test_interrupted_and_started_again_equals_undisturbed(place, tmp_path):
 def test_kill_9_and_the_same_command_again(place, tmp_path):
     changes = {"training": {"steps": 1500, "batch": 64, "buffer": 512, "checkpoint_every": 50}}
     config = write_config(place, tmp_path / "c.yaml", **changes)
-    command = [sys.executable, "-m", "congruence.cli.main", "train-sae", config, "--out"]
+    command = [sys.executable, "-m", "congruence", "train-sae", config, "--out"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment, capture_output=True)
     process = subprocess.Popen(

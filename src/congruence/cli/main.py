@@ -17,6 +17,7 @@ COMMANDS = {
     "saes": ("congruence.cli.saes", "List the SAEs in a folder or Hub repository."),
     "train-sae": ("congruence.cli.train_sae", "Train SAEs on a model's activations."),
     "concepts": ("congruence.cli.concepts", "List, show, build and check concept keyword lists."),
+    "list": ("congruence.cli.list", "List measures, matchers, filters, nulls, controls or SAE formats."),
     "doctor": ("congruence.cli.doctor", "Check that every SAE fits its model and hook."),
 }
 
