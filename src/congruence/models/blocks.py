@@ -111,7 +111,9 @@ def _attention_tap(block: "nn.Module", place: str, model_type: str) -> Tap:
         return Tap(attention, "input")
     if place == "z":
         return Tap(_output_projection(attention), "input")
-    return _added_by(block, attention, _INCLUDES_RESIDUAL.get(model_type, ("", ""))[0], _attention_norms(block))
+    return _added_by(
+        block, attention, _INCLUDES_RESIDUAL.get(model_type, ("", ""))[0], _attention_norms(block)
+    )
 
 
 def _attention_norms(block: "nn.Module") -> list[str]:

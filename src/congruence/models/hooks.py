@@ -108,7 +108,8 @@ def run_with_taps(
 
     def keep(tap: Tap, value: object) -> None:
         if tap not in values:
-            values[tap] = _hidden(value, input_ids.shape)
+            name = next(name for name, group in taps.items() if tap in group)
+            values[tap] = _hidden(value, input_ids.shape, f"hook point {name!r} of {type(module).__name__}")
         if len(values) == len(wanted):
             raise _AllCaptured
 
@@ -142,7 +143,7 @@ def _forward_options(module: "nn.Module") -> dict[str, bool]:
     return {"use_cache": False} if "use_cache" in accepted else {}
 
 
-def _hidden(value: object, shape: "torch.Size") -> "torch.Tensor":
+def _hidden(value: object, shape: "torch.Size", where: str) -> "torch.Tensor":
     """The hidden states in what a module passes on, as (batch, seq, d), safe from later in-place changes."""
     tensor = value[0] if isinstance(value, (tuple, list)) and value else value
     batch, seq = shape
@@ -150,7 +151,9 @@ def _hidden(value: object, shape: "torch.Size") -> "torch.Tensor":
     if rows == (batch * seq,) or rows == (batch, seq):
         return tensor.reshape(batch, seq, -1).detach().clone()  # pyright: ignore[reportAttributeAccessIssue]
     found = tuple(tensor.shape) if hasattr(tensor, "shape") else type(tensor).__name__  # pyright: ignore
-    raise ModelError(f"a hooked module passes on {found}, not one vector a token of ({batch}, {seq}, d)")
+    raise ModelError(
+        f"{where} passes on {found}, not one vector a token of ({batch}, {seq}, d): name another module"
+    )
 
 
 def _scaled(value: "torch.Tensor", factor: float) -> "torch.Tensor":

@@ -1,8 +1,8 @@
 """Whether a sublayer's hook is what the block really adds: shown on a few tokens, not taken on trust.
 
-In a block `resid_pre + attn_out + mlp_out = resid_post`. Where the sum is normalized (BERT, BART), a norm takes
-in `resid_pre + attn_out`, another what that one gives plus `mlp_out`, and gives `resid_post`. A family whose
-block scales, gates or adds anything else has no such parts, and its hooks are refused.
+In a block `resid_pre + attn_out + mlp_out = resid_post`. Where the sum is normalized (BERT, BART), a norm
+takes in `resid_pre + attn_out`, another what that one gives plus `mlp_out`, and gives `resid_post`. A family
+whose block scales, gates or adds anything else has no such parts, and its hooks are refused.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SUMMANDS = ("attn_out", "mlp_out", "resid_mid")
 PROJECTED = ("attn_z", "mlp_hidden")
+_STREAM = ("resid_pre", "attn_out", "mlp_out", "resid_post")
 _TOKENS = 8
 _ATTEMPTS = 4
 _ROUNDINGS = 4
@@ -58,8 +59,8 @@ def require_identity(
 ) -> None:
     """Refuse a hook point that isn't what its kind says, on a few tokens of the model's vocabulary.
 
-    `attn_out` and `mlp_out` must add up to the block's update, `resid_mid` must be handed on inside the block,
-    and `attn_z` and `mlp_hidden` must be what the sublayer's output is projected from.
+    `attn_out` and `mlp_out` must add up to the block's update, `resid_mid` must be handed on inside the
+    block, and `attn_z` and `mlp_hidden` must be what the sublayer's output is projected from.
 
     Args:
         module: the model.
@@ -86,9 +87,9 @@ def require_identity(
 def _parts(module: "nn.Module", blocks: "list[nn.Module]", layer: int) -> dict[str, tuple[Tap, ...]]:
     """Taps of the residual stream and of the sublayers that were found in a block."""
     found = {}
-    for kind in ("resid_pre", "attn_out", "mlp_out", "resid_post"):
+    for kind in _STREAM:
         with contextlib.suppress(ModelError):
-            found[kind] = resolve_point(module, blocks, HookPoint(layer, kind))
+            found[f"{kind}.{layer}"] = resolve_point(module, blocks, HookPoint(layer, kind))
     return found
 
 
@@ -106,8 +107,8 @@ def _observed(
         passed: list[tuple[torch.Tensor, torch.Tensor]] = []
         with _listening(blocks[layer], passed):
             found = run_with_taps(module, ids, torch.ones_like(ids), taps)
-        unit = torch.finfo(found["resid_post"].dtype).eps / 2
-        values = {kind: _flat(value) for kind, value in found.items()}
+        unit = torch.finfo(found[f"resid_post.{layer}"].dtype).eps / 2
+        values = {name.partition(".")[0]: _flat(value) for name, value in found.items()}
         if all(bool(value.isfinite().all()) for value in values.values()):
             break
     return _Flow(values, passed, unit)
@@ -178,7 +179,7 @@ def _require_projection(
     (whole,) = resolve_point(module, blocks, HookPoint(point.layer, point.kind.partition("_")[0] + "_in"))
     (added,) = resolve_point(module, blocks, HookPoint(point.layer, point.kind.partition("_")[0] + "_out"))
     outputs = {"projected": (Tap(tap.module),), "whole": (Tap(whole.module),), "added": (Tap(added.module),)}
-    block_ends = {"resid_post": resolve_point(module, blocks, HookPoint(point.layer))}
+    block_ends = {f"resid_post.{point.layer}": resolve_point(module, blocks, HookPoint(point.layer))}
     flow = _observed(module, blocks, point.layer, outputs | block_ends)
     projected, others = flow.values["projected"], (flow.values["whole"], flow.values["added"])
     if not any(flow.equal([projected], other) for other in others):
