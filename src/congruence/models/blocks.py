@@ -1,6 +1,5 @@
 """Where a model's blocks, attention and MLP are, found from the modules themselves."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +9,9 @@ from congruence.hook_names import HookPoint
 if TYPE_CHECKING:
     from torch import nn
 
-_ATTENTION_NAMES = ("attn", "self_attn", "attention", "self_attention", "mixer", "temporal_block")
+_ATTENTION_NAMES = (
+    "attn", "self_attn", "attention", "self_attention", "mixer", "temporal_block", "norm_attn_norm.attn",
+)  # fmt: skip
 _MLP_NAMES = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "mlp_block")
 _MLP_CLASSES = ("MLP", "FFN", "FeedForward", "MoE", "MoeBlock", "Mlp")
 
@@ -23,23 +24,32 @@ _INCLUDES_RESIDUAL = {
 _PARALLEL = ("phi", "gptj", "cohere", "cohere2", "falcon", "codegen")
 """Model types whose MLP reads the block's input, so that no residual lies between attention and MLP."""
 
+_NOT_BLOCKS = ("Attention", "Norm", *_MLP_CLASSES)
+_OUTPUT_PROJECTIONS = ("o_proj", "out_proj", "c_proj", "dense", "out_lin", "linear_out", "wo")
+_FACTORS = ("residual_multiplier", "residual_scale")
+"""Attributes of a block that multiply what a sublayer gives before it is added (Granite, MiniCPM 3)."""
+
+_MLP_NORMS = ("post_feedforward_layernorm", "pre_feedforward_layernorm", "pre_mlp_layernorm")
+"""Norms beside which `post_attention_layernorm` follows attention; elsewhere it precedes the MLP."""
+
 
 @dataclass(frozen=True)
 class Tap:
-    """One place to listen: what goes into a module, or what comes out of it."""
+    """One place to listen: what goes into a module, or what comes out of it, times the block's factor."""
 
     module: "nn.Module"
     side: Literal["input", "output"] = "output"
+    scale: float = 1.0
 
 
 def find_blocks(module: "nn.Module", n_layers: int | None = None) -> "list[nn.Module]":
     """The transformer blocks of a language model, in order.
 
     They are the outermost list of modules as long as the configuration's number of layers; where no list
-    has that length, the longest outermost one.
+    has that length, the longest outermost one. A list of attentions, MLPs or norms isn't one of blocks.
 
     Raises:
-        ModelError: the model holds no list of modules at all.
+        ModelError: the model holds no list of blocks.
     """
     from torch import nn
 
@@ -50,8 +60,14 @@ def find_blocks(module: "nn.Module", n_layers: int | None = None) -> "list[nn.Mo
     }
     outermost = [name for name in lists if not any(name.startswith(f"{other}.") for other in lists)]
     if not outermost:
-        raise ModelError(f"{type(module).__name__} has no list of blocks: name hook points by module path")
-    right_length = [name for name in outermost if len(lists[name]) == n_layers]
+        raise ModelError(f"{type(module).__name__} has no list of blocks: choose a model that has one")
+    whole = [name for name in outermost if not type(lists[name][0]).__name__.endswith(_NOT_BLOCKS)]
+    right_length = [name for name in whole if len(lists[name]) == n_layers]
+    if not right_length and any(len(lists[name]) == n_layers for name in outermost):
+        raise ModelError(
+            f"{type(module).__name__} has no list of blocks, but lists of their parts "
+            f"({', '.join(name.rpartition('.')[2] for name in outermost)}): choose a model of another family"
+        )
     chosen = max(right_length or outermost, key=lambda name: len(lists[name]))
     return list(lists[chosen])
 
@@ -89,20 +105,22 @@ def _in_vision_tower(name: str) -> bool:
 
 def _attention_tap(block: "nn.Module", place: str, model_type: str) -> Tap:
     attention = _child(block, _ATTENTION_NAMES, ("Attention",))
-    if attention is None:
+    if attention is None or type(attention).__name__.endswith(_MLP_CLASSES):
         raise ModelError(f"{type(block).__name__} has no attention found by structure: give its module path")
     if place == "in":
         return Tap(attention, "input")
     if place == "z":
-        return Tap(_last_linear(attention), "input")
-    if model_type in _INCLUDES_RESIDUAL:
-        return Tap(block.get_submodule(_INCLUDES_RESIDUAL[model_type][0]))
+        return Tap(_output_projection(attention), "input")
+    return _added_by(
+        block, attention, _INCLUDES_RESIDUAL.get(model_type, ("", ""))[0], _attention_norms(block)
+    )
+
+
+def _attention_norms(block: "nn.Module") -> list[str]:
     if _bert_like(block):
-        return Tap(block.get_submodule("attention.output.dense"))
-    names = ["post_self_attn_layernorm"]
-    if _has(block, "post_feedforward_layernorm"):  # elsewhere post_attention_layernorm precedes the MLP
-        names.append("post_attention_layernorm")
-    return Tap(next((block.get_submodule(n) for n in names if _has(block, n)), attention))
+        return ["attention.output.dense"]
+    names = ["post_self_attn_layernorm", "post_norm1"]
+    return [*names, "post_attention_layernorm"] if any(_has(block, name) for name in _MLP_NORMS) else names
 
 
 def _mlp_tap(block: "nn.Module", place: str, model_type: str) -> Tap:
@@ -112,11 +130,18 @@ def _mlp_tap(block: "nn.Module", place: str, model_type: str) -> Tap:
     if place == "hidden":
         if any("expert" in name for name, _ in last.named_modules()):
             raise ModelError(f"{type(block).__name__} has experts and no one MLP: give a module path")
-        return Tap(_last_linear(last), "input")
-    if model_type in _INCLUDES_RESIDUAL:
-        return Tap(block.get_submodule(_INCLUDES_RESIDUAL[model_type][1]))
-    after = ("post_feedforward_layernorm", "post_mlp_layernorm")
-    return Tap(next((block.get_submodule(n) for n in after if _has(block, n)), last))
+        return Tap(_output_projection(last), "input")
+    after = ["post_feedforward_layernorm", "post_mlp_layernorm", "post_norm2"]
+    return _added_by(block, last, _INCLUDES_RESIDUAL.get(model_type, ("", ""))[1], after)
+
+
+def _added_by(block: "nn.Module", sublayer: "nn.Module", instead: str, after: list[str]) -> Tap:
+    """What reaches the residual stream: a sublayer's output, its norm's if one follows, times the factor."""
+    if instead:
+        return Tap(block.get_submodule(instead))
+    last = next((block.get_submodule(name) for name in after if _has(block, name)), sublayer)
+    numbers = (getattr(block, name, None) for name in _FACTORS)
+    return Tap(last, scale=next((float(n) for n in numbers if isinstance(n, (int, float))), 1.0))
 
 
 def _mlp_ends(block: "nn.Module") -> "tuple[nn.Module, nn.Module]":
@@ -156,12 +181,13 @@ def _is_linear(module: "nn.Module") -> bool:
     return getattr(weight, "ndim", 0) == 2 and not list(module.children())
 
 
-def _last_linear(module: "nn.Module") -> "nn.Module":
-    found: Iterator[nn.Module] = (m for m in reversed(list(module.modules())) if _is_linear(m))
-    last = next(found, None)
-    if last is None:
+def _output_projection(module: "nn.Module") -> "nn.Module":
+    """The linear layer whose output is the module's: one with such a name, else the last."""
+    found = [(name, child) for name, child in module.named_modules() if _is_linear(child)]
+    if not found:
         raise ModelError(f"{type(module).__name__} holds no linear layer: give a module path")
-    return last
+    named = [child for name, child in found if name.rpartition(".")[2] in _OUTPUT_PROJECTIONS]
+    return (named or [found[-1][1]])[-1]
 
 
 def shifted(point: HookPoint, offset: int) -> HookPoint:

@@ -1,13 +1,23 @@
 """A corpus: the documents of a file, a folder or a `datasets` name, in order."""
 
 import itertools
-from collections.abc import Iterable
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from congruence.errors import CorpusError
-from congruence.models.readers import READERS, SUFFIXES, ReadOptions, text_field
+from congruence.models.corpus_files import corpus_files
+from congruence.models.corpus_text import known_encoding
+from congruence.models.readers import ReadOptions, documents_of, text_field
 from congruence.storage import content_key
+
+log = logging.getLogger(__name__)
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -37,29 +47,35 @@ def load_corpus(
     documents: int | None = None,
     text_column: str = "text",
     separator: str | None = None,
+    encoding: str | None = None,
+    split: str | None = None,
 ) -> Corpus:
     """Read documents from a file or folder.
 
     A text file is split at `separator`; without one at `<|endoftext|>` if that occurs in it, else at blank
-    lines. In a folder of text files each file is one document, unless it holds a separator. `.jsonl` and
-    `.parquet` give one document a row.
+    lines. In a folder of text files each file is one document, unless it holds a separator. `.jsonl`,
+    `.json`, `.csv`, `.tsv`, `.parquet` and `.arrow` give one document a row. All but the last two may be
+    packed (.gz, .bz2, .xz, .zst). Null and blank texts are left out; halves of UTF-16 pairs become U+FFFD.
 
     Args:
-        path: a text, .jsonl or .parquet file, or a folder of such files, read in the order of their names.
+        path: a file, or a folder of files, read in the order of their names; of a data set's folder the data
+            files, and of several splits one.
         documents: how many to read; None for all.
-        text_column: the field of a .jsonl or .parquet row that holds the text.
+        text_column: the field of a row that holds the text.
         separator: text that stands between documents.
+        encoding: of files that aren't UTF-8, e.g. latin-1; None to refuse them.
+        split: which split of a folder that has several; None for train.
 
     Raises:
         CorpusError: nothing is there, it can't be read, or it holds no text.
     """
+    known_encoding(encoding)
     path = Path(path).expanduser()
     if not path.exists():
-        raise CorpusError(f"corpus {str(path)!r} doesn't exist: check the path")
-    files = _files(path)
-    texts = itertools.chain.from_iterable(
-        READERS.get(_reader(file))(file, ReadOptions(text_column, separator, path.is_dir())) for file in files
-    )
+        raise CorpusError(_absent(path))
+    options = ReadOptions(text_column, separator, path.is_dir(), encoding)
+    files = corpus_files(path, options, split)
+    texts = itertools.chain.from_iterable(documents_of(file, options) for file in files)
     return _corpus(str(path), texts, documents)
 
 
@@ -72,7 +88,7 @@ def load_dataset_corpus(
     config: str | None = None,
     revision: str | None = None,
 ) -> Corpus:
-    """The first `documents` documents of a dataset on the Hub, streamed (needs the extra `datasets`).
+    """The first `documents` documents with text of a dataset on the Hub, streamed (extra `datasets`).
 
     Raises:
         CorpusError: `datasets` isn't installed, the dataset can't be read, or it has no such column.
@@ -83,13 +99,13 @@ def load_dataset_corpus(
         raise CorpusError(f"dataset {name!r} needs `pip install 'congruence[datasets]'`") from None
     try:
         rows = datasets.load_dataset(name, config, split=split, streaming=True, revision=revision)
-        texts = [text_field(row, text_column, name) for row in itertools.islice(rows, documents)]
+        texts = (text_field(row, text_column, name) for row in rows)
+        return _corpus(name, texts, documents)
     except CorpusError:
         raise
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CorpusError(f"dataset {name!r} can't be read: {reason[:300]}") from error
-    return _corpus(name, texts, documents)
 
 
 def corpus_of(texts: Iterable[str], name: str = "texts") -> Corpus:
@@ -97,25 +113,31 @@ def corpus_of(texts: Iterable[str], name: str = "texts") -> Corpus:
     return _corpus(name, texts, None)
 
 
-def _corpus(name: str, texts: Iterable[str], documents: int | None) -> Corpus:
+def _corpus(name: str, texts: Iterable[str | None], documents: int | None) -> Corpus:
     if documents is not None and documents < 1:
         raise CorpusError(f"documents is {documents}: ask for at least 1")
-    present = (text for text in texts if text.strip())
-    chosen = tuple(itertools.islice(present, documents))
+    present = (text for text in texts if text and text.strip())
+    chosen = tuple(_whole_characters(name, itertools.islice(present, documents)))
     if not chosen:
         raise CorpusError(f"corpus {name!r} is empty: it holds no text")
     return Corpus(name, chosen)
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    visible = (p for p in path.rglob("*") if not any(q.startswith(".") for q in p.relative_to(path).parts))
-    files = sorted(p for p in visible if p.is_file() and p.suffix.lower() in SUFFIXES)
-    if not files:
-        raise CorpusError(f"corpus folder {str(path)!r} holds no {', '.join(SUFFIXES)} file")
-    return files
+def _whole_characters(name: str, texts: Iterable[str]) -> Iterator[str]:
+    """Texts with U+FFFD for every half of a UTF-16 pair, which no tokenizer takes."""
+    replaced = 0
+    for text in texts:
+        whole, here = (text, 0) if text.isascii() else _SURROGATES.subn("\ufffd", text)
+        replaced += here
+        yield whole
+    if replaced:
+        log.warning("corpus %s: %d broken character(s) (lone surrogates) became U+FFFD", name, replaced)
 
 
-def _reader(file: Path) -> str:
-    return SUFFIXES.get(file.suffix.lower(), "text")
+def _absent(path: Path) -> str:
+    where = "" if path.is_absolute() else f" in {os.getcwd()}"
+    hub = not path.is_absolute() and _HUB_NAME.fullmatch(str(path)) is not None
+    advice = (
+        f"check the path, or write `dataset: {path}` for a data set on the Hub" if hub else "check the path"
+    )
+    return f"corpus {str(path)!r} doesn't exist{where}: {advice}"

@@ -10,6 +10,9 @@ import numpy as np
 from congruence.errors import ModelError
 
 _TEXTS_AT_ONCE = 512
+_CHARACTERS_AT_ONCE = 1 << 22
+_BEGINNING = 8
+"""Characters of a document that are tokenized first, for each token wanted; English has about 4 a token."""
 
 
 @dataclass(frozen=True)
@@ -77,28 +80,94 @@ def special_ids(tokenizer: Any) -> np.ndarray:
 
 
 def _encoded(texts: Sequence[str], tokenizer: Any, *, max_length: int | None, special: bool) -> Iterator[Row]:
-    never_text = special_ids(tokenizer)
     if tokenizer.truncation_side != "right":
         tokenizer = copy.deepcopy(tokenizer)
         tokenizer.truncation_side = "right"
-    for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        encoded = tokenizer(
-            list(texts[start : start + _TEXTS_AT_ONCE]),
-            add_special_tokens=special,
-            truncation=max_length is not None,
-            max_length=max_length,
+    encode = _Encoder(tokenizer, special_ids(tokenizer), max_length, special)
+    for documents in _portions(texts, max_length):
+        if max_length is None:
+            yield from encode(texts, documents, None)
+        else:
+            yield from _from_beginnings(encode, texts, documents, max_length)
+
+
+def _portions(texts: Sequence[str], max_length: int | None) -> Iterator[list[int]]:
+    """Documents to tokenize together: some hundreds, or as many as have some millions of characters."""
+    portion: list[int] = []
+    size = 0
+    for index, text in enumerate(texts):
+        portion.append(index)
+        size += len(text) if max_length is None else min(len(text), _BEGINNING * max_length)
+        if len(portion) == _TEXTS_AT_ONCE or size > _CHARACTERS_AT_ONCE:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _from_beginnings(
+    encode: "_Encoder", texts: Sequence[str], documents: list[int], max_length: int
+) -> list[Row]:
+    """The first `max_length` tokens of each document, from no more of its text than they need.
+
+    Beginnings twice as long each time are tokenized, until one gives the same full row as the one before, so
+    that where the text was cut has no say in it; a document that ends sooner is taken whole.
+    """
+    rows: dict[int, Row] = {}
+    before: dict[int, Row] = {}
+    pending, size = documents, _BEGINNING * max_length
+    while pending:
+        for index, row in zip(pending, encode(texts, pending, size), strict=True):
+            settled = len(row.ids) >= max_length and index in before and _same(row, before[index])
+            if settled or len(texts[index]) <= size:
+                rows[index] = row
+            before[index] = row
+        pending = [index for index in pending if index not in rows]
+        size *= 2
+    return [rows[index] for index in documents]
+
+
+def _same(one: Row, other: Row) -> bool:
+    spans = one.spans is None or other.spans is None or np.array_equal(one.spans, other.spans)
+    return np.array_equal(one.ids, other.ids) and spans
+
+
+@dataclass(frozen=True)
+class _Encoder:
+    """A tokenizer with how it is asked.
+
+    Attributes:
+        tokenizer: of transformers.
+        never_text: ids of special tokens.
+        max_length: tokens a row; None for all.
+        special: let the tokenizer add its special tokens.
+    """
+
+    tokenizer: Any
+    never_text: np.ndarray
+    max_length: int | None
+    special: bool
+
+    def __call__(self, texts: Sequence[str], documents: list[int], size: int | None) -> list[Row]:
+        """Rows of some documents, of their first `size` characters."""
+        encoded = self.tokenizer(
+            [texts[index][:size] for index in documents],
+            add_special_tokens=self.special,
+            truncation=self.max_length is not None,
+            max_length=self.max_length,
             padding=False,
             return_attention_mask=False,
-            return_offsets_mapping=bool(tokenizer.is_fast),
+            return_offsets_mapping=bool(self.tokenizer.is_fast),
             verbose=False,
         )
-        for offset, token_ids in enumerate(encoded["input_ids"]):
-            ids = np.array(token_ids, dtype=np.int32)
-            spans = None
-            if tokenizer.is_fast:
-                spans = np.array(encoded["offset_mapping"][offset], dtype=np.int32).reshape(-1, 2)
-            document = np.full(len(ids), start + offset, dtype=np.int32)
-            yield Row(ids, np.isin(ids, never_text), document, spans)
+        offsets = encoded["offset_mapping"] if self.tokenizer.is_fast else [None] * len(documents)
+        found = zip(documents, encoded["input_ids"], offsets, strict=True)
+        return [self._row(document, ids, spans) for document, ids, spans in found]
+
+    def _row(self, document: int, token_ids: list[int], offsets: list[tuple[int, int]] | None) -> Row:
+        ids = np.array(token_ids, dtype=np.int32)
+        spans = None if offsets is None else np.array(offsets, dtype=np.int32).reshape(-1, 2)
+        return Row(ids, np.isin(ids, self.never_text), np.full(len(ids), document, dtype=np.int32), spans)
 
 
 def _bos(tokenizer: Any) -> int:

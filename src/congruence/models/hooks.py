@@ -26,16 +26,35 @@ def resolve_hook(module: "nn.Module", blocks: "list[nn.Module]", name: str) -> t
     literal = _submodule(module, name)
     if literal is not None:
         return (Tap(literal),)
+    return resolve_point(module, blocks, named_point(module, name))
+
+
+def is_path(module: "nn.Module", name: str) -> bool:
+    """Whether `name` is the path of a module, which is taken literally."""
+    return _submodule(module, name) is not None
+
+
+def named_point(module: "nn.Module", name: str) -> HookPoint:
+    """The hook point a name that is no path stands for.
+
+    Raises:
+        ModelError: it stands for none.
+    """
     point = parse_hook_name(name)
     if point is None:
         raise ModelError(
             f"hook point {name!r} isn't in {type(module).__name__}: write a module path or e.g. "
             f"'resid_post.3' (kinds: {', '.join(KINDS)})"
         )
-    return _resolve_point(module, blocks, point)
+    return point
 
 
-def _resolve_point(module: "nn.Module", blocks: "list[nn.Module]", point: HookPoint) -> tuple[Tap, ...]:
+def resolve_point(module: "nn.Module", blocks: "list[nn.Module]", point: HookPoint) -> tuple[Tap, ...]:
+    """The places whose values add up to a hook point, found by structure.
+
+    Raises:
+        ModelError: the model has no such layer, or its block no such place.
+    """
     if point.kind == "embed":
         return (Tap(module.get_input_embeddings()),)  # pyright: ignore[reportCallIssue]
     if not 0 <= point.layer < len(blocks):
@@ -89,7 +108,8 @@ def run_with_taps(
 
     def keep(tap: Tap, value: object) -> None:
         if tap not in values:
-            values[tap] = _hidden(value, input_ids.shape)
+            name = next(name for name, group in taps.items() if tap in group)
+            values[tap] = _hidden(value, input_ids.shape, f"hook point {name!r} of {type(module).__name__}")
         if len(values) == len(wanted):
             raise _AllCaptured
 
@@ -105,7 +125,7 @@ def run_with_taps(
     silent = [name for name, group in taps.items() if any(tap not in values for tap in group)]
     if silent:
         raise ModelError(f"hook point {silent[0]!r} is never reached in a forward pass: name another")
-    return {name: _added([values[tap] for tap in group]) for name, group in taps.items()}
+    return {name: _added([_scaled(values[tap], tap.scale) for tap in group]) for name, group in taps.items()}
 
 
 def _register(tap: Tap, keep):
@@ -123,15 +143,21 @@ def _forward_options(module: "nn.Module") -> dict[str, bool]:
     return {"use_cache": False} if "use_cache" in accepted else {}
 
 
-def _hidden(value: object, shape: "torch.Size") -> "torch.Tensor":
+def _hidden(value: object, shape: "torch.Size", where: str) -> "torch.Tensor":
     """The hidden states in what a module passes on, as (batch, seq, d), safe from later in-place changes."""
-    tensor = value[0] if isinstance(value, tuple) else value
+    tensor = value[0] if isinstance(value, (tuple, list)) and value else value
     batch, seq = shape
     rows = getattr(tensor, "shape", (0,))[:-1]
     if rows == (batch * seq,) or rows == (batch, seq):
         return tensor.reshape(batch, seq, -1).detach().clone()  # pyright: ignore[reportAttributeAccessIssue]
     found = tuple(tensor.shape) if hasattr(tensor, "shape") else type(tensor).__name__  # pyright: ignore
-    raise ModelError(f"a hooked module passes on {found}, not one vector a token of ({batch}, {seq}, d)")
+    raise ModelError(
+        f"{where} passes on {found}, not one vector a token of ({batch}, {seq}, d): name another module"
+    )
+
+
+def _scaled(value: "torch.Tensor", factor: float) -> "torch.Tensor":
+    return value if factor == 1.0 else value * factor
 
 
 def _added(values: "list[torch.Tensor]") -> "torch.Tensor":

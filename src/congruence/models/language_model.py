@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from congruence.errors import ModelError
+from congruence.hook_names import HookPoint
 from congruence.models.blocks import Tap, find_blocks
-from congruence.models.hooks import resolve_hook, run_with_taps, text_config
+from congruence.models.hooks import is_path, named_point, resolve_hook, run_with_taps, text_config
+from congruence.models.identities import require_identity
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +33,7 @@ class LanguageModel:
     name: str
     key: str
     blocks: "list[nn.Module]" = field(repr=False)
+    _shown: "set[HookPoint]" = field(default_factory=set, init=False, repr=False)
 
     @classmethod
     def from_module(cls, module: "nn.Module", tokenizer: Any, *, name: str, key: str) -> "LanguageModel":
@@ -72,8 +75,18 @@ class LanguageModel:
         return int(self._embeddings.weight.shape[0])
 
     def taps(self, hook_name: str) -> tuple[Tap, ...]:
-        """The places a hook name stands for; :class:`ModelError` where the model has none."""
-        return resolve_hook(self.module, self.blocks, hook_name)
+        """The places a hook name stands for, shown once on a few tokens to be what the name says.
+
+        Raises:
+            ModelError: the model has no such place, or what is there isn't that.
+        """
+        taps = resolve_hook(self.module, self.blocks, hook_name)
+        if not is_path(self.module, hook_name):
+            point = named_point(self.module, hook_name)
+            if point not in self._shown:
+                require_identity(self.module, self.blocks, point, self.name)
+                self._shown.add(point)
+        return taps
 
     def capture(
         self,
