@@ -76,7 +76,7 @@ class LanguageModel:
 
     @cached_property
     def shape(self) -> ModelShape:
-        """Layers, width and context; set it where they are known, and the model needn't be loaded for them."""
+        """Layers, width and context; where it is set, the model isn't loaded for them."""
         width = getattr(self.config, "hidden_size", None)
         return ModelShape(len(self.blocks), None if width is None else int(width), self._context())
 

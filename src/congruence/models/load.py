@@ -105,7 +105,16 @@ def find_model(
     key = content_key([identity, str(dtype or "float32").removeprefix("torch."), _plain(quantization), kind])
     name = folder.name if folder else str(path_or_id)
     stored = StoredModel(
-        where, folder is not None, source, kind, device, dtype, device_map, quantization, trust_remote_code, options
+        where=where,
+        local=folder is not None,
+        source=source,
+        kind=kind,
+        device=device,
+        dtype=dtype,
+        device_map=device_map,
+        quantization=quantization,
+        trust_remote_code=trust_remote_code,
+        options=options,
     )
     return LanguageModel(name, key, stored)
 
@@ -161,9 +170,7 @@ class StoredModel:
 
     @cached_property
     def _config_and_tokenizer(self) -> tuple[Any, Any]:
-        return _config_and_tokenizer(
-            self.where, {**self.source, "trust_remote_code": self.trust_remote_code}
-        )
+        return _config_and_tokenizer(self.where, {**self.source, "trust_remote_code": self.trust_remote_code})
 
     def _one_line(self) -> contextlib.AbstractContextManager[None]:
         return _one_line(self.where if self.local else f"{self.where} (no folder here, so a Hub id)")

@@ -1,5 +1,6 @@
 """Keys of large files without reading them again: each is kept beside the file's size and time stamps."""
 
+import contextlib
 import json
 import os
 import sys
@@ -78,7 +79,5 @@ def _read(place: Path) -> dict[str, Any]:
 
 
 def _write(place: Path, record: dict[str, Any]) -> None:
-    try:
+    with contextlib.suppress(OSError, StorageError):  # a cache that can't be written is no reason to stop
         write_json(place, record)
-    except (OSError, StorageError):  # a cache that can't be written is no reason to stop
-        pass
