@@ -9,7 +9,7 @@ import torch
 
 from congruence.errors import SaeError
 from congruence.saes import Sae, from_saelens, from_sparsify, load_sae, save_saelens, save_sparsify
-from congruence.saes.activation_functions import Activation, Gated, GroupMax, JumpReLU, TopK
+from congruence.saes.activation_functions import Activation, Gated, GroupMax, JumpReLU, ReLU, TopK
 from congruence.saes.input_scaling import ConstantFactor, ConstantNorm, LayerNorm
 
 D, F, N = 6, 12, 20
@@ -32,16 +32,16 @@ SKIP: dict[str, Any] = {
     "W_skip": draw(5, D, seed=4),
 }
 FOR_SAELENS = {
-    "relu": make(Activation()),
+    "relu": make(ReLU()),
     "topk": make(TopK(3)),
     "topk_rescaled": make(TopK(3), rescale_by_decoder_norm=True),
     "jumprelu": make(JumpReLU(draw(F, seed=5).abs()), subtract_b_dec=False),
     "batchtopk": make(JumpReLU(torch.tensor(0.4)), architecture="batchtopk", rescale_by_decoder_norm=True),
     "gated": make(Gated(draw(F, seed=6), draw(F, seed=7))),
     "layer_norm": make(TopK(3), scaling=LayerNorm()),
-    "constant_norm": make(Activation(), scaling=ConstantNorm()),
+    "constant_norm": make(ReLU(), scaling=ConstantNorm()),
     "constant_factor": make(TopK(3), scaling=ConstantFactor(0.4)),
-    "transcoder": make(Activation(), **TRANSCODER),
+    "transcoder": make(ReLU(), **TRANSCODER),
     "jumprelu_skip": make(JumpReLU(draw(F, seed=5).abs()), **SKIP),
 }
 FOR_SPARSIFY = {

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from congruence.errors import SaeError
 from congruence.saes import Sae, fold_decoder_norm, fold_input_factor, untrained
-from congruence.saes.activation_functions import Activation, Gated, GroupMax, JumpReLU, TopK
-from congruence.saes.input_scaling import ConstantFactor, ConstantNorm, InputScaling, LayerNorm
+from congruence.saes.activation_functions import Gated, GroupMax, JumpReLU, ReLU, TopK
+from congruence.saes.input_scaling import ConstantFactor, ConstantNorm, InputScaling, LayerNorm, Unscaled
 
 D, F, N = 6, 12, 17
 RULES = [
@@ -25,14 +25,14 @@ RULES = [
     "gated",
     "groupmax",
 ]
-SCALINGS = [InputScaling(), ConstantFactor(0.3), ConstantNorm(), LayerNorm()]
+SCALINGS = [Unscaled(), ConstantFactor(0.3), ConstantNorm(), LayerNorm()]
 
 
 def make(rule: str, seed: int = 0, **changes: object) -> Sae:
     generator = torch.Generator().manual_seed(seed)
     draw = lambda *shape: torch.randn(*shape, generator=generator)  # noqa: E731
     rules = {
-        "relu": Activation(),
+        "relu": ReLU(),
         "topk": TopK(3),
         "topk_signed": TopK(F, relu=False),
         "topk_weighted": TopK(3, weight=draw(F).abs() + 0.1),

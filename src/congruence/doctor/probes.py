@@ -7,7 +7,7 @@ import torch
 
 from congruence.doctor.fit import Fit, measure
 from congruence.saes import Sae
-from congruence.saes.input_scaling import ConstantFactor, ConstantNorm, InputScaling, LayerNorm
+from congruence.saes.input_scaling import ConstantFactor, ConstantNorm, InputScaling, LayerNorm, Unscaled
 
 _FACTORS = tuple(2.0**power for power in (-4, -3, -2, -1.5, -1, -0.5, 0.5, 1, 1.5, 2, 3, 4))
 
@@ -54,7 +54,7 @@ def _scalings(sae: Sae, x: torch.Tensor) -> Iterator[tuple[str, InputScaling]]:
     root, mean = sae.d_in**0.5, float(x.norm(dim=-1).mean())
     now = sae.scaling.factor if isinstance(sae.scaling, ConstantFactor) else 1.0
     if sae.scaling.name != "none":
-        yield "inputs as they are", InputScaling()
+        yield "inputs as they are", Unscaled()
     yield f"inputs brought to a mean norm of √d (times {root / mean:.3g})", ConstantFactor(root / mean)
     yield f"inputs brought to a mean norm of 1 (times {1 / mean:.3g})", ConstantFactor(1 / mean)
     if not isinstance(sae.scaling, ConstantNorm):

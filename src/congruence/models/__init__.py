@@ -2,9 +2,9 @@
 
 from congruence.models.alignment import Alignment, Groups, align_spans, align_tokens
 from congruence.models.corpus import Corpus, corpus_of, load_corpus, load_dataset_corpus
-from congruence.models.language_model import LanguageModel
-from congruence.models.load import load_model
-from congruence.models.rerandomize import rerandomize
+from congruence.models.language_model import LanguageModel, ModelShape
+from congruence.models.load import find_model, load_model
+from congruence.models.rerandomize import rerandomize, rerandomized
 from congruence.models.streaming import batch_states, hidden_states, mixed_batches
 from congruence.models.token_strings import token_strings
 from congruence.models.tokenizer_equality import require_equal_tokenizers, tokenizer_difference
@@ -15,11 +15,13 @@ __all__ = [
     "Corpus",
     "Groups",
     "LanguageModel",
+    "ModelShape",
     "Tokens",
     "align_spans",
     "align_tokens",
     "batch_states",
     "corpus_of",
+    "find_model",
     "hidden_states",
     "load_corpus",
     "load_dataset_corpus",
@@ -27,6 +29,7 @@ __all__ = [
     "mixed_batches",
     "require_equal_tokenizers",
     "rerandomize",
+    "rerandomized",
     "token_strings",
     "tokenize",
     "tokenizer_difference",

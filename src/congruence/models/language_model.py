@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from congruence.errors import ModelError
 from congruence.hook_names import HookPoint
@@ -15,31 +16,72 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True, eq=False)
-class LanguageModel:
-    """A Hugging Face model with its tokenizer, and hooks on its blocks.
+class Opening(Protocol):
+    """How a model and its tokenizer come into memory; each is asked for once."""
+
+    def module(self) -> "nn.Module": ...
+
+    def tokenizer(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """What a run needs to know of a model before anything goes through it.
 
     Attributes:
-        module: the model, in evaluation mode.
-        tokenizer: its tokenizer.
+        n_layers: transformer blocks.
+        d_model: width of the residual stream; None where the configuration doesn't say.
+        context: the most tokens a sequence may have; None where the configuration doesn't say.
+    """
+
+    n_layers: int
+    d_model: int | None
+    context: int | None
+
+
+@dataclass(eq=False)
+class LanguageModel:
+    """A Hugging Face model with its tokenizer, and hooks on its blocks; each is loaded when first used.
+
+    Attributes:
         name: what the user called it: a Hub id or the folder's name.
         key: content key: weights, configuration and tokenizer of a folder, id and commit of a Hub model,
             with dtype and quantization, which change the numbers.
-        blocks: the transformer blocks, in order.
+        opening: loads the two.
     """
 
-    module: "nn.Module"
-    tokenizer: Any
     name: str
     key: str
-    blocks: "list[nn.Module]" = field(repr=False)
+    opening: Opening = field(repr=False)
     _shown: "set[HookPoint]" = field(default_factory=set, init=False, repr=False)
 
     @classmethod
     def from_module(cls, module: "nn.Module", tokenizer: Any, *, name: str, key: str) -> "LanguageModel":
         """Wrap a model that is already in memory."""
-        n_layers = getattr(text_config(module), "num_hidden_layers", None)
-        return cls(module.eval(), tokenizer, name, key, find_blocks(module, n_layers))
+        model = cls(name, key, _InMemory(module, tokenizer))
+        _ = model.blocks  # a model without any is refused here
+        return model
+
+    @cached_property
+    def module(self) -> "nn.Module":
+        """The model, in evaluation mode."""
+        return self.opening.module().eval()
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer."""
+        return self.opening.tokenizer()
+
+    @cached_property
+    def blocks(self) -> "list[nn.Module]":
+        """The transformer blocks, in order."""
+        return find_blocks(self.module, getattr(self.config, "num_hidden_layers", None))
+
+    @cached_property
+    def shape(self) -> ModelShape:
+        """Layers, width and context; where it is set, the model isn't loaded for them."""
+        width = getattr(self.config, "hidden_size", None)
+        return ModelShape(len(self.blocks), None if width is None else int(width), self._context())
 
     @property
     def config(self) -> Any:
@@ -48,21 +90,17 @@ class LanguageModel:
 
     @property
     def n_layers(self) -> int:
-        return len(self.blocks)
+        return self.shape.n_layers
 
     @property
     def d_model(self) -> int:
-        return int(self.config.hidden_size)
+        width = self.shape.d_model
+        return int(self.config.hidden_size) if width is None else width
 
     @property
     def context(self) -> int | None:
         """The most tokens a sequence may have; None where the configuration doesn't say."""
-        positions = getattr(self.config, "max_position_embeddings", None)
-        table = next(
-            (m for name, m in self.module.named_modules() if name.endswith("position_embeddings")), None
-        )
-        padding = getattr(table, "padding_idx", None)  # RoBERTa counts positions from the one after padding's
-        return positions if positions is None or padding is None else positions - padding - 1
+        return self.shape.context
 
     @property
     def device(self) -> "torch.device":
@@ -117,6 +155,14 @@ class LanguageModel:
         ids = input_ids.to(self.device, torch.long)
         return run_with_taps(self.module, ids, mask.to(self.device, torch.long), taps)
 
+    def _context(self) -> int | None:
+        positions = getattr(self.config, "max_position_embeddings", None)
+        table = next(
+            (m for name, m in self.module.named_modules() if name.endswith("position_embeddings")), None
+        )
+        padding = getattr(table, "padding_idx", None)  # RoBERTa counts positions from the one after padding's
+        return positions if positions is None or padding is None else positions - padding - 1
+
     def _check_fits(self, input_ids: "torch.Tensor") -> None:
         length = input_ids.shape[1]
         if self.context is not None and length > self.context:
@@ -135,3 +181,17 @@ class LanguageModel:
     def _embeddings(self) -> Any:
         module: Any = self.module
         return module.get_input_embeddings()
+
+
+@dataclass(frozen=True)
+class _InMemory:
+    """A model that needs no loading."""
+
+    loaded: "nn.Module"
+    its_tokenizer: Any
+
+    def module(self) -> "nn.Module":
+        return self.loaded
+
+    def tokenizer(self) -> Any:
+        return self.its_tokenizer

@@ -4,12 +4,17 @@ import contextlib
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from congruence.errors import ModelError
 from congruence.models.language_model import LanguageModel
-from congruence.storage import content_key, file_key
+from congruence.storage import content_key, stamped_file_key
+
+if TYPE_CHECKING:
+    from torch import nn
 
 log = logging.getLogger(__name__)
 
@@ -51,34 +56,124 @@ def load_model(
     Raises:
         ModelError: nothing is there, it can't be read, or weights are missing.
     """
+    model = find_model(
+        path_or_id,
+        device=device,
+        dtype=dtype,
+        device_map=device_map,
+        quantization=quantization,
+        revision=revision,
+        kind=kind,
+        gguf_file=gguf_file,
+        cache_dir=cache_dir,
+        trust_remote_code=trust_remote_code,
+        **options,
+    )
+    _ = model.blocks, model.tokenizer
+    return model
+
+
+def find_model(
+    path_or_id: str | Path,
+    *,
+    device: str = "cpu",
+    dtype: Any = None,
+    device_map: Any = None,
+    quantization: Any = None,
+    revision: str | None = None,
+    kind: Kind = "auto",
+    gguf_file: str | None = None,
+    cache_dir: str | Path | None = None,
+    trust_remote_code: bool = False,
+    **options: Any,
+) -> LanguageModel:
+    """The same model, known by the key of its files; weights and tokenizer are loaded when first used.
+
+    Args:
+        path_or_id, device, dtype, device_map, quantization, revision, kind, gguf_file, cache_dir,
+            trust_remote_code: as in `load_model`.
+        **options: handed to `from_pretrained`.
+
+    Raises:
+        ModelError: no such folder; everything else that `load_model` raises comes when it is first used.
+    """
     folder, gguf_file = _locate(path_or_id, gguf_file)
     hub = {} if folder else {"revision": revision, "cache_dir": cache_dir}
     source = {k: v for k, v in {**hub, "gguf_file": gguf_file}.items() if v is not None}
     where = str(folder or path_or_id)
-    with _one_line(where if folder else f"{where} (no folder here, so a Hub id)"):
-        config, tokenizer = _config_and_tokenizer(where, {**source, "trust_remote_code": trust_remote_code})
-        auto = _auto_class(where, config, kind)
-        placement = _placement(device, device_map, quantization)
-        module, report = auto.from_pretrained(
-            where,
-            dtype=_dtype(dtype),
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # reported by _check_loaded, in one line
-            trust_remote_code=trust_remote_code,
-            **source,
-            **placement,
-            **options,
-        )
-        if "device_map" not in placement:
-            module.to(device)
-    _check_loaded(module, report, where)
     identity = _folder_identity(folder, gguf_file) if folder else _hub_identity(where, source)
-    key = content_key(
-        [identity, str(next(module.parameters()).dtype), _plain(quantization), type(module).__name__]
-    )
+    key = content_key([identity, str(dtype or "float32").removeprefix("torch."), _plain(quantization), kind])
     name = folder.name if folder else str(path_or_id)
-    log.info("loaded %s (%s, key %s)", name, type(module).__name__, key)
-    return LanguageModel.from_module(module, tokenizer, name=name, key=key)
+    stored = StoredModel(
+        where=where,
+        local=folder is not None,
+        source=source,
+        kind=kind,
+        device=device,
+        dtype=dtype,
+        device_map=device_map,
+        quantization=quantization,
+        trust_remote_code=trust_remote_code,
+        options=options,
+    )
+    return LanguageModel(name, key, stored)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredModel:
+    """A model in a folder or on the Hub, with how it is to be loaded; see `load_model`.
+
+    Attributes:
+        where: folder or Hub id.
+        local: whether it is a folder.
+        source: what tells the file: revision, cache_dir, gguf_file.
+        kind, device, dtype, device_map, quantization, trust_remote_code, options: as in `load_model`.
+    """
+
+    where: str
+    local: bool
+    source: dict[str, Any]
+    kind: Kind
+    device: str
+    dtype: Any
+    device_map: Any
+    quantization: Any
+    trust_remote_code: bool
+    options: dict[str, Any]
+
+    def module(self) -> "nn.Module":
+        """Load the weights."""
+        with self._one_line():
+            config, _ = self._config_and_tokenizer
+            auto = _auto_class(self.where, config, self.kind)
+            placement = _placement(self.device, self.device_map, self.quantization)
+            module, report = auto.from_pretrained(
+                self.where,
+                dtype=_dtype(self.dtype),
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # reported by _check_loaded, in one line
+                trust_remote_code=self.trust_remote_code,
+                **self.source,
+                **placement,
+                **self.options,
+            )
+            if "device_map" not in placement:
+                module.to(self.device)
+        _check_loaded(module, report, self.where)
+        log.info("loaded %s (%s)", self.where, type(module).__name__)
+        return module
+
+    def tokenizer(self) -> Any:
+        """Load the tokenizer alone."""
+        with self._one_line():
+            return self._config_and_tokenizer[1]
+
+    @cached_property
+    def _config_and_tokenizer(self) -> tuple[Any, Any]:
+        return _config_and_tokenizer(self.where, {**self.source, "trust_remote_code": self.trust_remote_code})
+
+    def _one_line(self) -> contextlib.AbstractContextManager[None]:
+        return _one_line(self.where if self.local else f"{self.where} (no folder here, so a Hub id)")
 
 
 def _locate(path_or_id: str | Path, gguf_file: str | None) -> tuple[Path | None, str | None]:
@@ -189,20 +284,29 @@ def _check_loaded(module: Any, report: Any, where: str) -> None:
 def _folder_identity(folder: Path, gguf_file: str | None) -> Any:
     """Names and bytes of the files that decide the numbers and the tokens."""
     if gguf_file is not None:
-        return file_key(folder / gguf_file)
+        return stamped_file_key(folder / gguf_file)
     files = (p for p in folder.iterdir() if p.is_file() and p.suffix in _KEYED_SUFFIXES)
-    return [[p.name, file_key(p)] for p in sorted(files) if not p.name.startswith(".")]
+    return [[p.name, stamped_file_key(p)] for p in sorted(files) if not p.name.startswith(".")]
 
 
 def _hub_identity(name: str, source: dict[str, Any]) -> Any:
-    """The id and the commit that the cache holds for the revision; the revision itself if it can't tell."""
-    from huggingface_hub import try_to_load_from_cache
+    """The id and the commit of the revision; the revision itself where neither Hub nor cache can tell it.
+
+    `source` then names that commit, so that what is loaded later is what the key says.
+    """
+    from huggingface_hub import hf_hub_download
 
     revision = source.get("revision")
     file = source.get("gguf_file", "config.json")
-    cached = try_to_load_from_cache(name, file, cache_dir=source.get("cache_dir"), revision=revision)
-    commit = re.search(r"[/\\]snapshots[/\\]([0-9a-f]+)[/\\]", cached) if isinstance(cached, str) else None
-    return [name, file, commit[1] if commit else revision]
+    try:
+        cached = hf_hub_download(name, file, cache_dir=source.get("cache_dir"), revision=revision)
+    except Exception:  # offline and not cached, no such repository: loading says which
+        return [name, file, revision]
+    commit = re.search(r"[/\\]snapshots[/\\]([0-9a-f]+)[/\\]", cached)
+    if commit is None:
+        return [name, file, revision]
+    source["revision"] = commit[1]
+    return [name, file, commit[1]]
 
 
 def _plain(quantization: Any) -> Any:

@@ -1,6 +1,7 @@
 """The random-transformer control: a model whose weights say nothing but their scale."""
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,18 +26,45 @@ def rerandomize(
 
     Source: L's control with re-randomised weights (arXiv 2410.06981, public code).
     """
-    import torch
+    copied = rerandomized(model, rng, keep_embeddings=keep_embeddings)
+    _ = copied.module
+    return copied
 
+
+def rerandomized(
+    model: LanguageModel, rng: np.random.Generator, *, keep_embeddings: bool = True
+) -> LanguageModel:
+    """The same, drawn when it is first used: until then `model` isn't loaded and `rng` must be left alone."""
     key = content_key([model.key, "rerandomized", keep_embeddings, str(rng.bit_generator.state)])
-    module = copy.deepcopy(model.module)
-    kept = _embedding_parameters(module) if keep_embeddings else set()
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            if not parameter.is_floating_point():
-                raise ModelError(f"{model.name}: weight {name} is {parameter.dtype}: load it unquantized")
-            if id(parameter) not in kept:
-                _redraw(parameter, rng)
-    return LanguageModel.from_module(module, model.tokenizer, name=f"{model.name} (rerandomized)", key=key)
+    redrawn = _Rerandomized(model, rng, keep_embeddings)
+    return LanguageModel(f"{model.name} (rerandomized)", key, redrawn)
+
+
+@dataclass(frozen=True)
+class _Rerandomized:
+    """Redraws a model's weights when they are first wanted."""
+
+    model: LanguageModel
+    rng: np.random.Generator
+    keep_embeddings: bool
+
+    def module(self) -> Any:
+        import torch
+
+        module = copy.deepcopy(self.model.module)
+        kept = _embedding_parameters(module) if self.keep_embeddings else set()
+        with torch.no_grad():
+            for name, parameter in module.named_parameters():
+                if not parameter.is_floating_point():
+                    raise ModelError(
+                        f"{self.model.name}: weight {name} is {parameter.dtype}: load it unquantized"
+                    )
+                if id(parameter) not in kept:
+                    _redraw(parameter, self.rng)
+        return module
+
+    def tokenizer(self) -> Any:
+        return self.model.tokenizer
 
 
 def _embedding_parameters(module: Any) -> set[int]:

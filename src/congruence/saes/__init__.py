@@ -2,14 +2,14 @@
 
 from congruence.saes.adapters import from_saelens, from_sparsify
 from congruence.saes.entry import SaeEntry
+from congruence.saes.find import Catalogue, find_sae, list_saes, load_sae
 from congruence.saes.folding import fold_decoder_norm, fold_input_factor
-from congruence.saes.listing import find_sae, list_saes
-from congruence.saes.loading import load_sae
 from congruence.saes.sae import Sae
 from congruence.saes.untrained import untrained
 from congruence.saes.writers import save_saelens, save_sparsify
 
 __all__ = [
+    "Catalogue",
     "Sae",
     "SaeEntry",
     "find_sae",

@@ -4,8 +4,9 @@ Every rule has a dense form (`rule(linear, b_enc)`) and a sparse one (`rule.spar
 same numbers as (row, feature, value) triplets, so that TopK never scatters into a dense matrix.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,31 +25,24 @@ class Triplets(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Activation:
-    """ReLU, and the base of the other rules."""
+class Activation(ABC):
+    """A rule, frozen with its tensors as fields."""
 
-    name = "relu"
-    compares_features = False
+    name: ClassVar[str]
+    compares_features: ClassVar[bool] = False
     """Whether features compete: then rescaling each by its own factor would change which ones fire."""
 
     def pre_activation(self, linear: Tensor, b_enc: Tensor) -> Tensor:
         """The value that is kept where a feature fires."""
         return linear + b_enc
 
-    def silent(self, linear: Tensor, pre: Tensor) -> Tensor:
-        """Where a feature doesn't fire; NaN counts as firing, so that it is seen."""
-        return pre <= 0
-
+    @abstractmethod
     def __call__(self, linear: Tensor, b_enc: Tensor) -> Tensor:
         """Feature activations (n, d_sae) from `linear` = input @ W_enc (n, d_sae)."""
-        pre = self.pre_activation(linear, b_enc)
-        return pre.masked_fill(self.silent(linear, pre), 0.0)
 
+    @abstractmethod
     def sparse(self, linear: Tensor, b_enc: Tensor) -> Triplets:
         """The non-zeros of :meth:`__call__`."""
-        pre = self.pre_activation(linear, b_enc)
-        row, feature = torch.nonzero(self.silent(linear, pre).logical_not_(), as_tuple=True)
-        return Triplets(row, feature, pre[row, feature])
 
     def scaled(self: Rule, norm: Tensor) -> Rule:
         """The rule whose output is `norm` times this one's when its inputs are `norm` times as large."""
@@ -62,14 +56,31 @@ class Activation:
         )
 
 
+class _Separate(Activation):
+    """A rule that each feature is under by itself."""
+
+    @abstractmethod
+    def silent(self, linear: Tensor, pre: Tensor) -> Tensor:
+        """Where a feature doesn't fire; NaN counts as firing, so that it is seen."""
+
+    def __call__(self, linear: Tensor, b_enc: Tensor) -> Tensor:
+        pre = self.pre_activation(linear, b_enc)
+        return pre.masked_fill(self.silent(linear, pre), 0.0)
+
+    def sparse(self, linear: Tensor, b_enc: Tensor) -> Triplets:
+        pre = self.pre_activation(linear, b_enc)
+        row, feature = torch.nonzero(self.silent(linear, pre).logical_not_(), as_tuple=True)
+        return Triplets(row, feature, pre[row, feature])
+
+
 class _Competing(Activation):
     """A rule that keeps a fixed number of candidates a token."""
 
     compares_features = True
 
+    @abstractmethod
     def winners(self, pre: Tensor) -> tuple[Tensor, Tensor]:
         """Values and feature indices (n, k) of the candidates of each token."""
-        raise NotImplementedError
 
     def __call__(self, linear: Tensor, b_enc: Tensor) -> Tensor:
         values, features = self.winners(self.pre_activation(linear, b_enc))
@@ -79,6 +90,16 @@ class _Competing(Activation):
         values, features = self.winners(self.pre_activation(linear, b_enc))
         row, column = torch.nonzero(values, as_tuple=True)
         return Triplets(row, features[row, column], values[row, column])
+
+
+@dataclass(frozen=True, eq=False)
+class ReLU(_Separate):
+    """max(pre, 0)."""
+
+    name = "relu"
+
+    def silent(self, linear: Tensor, pre: Tensor) -> Tensor:
+        return pre <= 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +144,7 @@ class GroupMax(_Competing):
 
 
 @dataclass(frozen=True, eq=False)
-class JumpReLU(Activation):
+class JumpReLU(_Separate):
     """ReLU(pre) where pre > threshold, else 0; `threshold` is (d_sae,) or a scalar tensor."""
 
     threshold: Tensor
@@ -138,7 +159,7 @@ class JumpReLU(Activation):
 
 
 @dataclass(frozen=True, eq=False)
-class Gated(Activation):
+class Gated(_Separate):
     """ReLU(exp(r_mag) · linear + b_mag) where linear + b_gate > 0; b_mag is the SAE's `b_enc`."""
 
     r_mag: Tensor

@@ -1,14 +1,29 @@
 """One line of a listing: an SAE that could be loaded, described without reading its weights."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+import torch
+
+from congruence.errors import SaeError
 from congruence.hook_names import HookPoint, parse_hook_name
+from congruence.saes.folding import unit_rows
+from congruence.saes.loading import finished
+from congruence.saes.sae import Sae
+from congruence.storage import content_key
 
-if TYPE_CHECKING:
-    import torch
 
-    from congruence.saes.sae import Sae
+@runtime_checkable
+class Readable(Protocol):
+    """An SAE's files with the format that reads them."""
+
+    def read(self) -> Sae: ...
+
+    def decoder(self) -> torch.Tensor | None: ...
+
+    def key(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -21,6 +36,7 @@ class SaeEntry:
         format: registered format name.
         layer: block index; hook_name: where it reads; None where nothing says so.
         d_in, d_sae, architecture: as far as they are known without the weights.
+        files: gives its files, recognised; whoever lists SAEs fills it in.
     """
 
     path: str
@@ -31,14 +47,33 @@ class SaeEntry:
     d_in: int | None = None
     d_sae: int | None = None
     architecture: str | None = None
+    files: Callable[[], Readable] | None = field(default=None, repr=False, compare=False)
 
     @property
     def hook_point(self) -> HookPoint | None:
         """`hook_name` as (layer, kind)."""
         return parse_hook_name(self.hook_name) if self.hook_name else None
 
-    def load(self, *, device: str = "cpu", dtype: "torch.dtype | str | None" = None, **options: Any) -> "Sae":
+    def load(self, *, device: str = "cpu", dtype: torch.dtype | str | None = None, **options: Any) -> Sae:
         """`load_sae` of this entry."""
-        from congruence.saes.loading import load_sae
+        return finished(self._readable().read(), device=device, dtype=dtype, **options)
 
-        return load_sae(self.path, sae_id=self.sae_id, device=device, dtype=dtype, **options)
+    def decoder(self, *, fold_decoder_norm: bool = False) -> np.ndarray:
+        """(d_sae, d_out) float32 decoder rows; the other tensors aren't read where the file allows that."""
+        rows = self._readable().decoder()
+        if rows is None:
+            rows = self.load(fold_decoder_norm=fold_decoder_norm).W_dec
+        else:
+            rows = unit_rows(rows.float())[0] if fold_decoder_norm else rows.float()
+        return rows.detach().cpu().numpy()
+
+    def key(self, *, fold_decoder_norm: bool = False) -> str:
+        """Content key of what the SAE computes: bytes of its files, and how they are read."""
+        return content_key(["sae", self._readable().key(), fold_decoder_norm])
+
+    def _readable(self) -> Readable:
+        if self.files is None:
+            raise SaeError(
+                f"this entry of {self.sae_id!r} comes from no listing: call load_sae({self.path!r}, sae_id=…)"
+            )
+        return self.files()

@@ -6,7 +6,7 @@ import torch
 
 from congruence.errors import SaeError
 from congruence.saes.activation_functions import Activation
-from congruence.saes.input_scaling import ConstantFactor, InputScaling
+from congruence.saes.input_scaling import ConstantFactor, Unscaled
 from congruence.saes.sae import Sae
 
 UNIT_TOLERANCE = 1e-3
@@ -24,9 +24,7 @@ def fold_decoder_norm(sae: Sae) -> Sae:
     Raises:
         SaeError: TopK or GroupMax whose features compete before rescaling.
     """
-    norm = sae.W_dec.float().norm(dim=-1)
-    norm = torch.where(norm == 0, torch.ones_like(norm), norm)
-    unit = (sae.W_dec / norm[:, None]).to(sae.dtype)
+    unit, norm = unit_rows(sae.W_dec)
     weighted = getattr(sae.activation, "weight", None) is not None
     if sae.activation.compares_features and not sae.rescale_by_decoder_norm and not weighted:
         if float((norm - 1).abs().max()) > UNIT_TOLERANCE:
@@ -45,6 +43,13 @@ def fold_decoder_norm(sae: Sae) -> Sae:
     )
 
 
+def unit_rows(W_dec: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Decoder rows of norm 1 in their own dtype, and the norms they had; rows of zeros stay, with norm 1."""
+    norm = W_dec.float().norm(dim=-1)
+    norm = torch.where(norm == 0, torch.ones_like(norm), norm)
+    return (W_dec / norm[:, None]).to(W_dec.dtype), norm
+
+
 def fold_input_factor(sae: Sae) -> Sae:
     """The same function of the input without its constant input factor s: W_enc · s, W_dec / s, b_dec / s.
 
@@ -56,7 +61,7 @@ def fold_input_factor(sae: Sae) -> Sae:
     factor = sae.scaling.factor
     if sae.rescale_by_decoder_norm:
         sae = fold_decoder_norm(sae)
-    folded = replace(sae, W_enc=sae.W_enc * factor, scaling=InputScaling())
+    folded = replace(sae, W_enc=sae.W_enc * factor, scaling=Unscaled())
     return (
         folded if sae.is_transcoder else replace(folded, W_dec=sae.W_dec / factor, b_dec=sae.b_dec / factor)
     )

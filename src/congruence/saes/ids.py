@@ -7,6 +7,10 @@ from fnmatch import fnmatchcase
 from congruence.hook_names import parse_hook_name
 
 SHOWN = 8
+_LAYERS = (
+    re.compile(r"(?<![a-z])(?:layers?|blocks)[._-]?(\d+)", re.IGNORECASE),
+    re.compile(r"(?<![a-z])L(\d+)(?:R|M|A|TC)(?![a-z])", re.IGNORECASE),
+)
 
 
 def meant(ids: Collection[str], wanted: str | None, files: Collection[str] = ()) -> list[str]:
@@ -69,3 +73,13 @@ def some(names: Iterable[str]) -> str:
     listed = list(names)
     rest = f", and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
     return ", ".join(listed[:SHOWN]) + rest
+
+
+def layer_in(text: str) -> int | None:
+    """The last layer that a path or id names.
+
+    >>> layer_in("layer_3/width_16k/average_l0_71"), layer_in("Llama3_1-8B-Base-L15R-8x"), layer_in("ae.pt")
+    (3, 15, None)
+    """
+    found = next((matches for pattern in _LAYERS if (matches := pattern.findall(text))), None)
+    return int(found[-1]) if found else None

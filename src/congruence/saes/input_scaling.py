@@ -1,6 +1,8 @@
 """What an SAE does to a token's activation before its encoder sees it, and how its output is scaled back."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -8,20 +10,32 @@ from torch import Tensor
 EPSILON = 1e-5
 
 
-@dataclass(frozen=True)
-class InputScaling:
-    """The input as it is, and the base of the other rules."""
+class InputScaling(ABC):
+    """A rule of scaling."""
 
-    name = "none"
-    per_token = False
+    name: ClassVar[str]
+    per_token: ClassVar[bool] = False
     """Whether undoing it needs the token's own input."""
 
+    @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
         """What the encoder sees of the input `x` (n, d_in)."""
+
+    @abstractmethod
+    def undo(self, out: Tensor, x: Tensor | None) -> Tensor:
+        """The decoder's output on the scale of the input `x`, which is needed where `per_token` holds."""
+
+
+@dataclass(frozen=True)
+class Unscaled(InputScaling):
+    """The input as it is."""
+
+    name = "none"
+
+    def __call__(self, x: Tensor) -> Tensor:
         return x
 
     def undo(self, out: Tensor, x: Tensor | None) -> Tensor:
-        """The decoder's output on the scale of the input `x`, which is needed where `per_token` holds."""
         return out
 
 

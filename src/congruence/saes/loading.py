@@ -1,17 +1,13 @@
-"""`load_sae`: any SAE, from a folder, a file or the Hub, by what its files say."""
+"""What is done to an SAE after its format has read it: checked, scaled, moved, cast, folded."""
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
 from congruence.errors import SaeError, unknown_name
-from congruence.saes.checks import check_sae
 from congruence.saes.folding import fold_decoder_norm as fold
 from congruence.saes.input_scaling import ConstantFactor
-from congruence.saes.locations import locate
-from congruence.saes.recognition import Found, find_one
 from congruence.saes.sae import Sae
 
 log = logging.getLogger(__name__)
@@ -32,50 +28,23 @@ _SHORT_DTYPES = {
 }
 
 
-def load_sae(
-    path_or_hub_id: str | Path,
+def finished(
+    sae: Sae,
     *,
-    sae_id: str | None = None,
     hook_name: str | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype | str | None = None,
     fold_decoder_norm: bool = False,
 ) -> Sae:
-    """Read one SAE; its format is recognised from the files.
-
-    Args:
-        path_or_hub_id: a folder, a file, a Hub id (`owner/name`, or `owner/name/folder`), or a SAELens
-            release name where sae-lens is installed.
-        sae_id: which of several: its path below `path_or_hub_id`, or a hook name of either dialect.
-        hook_name: where the SAE reads, if the files don't say or are wrong.
-        device: where the tensors go.
-        dtype: what they are cast to; by default float32, whatever the file stores.
-        fold_decoder_norm: scale decoder rows to norm 1 and activations up by what they lost.
+    """The SAE as `load_sae` gives it; the options are that function's.
 
     Raises:
-        SaeError: one line naming the file, what is wrong with it and what to do.
+        SaeError: no such device or dtype, or decoder norms that can't be folded.
     """
-    wanted_dtype = as_dtype(dtype)
-    location = locate(path_or_hub_id, sae_id)
-    sae = with_input_factor(read(find_one(location.source, location.wanted)), location.input_factor)
-    sae = _on_device(sae, device, wanted_dtype)
+    sae = _on_device(sae, device, as_dtype(dtype))
     if hook_name is not None:
         sae = replace(sae, hook_name=hook_name)
     return fold(sae) if fold_decoder_norm else sae
-
-
-def read(found: Found) -> Sae:
-    """The SAE as stored, checked."""
-    sae = found.format.read(found.files)
-    return check_sae(replace(sae, format=found.format.name))
-
-
-def _on_device(sae: Sae, device: str | torch.device, dtype: torch.dtype) -> Sae:
-    try:
-        return sae.to(device, dtype)
-    except (RuntimeError, AssertionError) as error:  # torch raises either for a device it doesn't have
-        reason = next(iter(str(error).splitlines()), "")
-        raise SaeError(f"device {str(device)!r} can't be used: {reason}") from error
 
 
 def with_input_factor(sae: Sae, factor: float | None) -> Sae:
@@ -104,3 +73,11 @@ def as_dtype(dtype: torch.dtype | str | None) -> torch.dtype:
     if name not in DTYPES:
         raise SaeError(unknown_name("dtype", dtype, DTYPES))
     return DTYPES[name]
+
+
+def _on_device(sae: Sae, device: str | torch.device, dtype: torch.dtype) -> Sae:
+    try:
+        return sae.to(device, dtype)
+    except (RuntimeError, AssertionError) as error:  # torch raises either for a device it doesn't have
+        reason = next(iter(str(error).splitlines()), "")
+        raise SaeError(f"device {str(device)!r} can't be used: {reason}") from error

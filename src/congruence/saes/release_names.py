@@ -3,6 +3,7 @@
 The list belongs to the user's own sae-lens and is read as a file: importing that package takes seconds.
 """
 
+import difflib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 from congruence.errors import SaeError, unknown_name
 from congruence.hook_names import HookPoint, parse_hook_name
 from congruence.saes.entry import SaeEntry
-from congruence.saes.formats.base import layer_in
+from congruence.saes.ids import layer_in
 
 _FORMATS = {
     "gemma_2": "gemma_scope",
@@ -80,6 +81,33 @@ def find_release(name: str) -> Release | None:
             s["id"]: s["norm_scaling_factor"] for s in entry["saes"] if "norm_scaling_factor" in s
         },
     )
+
+
+def split_release(path_or_hub_id: str | Path) -> tuple[Release | None, str | None]:
+    """The SAELens release that a name begins with, if it is no path here, and the sae_id after it, if any.
+
+    Raises:
+        SaeError: it can only be a release name, and there is none of that name.
+    """
+    text = str(path_or_hub_id)
+    if text.startswith(("/", ".", "~")) or Path(text).exists():
+        return None, None
+    name, slash, below = text.partition("/")
+    release = find_release(name)
+    if release is None and not slash:
+        raise SaeError(
+            f"no SAE at {name!r}: it is neither a folder here nor a Hub id 'owner/name'{_near(name)}"
+        )
+    return release, below or None
+
+
+def _near(name: str) -> str:
+    """What else the user may have meant."""
+    known = release_names()
+    if not known:
+        return ", and SAELens release names are only known where sae-lens is installed"
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f" nor a SAELens release{f': did you mean {near[0]!r}?' if near else ''}"
 
 
 def release_names() -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from scipy import sparse
@@ -12,9 +13,10 @@ from torch import Tensor
 
 from congruence.errors import SaeError
 from congruence.hook_names import HookPoint, parse_hook_name
-from congruence.saes.activation_functions import Activation
-from congruence.saes.input_scaling import InputScaling
-from congruence.saes.sparse_batches import encode_in_batches
+from congruence.saes.activation_functions import Activation, ReLU, Triplets
+from congruence.saes.input_scaling import InputScaling, Unscaled
+
+DENSE_BATCH_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +45,9 @@ class Sae:
     W_dec: Tensor
     b_enc: Tensor
     b_dec: Tensor
-    activation: Activation = field(default_factory=Activation)
+    activation: Activation = field(default_factory=ReLU)
     architecture: str = "relu"
-    scaling: InputScaling = field(default_factory=InputScaling)
+    scaling: InputScaling = field(default_factory=Unscaled)
     subtract_b_dec: bool = True
     rescale_by_decoder_norm: bool = False
     W_skip: Tensor | None = None
@@ -105,6 +107,7 @@ class Sae:
         """Feature activations of each token, dense; for many tokens see :meth:`encode_csr`."""
         return self.activation(*self.linear(x))
 
+    @torch.no_grad()
     def encode_csr(self, x: Float[Tensor, "*n d"], *, batch_size: int | None = None) -> sparse.csr_array:
         """Feature activations as float32 CSR (n, d_sae), never dense for more than one batch of tokens.
 
@@ -112,7 +115,13 @@ class Sae:
             x: (n, d_in), on any device; batches are moved to the SAE's.
             batch_size: tokens at a time; by default as many as make a dense batch of 64 MiB.
         """
-        return encode_in_batches(self, x, batch_size=batch_size)
+        rows = self.flat_heads(x).reshape(-1, self.d_in)
+        size = batch_size or max(1, DENSE_BATCH_BYTES // (self.d_sae * self.W_enc.element_size()))
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        blocks = [_csr_of(self.activation.sparse(*self.linear(p)), (len(p), self.d_sae)) for p in parts]
+        if not blocks:
+            return sparse.csr_array((0, self.d_sae), dtype=np.float32)
+        return blocks[0] if len(blocks) == 1 else sparse.csr_array(sparse.vstack(blocks, format="csr"))
 
     @torch.no_grad()
     def pre_activation(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*m f"]:
@@ -188,3 +197,14 @@ class Sae:
     def __repr__(self) -> str:
         at = f" at {self.hook_name}" if self.hook_name else ""
         return f"Sae({self.architecture}, d_in={self.d_in}, d_sae={self.d_sae}{at}, from {self.path})"
+
+
+def _csr_of(triplets: Triplets, shape: tuple[int, int]) -> sparse.csr_array:
+    """Triplets in row order as CSR with sorted column indices."""
+    row, feature = triplets.row.cpu().numpy(), triplets.feature.cpu().numpy()
+    value = triplets.value.float().cpu().numpy()
+    indptr = np.zeros(shape[0] + 1, dtype=np.int32)
+    np.cumsum(np.bincount(row, minlength=shape[0]), out=indptr[1:])
+    block = sparse.csr_array((value, feature.astype(np.int32), indptr), shape=shape)
+    block.sort_indices()
+    return block

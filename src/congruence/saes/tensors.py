@@ -85,6 +85,26 @@ def _read_torch(path: Path) -> dict[str, Any]:
     return {str(name): value for name, value in state.items()}
 
 
+def read_one_tensor(path: Path, name: str) -> Tensor | None:
+    """One tensor of a whole .safetensors or .npz file without reading the others; None elsewhere.
+
+    Raises:
+        SaeError: the file is broken or holds no such tensor.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors import safe_open
+
+            with safe_open(path, framework="pt") as tensors:
+                return tensors.get_tensor(name)
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                return torch.from_numpy(np.ascontiguousarray(arrays[name]))
+    except Exception as error:  # as many kinds as in the readers of whole files
+        raise SaeError(f"{path} has no tensor {name!r} that can be read ({_line(error)})") from error
+    return None
+
+
 def take(tensors: Mapping[str, Any], name: str, path: Path | None) -> Tensor:
     """The tensor of that name.
 

@@ -11,7 +11,7 @@ from congruence.errors import SaeError
 from congruence.hook_names import parse_hook_name
 from congruence.saes.activation_functions import Gated, GroupMax, JumpReLU, TopK
 from congruence.saes.folding import fold_decoder_norm, fold_input_factor
-from congruence.saes.input_scaling import ConstantNorm, InputScaling, LayerNorm
+from congruence.saes.input_scaling import ConstantNorm, InputScaling, LayerNorm, Unscaled
 from congruence.saes.sae import Sae
 from congruence.storage import atomic_path, write_json
 
@@ -122,7 +122,7 @@ def _saelens_architecture(sae: Sae) -> str:
 
 
 def _saelens_scaling(scaling: InputScaling) -> str:
-    if type(scaling) in (InputScaling, LayerNorm, ConstantNorm):
+    if type(scaling) in (Unscaled, LayerNorm, ConstantNorm):
         return scaling.name
     raise SaeError(f"SAELens has no input scaling {scaling.name!r}: fold it into the weights first")
 
@@ -158,7 +158,7 @@ def _refuse_what_sparsify_lacks(sae: Sae) -> None:
     if not isinstance(sae.activation, TopK | GroupMax):
         raise SaeError(f"sparsify has topk and groupmax, not {sae.activation.name}: use save_saelens for it")
     weighted = isinstance(sae.activation, TopK) and sae.activation.weight is not None
-    if type(sae.scaling) is not InputScaling or sae.rescale_by_decoder_norm or weighted:
+    if type(sae.scaling) is not Unscaled or sae.rescale_by_decoder_norm or weighted:
         raise SaeError("sparsify scales neither inputs nor activations: fold that into the weights first")
     if sae.d_out != sae.d_in:
         raise SaeError(f"sparsify needs d_out = d_in, this transcoder has {sae.d_out} and {sae.d_in}")

@@ -13,10 +13,11 @@ from congruence.saes.formats import (
     saelens,
     sparsify,
 )
-from congruence.saes.formats.base import FORMATS, SaeFiles, SaeFormat, register_format
+from congruence.saes.formats.base import FORMATS, Found, SaeFiles, SaeFormat, register_format
 
 __all__ = [
     "FORMATS",
+    "Found",
     "SaeFiles",
     "SaeFormat",
     "dictionary_learning",

@@ -1,25 +1,28 @@
 """What a file format has to say for itself. To add one: a file, a class, the decorator, a test row."""
 
 import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
+
+from torch import Tensor
 
 from congruence.errors import SaeError
 from congruence.hook_names import parse_hook_name
 from congruence.registry import Registry
+from congruence.saes.checks import check_sae
 from congruence.saes.entry import SaeEntry
+from congruence.saes.ids import layer_in
+from congruence.saes.loading import with_input_factor
 from congruence.saes.sae import Sae
 from congruence.saes.sources import LocalFolder, Source
-from congruence.saes.tensors import read_config, read_tensors
+from congruence.saes.tensors import read_config, read_one_tensor, read_tensors
+from congruence.storage import content_key, stamped_file_key
 
-_LAYERS = (
-    re.compile(r"(?<![a-z])(?:layers?|blocks)[._-]?(\d+)", re.IGNORECASE),
-    re.compile(r"(?<![a-z])L(\d+)(?:R|M|A|TC)(?![a-z])", re.IGNORECASE),
-)
+READING = 1
+"""Counts up when the same files come to mean other numbers."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ class SaeFiles:
     def tensors(self, name: str = "") -> dict[str, Any]:
         return read_tensors(self.path(name))
 
+    def tensor(self, file: str, name: str) -> Tensor | None:
+        """One tensor of a file that lets it be read without the others; None elsewhere."""
+        return read_one_tensor(self.path(file), name)
+
     def header(self, name: str) -> frozenset[str] | None:
         """Tensor names of a safetensors file here; None where that would need a download, or it is broken."""
         if not isinstance(self.source, LocalFolder):
@@ -62,6 +69,16 @@ class SaeFiles:
         found = layer_in(self.sae_id)
         return layer_in(self.label) if found is None else found
 
+    def below(self) -> list[str]:
+        """All files of this SAE: "" where it is a single file, else names in its folder.
+
+        Of a source that is an SAE itself, files in folders that hold SAEs of their own are in this list too.
+        """
+        if self.sae_id in self.source.files:
+            return [""]
+        start = "" if self.sae_id == "." else f"{self.sae_id}/"
+        return sorted(file.removeprefix(start) for file in self.source.files if file.startswith(start))
+
     def _below(self, name: str) -> str:
         return name if self.sae_id == "." else f"{self.sae_id}/{name}"
 
@@ -72,6 +89,8 @@ class SaeFormat(ABC):
     name: ClassVar[str]
     looks_for: ClassVar[str]
     """The files it needs, as they are named in error messages."""
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Names of the files that `read` opens; empty for an SAE's one file, or for all that lie below it."""
     only_if_alone: ClassVar[bool] = False
     """Whether its file names are so common that it is tried only where no other format finds anything."""
 
@@ -82,6 +101,18 @@ class SaeFormat(ABC):
     def accepts(self, files: SaeFiles) -> bool:
         """Whether configs and headers agree that the SAE is of this format; only asked if `ids` named it."""
         return True
+
+    def parts(self, files: SaeFiles) -> list[str]:
+        """Those of the SAE's files whose bytes decide what is computed, as `SaeFiles.path` takes them."""
+        return [name for name in self.reads if files.has(name)] or files.below()
+
+    def says_by_name(self, files: SaeFiles) -> Any:
+        """What stands in the path alone and decides what is computed, such as k; None for nothing."""
+        return None
+
+    def decoder(self, files: SaeFiles) -> Tensor | None:
+        """W_dec as `read` gives it, without the other tensors; None where they have to be read too."""
+        return None
 
     @abstractmethod
     def describe(self, files: SaeFiles) -> SaeEntry:
@@ -95,7 +126,47 @@ class SaeFormat(ABC):
         """A listing line with source, id, format and, unless `known`, the layer filled in."""
         hook = parse_hook_name(known["hook_name"]) if known.get("hook_name") else None
         known.setdefault("layer", hook.layer if hook else files.layer_from_name())
-        return SaeEntry(path=files.source.name, sae_id=files.sae_id, format=self.name, **known)
+        found = Found(self, files)
+        return SaeEntry(
+            path=files.source.name, sae_id=files.sae_id, format=self.name, files=lambda: found, **known
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """One SAE of a source, with the format that reads it.
+
+    Attributes:
+        input_factor: what inputs are to be multiplied by, known from a registry and not from the files.
+    """
+
+    format: SaeFormat
+    files: SaeFiles
+    input_factor: float | None = None
+
+    @property
+    def sae_id(self) -> str:
+        return self.files.sae_id
+
+    def describe(self) -> SaeEntry:
+        """The line of a listing."""
+        return self.format.describe(self.files)
+
+    def read(self) -> Sae:
+        """The SAE as stored, checked."""
+        sae = check_sae(replace(self.format.read(self.files), format=self.format.name))
+        return with_input_factor(sae, self.input_factor)
+
+    def decoder(self) -> Tensor | None:
+        """W_dec as stored, unchecked; None where the whole SAE has to be read for it."""
+        return self.format.decoder(self.files)
+
+    def key(self) -> str:
+        """Content key of the files and what is known beside them."""
+        keys = [[name, stamped_file_key(self.files.path(name))] for name in self.format.parts(self.files)]
+        return content_key(
+            [self.format.name, READING, self.format.says_by_name(self.files), self.input_factor, keys]
+        )
 
 
 FORMATS: Registry[SaeFormat] = Registry("SAE format", "sae_formats")
@@ -110,16 +181,6 @@ def register_format(name: str) -> Callable[[type[SaeFormat]], type[SaeFormat]]:
         return cls
 
     return add
-
-
-def layer_in(text: str) -> int | None:
-    """The last layer that a path or id names.
-
-    >>> layer_in("layer_3/width_16k/average_l0_71"), layer_in("Llama3_1-8B-Base-L15R-8x"), layer_in("ae.pt")
-    (3, 15, None)
-    """
-    found = next((matches for pattern in _LAYERS if (matches := pattern.findall(text))), None)
-    return int(found[-1]) if found else None
 
 
 def folders_with(files: Collection[str], *needed: str) -> list[str]:

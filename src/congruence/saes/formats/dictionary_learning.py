@@ -10,7 +10,7 @@ from torch import Tensor
 
 from congruence.errors import SaeError, unknown_name
 from congruence.hook_names import HookPoint
-from congruence.saes.activation_functions import Activation, Gated, JumpReLU, TopK
+from congruence.saes.activation_functions import Activation, Gated, JumpReLU, ReLU, TopK
 from congruence.saes.checks import check_matrix, check_size
 from congruence.saes.entry import SaeEntry
 from congruence.saes.formats.base import SaeFiles, SaeFormat, folders_with, register_format
@@ -30,6 +30,7 @@ class DictionaryLearning(SaeFormat):
     """
 
     looks_for = f"{WEIGHTS} and {CONFIG}"
+    reads = (CONFIG, WEIGHTS)
 
     def ids(self, files: Collection[str]) -> Iterable[str]:
         return folders_with(files, WEIGHTS, CONFIG)
@@ -104,7 +105,7 @@ class _Class:
 
 
 def _relu(tensors: dict[str, Any], path: Path) -> Activation:
-    return Activation()
+    return ReLU()
 
 
 def _gated(tensors: dict[str, Any], path: Path) -> Activation:

@@ -32,6 +32,7 @@ class GemmaScope(SaeFormat):
     """JumpReLU SAEs that don't subtract b_dec; residual ones unless the repository's name says otherwise."""
 
     looks_for = WEIGHTS
+    reads = (WEIGHTS,)
 
     def ids(self, files: Collection[str]) -> Iterable[str]:
         return folders_with(files, WEIGHTS)
@@ -44,6 +45,12 @@ class GemmaScope(SaeFormat):
             d_sae=_width(files.label),
             architecture="transcoder" if hook_name_out else "jumprelu",
         )
+
+    def says_by_name(self, files: SaeFiles) -> str | None:
+        return "embedding" if _is_embedding(files) else None
+
+    def decoder(self, files: SaeFiles) -> Tensor | None:
+        return None if _is_embedding(files) else files.tensor(WEIGHTS, "W_dec")
 
     def read(self, files: SaeFiles) -> Sae:
         path = files.path(WEIGHTS)

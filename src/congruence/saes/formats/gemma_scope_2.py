@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from torch import Tensor
+
 from congruence.errors import SaeError
 from congruence.hook_names import parse_hook_name
 from congruence.saes.activation_functions import JumpReLU
@@ -30,6 +32,7 @@ class GemmaScope2(SaeFormat):
     """JumpReLU SAEs and transcoders, with or without an affine skip connection; b_dec isn't subtracted."""
 
     looks_for = f"{WEIGHTS} (and {CONFIG})"
+    reads = (CONFIG, WEIGHTS)
 
     def ids(self, files: Collection[str]) -> Iterable[str]:
         return folders_with(files, WEIGHTS)
@@ -47,6 +50,9 @@ class GemmaScope2(SaeFormat):
             d_sae=d_sae,
             architecture=_architecture(hook_name_out, skip),
         )
+
+    def decoder(self, files: SaeFiles) -> Tensor | None:
+        return files.tensor(WEIGHTS, "w_dec")
 
     def read(self, files: SaeFiles) -> Sae:
         config, path = _config(files), files.path(WEIGHTS)

@@ -25,6 +25,7 @@ class LlamaScope(SaeFormat):
     """JumpReLU SAEs made from TopK ones by one threshold for all features."""
 
     looks_for = f"{CONFIG} and {WEIGHTS}"
+    reads = (CONFIG, WEIGHTS)
 
     def ids(self, files: Collection[str]) -> Iterable[str]:
         folders = (file.removesuffix(WEIGHTS).rstrip("/") for file in files if file.endswith(WEIGHTS))

@@ -17,6 +17,7 @@ class LlamaScopeR1(SaeFormat):
     """JumpReLU SAEs with one threshold a feature, stored as its logarithm, on the scale of scaled inputs."""
 
     looks_for = f"{CONFIG} and {WEIGHTS} with encoder.weight"
+    reads = (CONFIG, WEIGHTS)
 
     def ids(self, files: Collection[str]) -> Iterable[str]:
         return folders_with(files, WEIGHTS, CONFIG)

@@ -22,6 +22,7 @@ class Llamascopium(SaeFormat):
     """SAEs and transcoders of the library that Llama Scope's has become; b_dec isn't subtracted."""
 
     looks_for = f"{CONFIG} and {WEIGHTS} with W_E"
+    reads = (CONFIG, WEIGHTS)
 
     def ids(self, files: Collection[str]) -> Iterable[str]:
         return folders_with(files, WEIGHTS, CONFIG)

@@ -8,11 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from congruence.errors import SaeError, unknown_name
-from congruence.saes.activation_functions import Activation, TopK
+from congruence.saes.activation_functions import Activation, ReLU, TopK
 from congruence.saes.checks import check_matrix
 from congruence.saes.entry import SaeEntry
 from congruence.saes.formats.base import SaeFiles, SaeFormat, register_format
-from congruence.saes.input_scaling import InputScaling, LayerNorm
+from congruence.saes.input_scaling import LayerNorm, Unscaled
 from congruence.saes.sae import Sae
 from congruence.saes.tensors import take
 
@@ -49,7 +49,7 @@ class OpenAI(SaeFormat):
             b_dec=take(state, "pre_bias", path),
             activation=rule,
             architecture=rule.name,
-            scaling=LayerNorm() if rule.name == "topk" else InputScaling(),
+            scaling=LayerNorm() if rule.name == "topk" else Unscaled(),
             hook_name=_hook(files),
             path=path,
         )
@@ -65,7 +65,7 @@ def _decoder(state: Mapping[str, Any], W_enc: Tensor, path: Path) -> Tensor:
 def _activation(state: Mapping[str, Any], path: Path) -> Activation:
     name = state.get("activation", "ReLU")
     if name == "ReLU":
-        return Activation()
+        return ReLU()
     if name != "TopK":
         raise SaeError(f"{path}: {unknown_name('OpenAI activation', name, ('ReLU', 'TopK'))}")
     settings = state.get("activation_state_dict")

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from congruence.errors import SaeError, unknown_name
-from congruence.saes.activation_functions import Activation, JumpReLU, TopK
+from congruence.saes.activation_functions import Activation, JumpReLU, ReLU, TopK
 from congruence.saes.checks import check_matrix
 from congruence.saes.formats.base import config_int
-from congruence.saes.input_scaling import ConstantFactor, ConstantNorm, InputScaling
+from congruence.saes.input_scaling import ConstantFactor, ConstantNorm, InputScaling, Unscaled
 from congruence.saes.sae import Sae
 from congruence.saes.tensors import take
 
@@ -135,11 +135,11 @@ def _scaling(
 ) -> tuple[InputScaling, float]:
     kind = config.get("norm_activation", "dataset-wise")
     if kind == "dataset-wise" and not norms:
-        return InputScaling(), 1.0
+        return Unscaled(), 1.0
     if kind == "dataset-wise":
         s_in, s_out = input_factors(norms, config, d_in, path)
         return ConstantFactor(s_in), s_out
-    known = {"token-wise": ConstantNorm(), "inference": InputScaling()}
+    known = {"token-wise": ConstantNorm(), "inference": Unscaled()}
     if kind not in known:
         raise SaeError(f"{path}: {unknown_name('norm_activation', kind, [*known, 'dataset-wise'])}")
     return known[kind], 1.0
@@ -154,7 +154,7 @@ def _activation(
 ) -> Activation:
     rule = _rule_name(config)
     if rule == "relu":
-        return Activation()
+        return ReLU()
     if rule == "topk":
         return TopK(config_int(dict(config), "top_k", path, default=50), weight=norm)
     if rule == "jumprelu":

@@ -32,6 +32,9 @@ class QwenScope(SaeFormat):
             files, layer=layer, hook_name=_hook(layer), d_sae=_width(files), architecture="topk"
         )
 
+    def says_by_name(self, files: SaeFiles) -> int:
+        return _k(files)
+
     def read(self, files: SaeFiles) -> Sae:
         tensors, path = files.tensors(), files.path()
         W_enc = check_matrix(take(tensors, "W_enc", path), "W_enc", path).T

@@ -8,11 +8,18 @@ import torch
 from torch import Tensor
 
 from congruence.errors import SaeError, unknown_name
-from congruence.saes.activation_functions import Activation, Gated, JumpReLU, TopK
+from congruence.saes.activation_functions import Activation, Gated, JumpReLU, ReLU, TopK
 from congruence.saes.checks import check_matrix, check_size
 from congruence.saes.entry import SaeEntry
-from congruence.saes.formats.base import SaeFiles, SaeFormat, config_int, folders_with, register_format
-from congruence.saes.input_scaling import ConstantNorm, InputScaling, LayerNorm
+from congruence.saes.formats.base import (
+    SaeFiles,
+    SaeFormat,
+    config_int,
+    folders_with,
+    header_shapes,
+    register_format,
+)
+from congruence.saes.input_scaling import ConstantNorm, InputScaling, LayerNorm, Unscaled
 from congruence.saes.sae import Sae
 from congruence.saes.tensors import take
 
@@ -20,11 +27,11 @@ CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 
 _OLD_NAMES = {"hook_point": "hook_name", "activation_fn_str": "activation_fn"}
 _SCALINGS: dict[str, Callable[[], InputScaling]] = {
-    "none": InputScaling,
+    "none": Unscaled,
     "layer_norm": LayerNorm,
     "constant_norm_rescale": ConstantNorm,
-    "expected_average_only_in": InputScaling,
-    "covariance_whitening": InputScaling,
+    "expected_average_only_in": Unscaled,
+    "covariance_whitening": Unscaled,
 }
 _ARCHITECTURES = {
     "standard": "relu",
@@ -45,6 +52,7 @@ class SaeLens(SaeFormat):
     """The layout of SAELens; a trainer's checkpoint and an inference SAE are read alike."""
 
     looks_for = f"{CONFIG} and {WEIGHTS}"
+    reads = (CONFIG, WEIGHTS)
 
     def ids(self, files: Collection[str]) -> Iterable[str]:
         return folders_with(files, WEIGHTS, CONFIG)
@@ -58,6 +66,10 @@ class SaeLens(SaeFormat):
             d_sae=config.get("d_sae"),
             architecture=_ARCHITECTURES.get(config["architecture"], config["architecture"]),
         )
+
+    def decoder(self, files: SaeFiles) -> Tensor | None:
+        names = header_shapes(files.path(WEIGHTS))
+        return None if "scaling_factor" in names else files.tensor(WEIGHTS, "W_dec")
 
     def read(self, files: SaeFiles) -> Sae:
         return sae_from_saelens_parts(
@@ -131,7 +143,7 @@ def _activation(
         return JumpReLU(take(tensors, "topk_threshold", path))
     if "jumprelu" in architecture:
         return JumpReLU(take(tensors, "threshold", path))
-    return Activation()
+    return ReLU()
 
 
 def _scaling(name: object, path: Path | None) -> InputScaling:

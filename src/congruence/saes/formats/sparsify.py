@@ -24,6 +24,7 @@ class Sparsify(SaeFormat):
     """The layout of sparsify (and of `sae`, its name before): the folder is named after the hook point."""
 
     looks_for = f"{CONFIG} and {WEIGHTS}"
+    reads = (CONFIG, WEIGHTS)
 
     def ids(self, files: Collection[str]) -> Iterable[str]:
         return folders_with(files, WEIGHTS, CONFIG)
@@ -38,6 +39,9 @@ class Sparsify(SaeFormat):
             d_sae=config.get("num_latents") or (d_in or 0) * (config.get("expansion_factor") or 0) or None,
             architecture=_architecture(config),
         )
+
+    def decoder(self, files: SaeFiles) -> Tensor | None:
+        return files.tensor(WEIGHTS, "W_dec")
 
     def read(self, files: SaeFiles) -> Sae:
         config = files.config(CONFIG)

@@ -1,0 +1,83 @@
+"""Keys of large files without reading them again: each is kept beside the file's size and time stamps."""
+
+import contextlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from congruence.errors import StorageError
+from congruence.storage.atomic import write_json
+from congruence.storage.keys import content_key, file_key
+
+SMALL = 1 << 20
+"""Bytes up to which a file is read each time: that costs no more than looking it up."""
+_SETTLED_NS = 2 * 10**9
+"""A file changed less long ago may change again under the same stamp, so its key isn't kept."""
+
+
+def stamped_file_key(path: Path) -> str:
+    """`file_key` of a file, looked up where its size and stamps are those it had when it was last read.
+
+    What is looked up lies in the user's cache folder; where that can't be read or written the file is read.
+    """
+    stamp = file_stamp(path)
+    if stamp[0] <= SMALL:
+        return file_key(path)
+    place = cache_folder() / "file-keys" / f"{content_key(str(path.resolve()))}.json"
+    kept = _read(place)
+    if kept.get("stamp") == stamp and isinstance(kept.get("key"), str):
+        return kept["key"]
+    key = file_key(path)
+    if time.time_ns() - max(stamp[1:3]) > _SETTLED_NS and file_stamp(path) == stamp:
+        _write(place, {"path": str(path.resolve()), "stamp": stamp, "key": key})
+    return key
+
+
+def file_stamp(path: Path) -> list[int]:
+    """Size, times of the last change of content and of state in nanoseconds, and number of a file."""
+    state = path.stat()
+    return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
+
+
+def folder_stamps(path: Path) -> list[list[Any]]:
+    """Name and stamp of every file below a folder, hidden ones left out; of a file, its own."""
+    if path.is_file():
+        return [[path.name, *file_stamp(path)]]
+    found = []
+    for folder, subfolders, names in os.walk(path, followlinks=True):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        base = Path(folder)
+        found += [base / name for name in sorted(names) if not name.startswith(".")]
+    return [[file.relative_to(path).as_posix(), *file_stamp(file)] for file in found if file.is_file()]
+
+
+def cache_folder() -> Path:
+    """The user's cache folder for this package; `CONGRUENCE_CACHE` names another."""
+    if named := os.environ.get("CONGRUENCE_CACHE"):
+        return Path(named)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        base = "~/Library/Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        return Path(base).expanduser() / "congruence"
+    except RuntimeError:  # no home folder
+        return Path(base) / "congruence"
+
+
+def _read(place: Path) -> dict[str, Any]:
+    try:
+        kept = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _write(place: Path, record: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError, StorageError):  # a cache that can't be written is no reason to stop
+        write_json(place, record)
