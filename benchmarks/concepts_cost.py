@@ -16,17 +16,17 @@ import argparse
 import time
 
 import numpy as np
+from congruence.run.concepts.cell import ConceptCell
+from congruence.run.concepts.layer import LayerConcepts
+from congruence.run.concepts.rows import Place
+from congruence.run.concepts.semantic import concept_rows
+from congruence.run.concepts.text import ConceptText
 from scipy import sparse
 
 from congruence.concepts import word_index
 from congruence.config.concepts import ConceptsConfig
 from congruence.matching import match
 from congruence.metrics import METRICS
-from congruence.run.concepts.cell import ConceptCell
-from congruence.run.concepts.layer import LayerConcepts
-from congruence.run.concepts.rows import Place
-from congruence.run.concepts.semantic import concept_rows
-from congruence.run.concepts.text import ConceptText
 from congruence.significance import permutation_test
 from congruence.stats import prepare
 

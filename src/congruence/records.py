@@ -202,8 +202,8 @@ class PairLists:
     def of(cls, lists: Sequence[tuple[np.ndarray, np.ndarray]]) -> "PairLists":
         """Put lists end to end."""
         offsets = np.concatenate([[0], np.cumsum([len(a) for a, _ in lists])]).astype(np.int64)
-        sides = [np.concatenate([np.asarray(pair[side]) for pair in lists] or [[]]) for side in (0, 1)]
-        return cls(*(side.astype(np.int64) for side in sides), offsets)
+        a, b = (np.concatenate([np.asarray(pair[side]) for pair in lists] or [[]]) for side in (0, 1))
+        return cls(a.astype(np.int64), b.astype(np.int64), offsets)
 
     @classmethod
     def joined(cls, parts: Sequence["PairLists"]) -> "PairLists":

@@ -3,8 +3,8 @@
 import pytest
 
 import congruence as package
-from congruence.errors import ConfigError
 from congruence.config.steps import FACTS_OF_A_RUN
+from congruence.errors import ConfigError
 from congruence.nulls import NULLS
 
 

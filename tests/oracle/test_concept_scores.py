@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from congruence.run.concepts import scores
+from congruence.run.concepts.scores import DecoderRows, is_fast, score_draws
 
 from congruence.matching.subsets import Ragged
 from congruence.metrics import METRICS
-from congruence.run.concepts import scores
-from congruence.run.concepts.scores import DecoderRows, is_fast, score_draws
 
 F, G = 90, 110
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from congruence.concepts import Rule
 from congruence.concepts.phrases import FRAMES
-from congruence.config.sections import PairingConfig, Section
+from congruence.config.sections import Pairs, Section
 from congruence.matching.inside import InsidePairing
 
 NULLS = ("pairing", "subset", "size_matched", "unrelated_keywords")
@@ -49,10 +49,8 @@ class MultiTokenConfig(Section):
         return f"{self.first}×{self.second}{likelihood}{kind}"
 
 
-class InsideConfig(PairingConfig):
+class InsideConfig(Pairs):
     """How features are paired inside a subspace; the result is 1-to-1."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     method: Literal["many_to_one", "one_to_one", "greedy", "mutual_best"] = "many_to_one"
     """many_to_one (then 1-to-1 by `keep`), greedy, or mutual_best."""
@@ -62,10 +60,6 @@ class InsideConfig(PairingConfig):
     """Keep pairs above this similarity; published: none inside subspaces."""
     min_cofirings: int = Field(default=0, ge=0)
     """Keep pairs that fire together on at least this many tokens."""
-    split: None = None
-    """Not offered inside subspaces."""
-    null_draws: Literal[0] = 0
-    """Not offered inside subspaces."""
 
     def rule(self) -> InsidePairing:
         """As `congruence.matching` takes it."""

@@ -102,19 +102,24 @@ class CorpusConfig(Section):
         return self
 
 
-class PairingConfig(Section):
+class Pairs(Section):
+    """What every way of pairing features has."""
+
+    from_: Literal["a", "b"] = Field(default="b", alias="from")
+    """many_to_one: each feature of this side takes its best partner on the other."""
+    measure: Literal["pearson", "cosine", "euclidean", "jaccard"] = "pearson"
+    """Similarity of activations by which pairs are made."""
+
+
+class PairingConfig(Pairs):
     """How features are paired. Further keys are options of the method, such as transport's `epsilon`."""
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
 
     method: str = "many_to_one"
     """many_to_one, one_to_one, greedy, mutual_best, assignment, transport, …"""
-    from_: Literal["a", "b"] = Field(default="b", alias="from")
-    """many_to_one: each feature of this side takes its best partner on the other."""
     keep: Literal["best", "first"] | None = None
     """Keep one pair for each repeated feature: the best-correlated, or the first by index as published."""
-    measure: Literal["pearson", "cosine", "euclidean", "jaccard"] = "pearson"
-    """Similarity of activations by which pairs are made."""
     min_cofirings: int = Field(default=1, ge=0)
     """A partner must fire together with the feature on at least this many tokens."""
     split: Literal["documents"] | None = None

@@ -1,6 +1,6 @@
 """Many subsets of features in one array: what nulls draw and compiled loops read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,9 @@ class Ragged:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number: int) -> np.ndarray:
         return self.values[self.offsets[number] : self.offsets[number + 1]]

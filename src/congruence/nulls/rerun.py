@@ -52,4 +52,4 @@ class OtherSeed(Rerun):
 def _given(rerun: Sequence[tuple[Any, Any]], numbers: range) -> RowPairs:
     if len(rerun) < numbers.stop:
         raise InputError(f"rerun holds {len(rerun)} pairs of matrices: use draws={len(rerun)}, or pass more")
-    return [tuple(rerun[d]) for d in numbers]
+    return [(rerun[d][0], rerun[d][1]) for d in numbers]

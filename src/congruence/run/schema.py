@@ -151,9 +151,8 @@ def table_of(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> pd
 
 def typed(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     """The columns in order, numbers as numbers."""
-    return table[[c.name for c in columns]].astype(
-        {c.name: _DTYPES[c.kind] for c in columns if c.kind in _DTYPES}
-    )
+    kinds = {c.name: _DTYPES[c.kind] for c in columns if c.kind in _DTYPES}
+    return pd.DataFrame(table, columns=[c.name for c in columns]).astype(kinds)
 
 
 def arrow_schema(columns: Sequence[Column], table: pd.DataFrame) -> Any:

@@ -58,10 +58,9 @@ def with_ceilings(table: pd.DataFrame) -> pd.DataFrame:
     The mean over those run at the row's own layers (of either model), or over all where none was.
     """
     same = table[(table.control == CEILING) & (table.concept == "all") & table.value.notna()]
-    same = same.drop_duplicates(["measure", "control_side", "layer_a"])
     ceilings = np.full(len(table), np.nan)
     for measure, known in same.groupby("measure", sort=False):
-        at = {(row.control_side, row.layer_a): row.value for row in known.itertuples()}
+        at = dict(zip(zip(known.control_side, known.layer_a, strict=True), known.value, strict=True))
         mine = np.flatnonzero(
             (table.measure == measure) & (table.control == "none") & (table.concept == "all")
         )

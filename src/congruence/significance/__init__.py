@@ -1,6 +1,6 @@
 """Is a score more than chance? Named nulls, permutation tests, corrections and intervals."""
 
-from congruence.nulls import NULLS, Null, Setting, null, permutations_for, seed_of
+from congruence.nulls import NULLS, Case, Null, null, permutations_for, seed_of
 from congruence.significance.bootstrap import Interval, bootstrap_interval, rows_taken
 from congruence.significance.calibrated import Calibrated, calibrated, calibrated_grid
 from congruence.significance.correction import METHODS, adjust, benjamini_hochberg, holm, max_t
@@ -12,9 +12,9 @@ __all__ = [
     "METHODS",
     "NULLS",
     "Calibrated",
+    "Case",
     "Interval",
     "Null",
-    "Setting",
     "adjust",
     "benjamini_hochberg",
     "bootstrap_interval",

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from congruence.nulls.firing_rate import strata_of, within
 from scipy import sparse
 
 from congruence.errors import InputError
 from congruence.nulls.document_shift import Rotated, rotated
-from congruence.nulls.firing_rate import strata_of, within
 from congruence.significance import permutation_test
 
 RNG = np.random.default_rng(0)
