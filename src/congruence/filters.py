@@ -190,3 +190,17 @@ def min_margin(pairs: Pairs, *, value: float = 0.0) -> np.ndarray:
 def mutual(pairs: Pairs) -> np.ndarray:
     """Keep a pair whose features are each other's best partner. Ours."""
     return pairs.matching.mutual.copy()
+
+
+@FILTERS.register("beats_null")
+def beats_null(pairs: Pairs, *, alpha: float = 0.05) -> np.ndarray:
+    """Keep a pair whose r is beyond the best r of unrelated text (p_r ≤ alpha). Ours.
+
+    Raises:
+        ConfigError: that null wasn't drawn, or alpha isn't a share.
+    """
+    if pairs.matching.p_r is None:
+        raise ConfigError("beats_null needs the null of the best r: set pairing.null_draws, e.g. 20")
+    if not 0 < alpha < 1:
+        raise ConfigError(f"beats_null: alpha={alpha!r}: use a share between 0 and 1, such as 0.05")
+    return pairs.matching.p_r <= alpha

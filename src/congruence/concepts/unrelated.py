@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from jaxtyping import Bool, Int
 
-from congruence.concepts.kernels_groups import members_of_words
 from congruence.concepts.keyword_positions import Case, keyword_counts
 from congruence.concepts.keywords import Concept
 from congruence.concepts.membership import PUBLISHED, Rule
@@ -99,7 +99,7 @@ def members_of_groups(
     starts = np.searchsorted(top_words.ravel()[order], np.arange(n_words + 1))
     features = order // top_words.shape[1]  # of each word, one for each of their top tokens that lie on it
     barred = np.zeros(len(top_words), dtype=bool) if exclude is None else exclude
-    return Ragged(*members_of_words(starts, features, np.sort(groups, axis=1), rule.min_hits, barred))
+    return Ragged(*_members_of_words(starts, features, np.sort(groups, axis=1), rule.min_hits, barred))
 
 
 def top_word_table(
@@ -132,3 +132,40 @@ def _draw_distinct(candidates: Sequence[np.ndarray], draws: int, rng: np.random.
         repeats[:, 1:] = np.diff(np.take_along_axis(drawn, order, axis=1), axis=1) == 0
         np.put_along_axis(again, order, repeats, axis=1)
     return drawn
+
+
+@numba.njit(nogil=True, cache=True)
+def _members_of_words(starts, features, groups, min_hits, barred):
+    """Features with at least `min_hits` top tokens on a group's words, group after group, and their offsets.
+
+    Args:
+        starts: (words + 1,) where each word's features begin.
+        features: feature of each top token, by word.
+        groups: (m, w) words of each group, ascending.
+        min_hits: threshold.
+        barred: (f,) features that never belong.
+    """
+    room = 0
+    for group in groups:
+        for word in group:
+            room += starts[word + 1] - starts[word]
+    found = np.empty(room, dtype=np.int64)
+    offsets = np.zeros(len(groups) + 1, dtype=np.int64)
+    hits = np.zeros(len(barred), dtype=np.int64)
+    end = 0
+    for number in range(len(groups)):
+        group, first = groups[number], end
+        for place in range(len(group)):
+            if place and group[place] == group[place - 1]:
+                continue
+            for k in range(starts[group[place]], starts[group[place] + 1]):
+                hits[features[k]] += 1
+                if hits[features[k]] == min_hits and not barred[features[k]]:
+                    found[end] = features[k]
+                    end += 1
+        for place in range(len(group)):
+            for k in range(starts[group[place]], starts[group[place] + 1]):
+                hits[features[k]] = 0
+        found[first:end].sort()
+        offsets[number + 1] = end
+    return found[:end].copy(), offsets

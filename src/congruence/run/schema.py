@@ -207,3 +207,19 @@ def blank(column: Column) -> Any:
     if column.kind in ("texts", "records"):
         return []
     return {} if column.kind == "record" else column.absent
+
+
+def in_words() -> str:
+    """The columns of every table as Markdown: what docs/results.md holds."""
+    words = {"texts": "list of text", "record": "mapping", "records": "list of mappings"}
+    parts = []
+    for name, columns in TABLES.items():
+        rows = [f"| `{c.name}` | {words.get(c.kind, c.kind)} | {c.meaning} |" for c in columns]
+        parts.append(
+            "\n".join([f"## {name}.parquet", "", "| column | type | meaning |", "|---|---|---|", *rows])
+        )
+    return "\n\n".join(parts)
+
+
+if __name__ == "__main__":
+    print(in_words())
