@@ -73,14 +73,12 @@ def test_used_in_a_run(plugin, tmp_path, tiny_run):
     assert 3 <= row.n <= 48
 
 
-@pytest.mark.xfail(strict=True, reason="a configuration names only the nulls in run.null_inputs")
 def test_a_null_is_used_in_a_run(plugin, tmp_path, tiny_run):
     done = run(plugin, tmp_path, {**tiny_run, "null": {"kind": "rotation", "draws": 19}})
     assert done.returncode == 0, done.stderr
     assert set(pd.read_parquet(tmp_path / "out" / "results.parquet").null) == {"rotation"}
 
 
-@pytest.mark.xfail(strict=True, reason="a configuration names only the controls in config.run.CONTROLS")
 def test_a_control_is_used_in_a_run(plugin, tmp_path, tiny_run):
     done = run(plugin, tmp_path, {**tiny_run, "controls": ["shuffled_decoder"]})
     assert done.returncode == 0, done.stderr

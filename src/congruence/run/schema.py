@@ -219,7 +219,3 @@ def in_words() -> str:
             "\n".join([f"## {name}.parquet", "", "| column | type | meaning |", "|---|---|---|", *rows])
         )
     return "\n\n".join(parts)
-
-
-if __name__ == "__main__":
-    print(in_words())

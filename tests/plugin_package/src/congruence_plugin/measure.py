@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from congruence.metrics import Laws, metric
+from congruence.metrics import Laws, Measure, metric
 from congruence.metrics.inputs import paired
 from congruence.records import Score
 
@@ -29,12 +29,21 @@ class PreparedSigns:
         return np.array([(self.x == self.y[np.ix_(p, p)])[above].mean() for p in permutations])
 
 
-def prepare(x, y, *, threshold: float = 0.0) -> PreparedSigns:
-    pair = paired(x, y)
-    return PreparedSigns(*(rows @ rows.T > threshold for rows in (pair.x, pair.y)))
-
-
-@metric(prepare=prepare, laws=Laws(translation=False, scale=False), range=(0.0, 1.0))
-def sign_agreement(x, y, *, threshold: float = 0.0) -> Score:
+@metric
+class SignAgreement(Measure):
     """Share of pairs of rows whose inner product is above `threshold` on both sides or on neither."""
-    return prepare(x, y, threshold=threshold).observed()
+
+    threshold: float = 0.0
+    """Inner products above it count as pointing the same way."""
+
+    name = "sign_agreement"
+    title = "Sign agreement"
+    range = (0.0, 1.0)
+    laws = Laws(translation=False, scale=False)
+    reading = "For how many pairs of features do both sides agree on whether they point the same way?"
+    beware = "Half of it is chance."
+    says = "the sides agree on {percent} of the directions"
+
+    def prepare(self, x, y) -> PreparedSigns:
+        pair = paired(x, y)
+        return PreparedSigns(*(rows @ rows.T > self.threshold for rows in (pair.x, pair.y)))

@@ -1,14 +1,24 @@
 """`rotation`: re-pairings that turn the rows around by one offset, so that neighbours stay neighbours."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from congruence.nulls import Setting, null
+from congruence.nulls import Case, Null, null
 from congruence.rng import derive
 
 
-@null("rotation", hypothesis="every offset between the two orders of rows is equally likely", repairs=True)
-def rotation(setting: Setting, numbers: range) -> np.ndarray:
-    """Scores with row i of x paired with row (i + offset) mod n of y; draw d has its own offset."""
-    n = setting.prepared.n
-    offsets = [derive(setting.seed, "rotation", number).integers(1, n) for number in numbers]
-    return setting.prepared.repaired(np.array([(np.arange(n) + offset) % n for offset in offsets]))
+@null
+@dataclass(frozen=True)
+class Rotation(Null):
+    """Row i of x paired with row (i + offset) mod n of y; draw d has its own offset."""
+
+    name = "rotation"
+    title = "rows turned around"
+    hypothesis = "every offset between the two orders of rows is equally likely"
+    in_words = "with the rows turned around"
+    repairs = True
+
+    def draw(self, case: Case, numbers: range) -> np.ndarray:
+        offsets = [derive(case.seed, "rotation", number).integers(1, case.n) for number in numbers]
+        return np.array([(np.arange(case.n) + offset) % case.n for offset in offsets])
