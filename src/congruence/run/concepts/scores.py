@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from congruence.concepts.ragged import Ragged
 from congruence.errors import InputError
 from congruence.metrics import METRICS
-from congruence.metrics.kernels import one_blas_thread
+from congruence.metrics.blas import one_blas_thread
 from congruence.run.concepts import kernels
 from congruence.stats.kernels_dense import transpose
 from congruence.threads import in_runs
