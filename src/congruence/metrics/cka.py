@@ -184,11 +184,11 @@ class LinearCka(OfProducts):
             a, b = (side.cosines if self.unit_rows else side.gram for side in (x, y))
             if self.debiased:
                 return _debiased(a, b)
-            return _alignment(
-                *(side.centred_cosines if self.unit_rows else side.centred_gram for side in (x, y)),
-                FLAT * float(np.linalg.norm(a)),
-                FLAT * float(np.linalg.norm(b)),
+            centred_a, centred_b = (
+                side.centred_cosines if self.unit_rows else side.centred_gram for side in (x, y)
             )
+            flat = FLAT * float(np.linalg.norm(a)), FLAT * float(np.linalg.norm(b))
+            return _alignment(centred_a, centred_b, flat[0], flat[1])
 
         return score
 

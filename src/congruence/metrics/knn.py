@@ -75,9 +75,12 @@ class NearestNeighbours(Measure):
                 f"k={self.k} of the {pair.n - 1} other rows leaves out none or one, so the answer is 1 or "
                 f"nearly so whatever the data; use k up to {pair.n - 2}, or more pairs"
             )
-        near = (_nearest(side, self.k, self.distance, name) for side, name in zip(pair, "xy", strict=True))
+        near_a, near_b = (
+            _nearest(side, self.k, self.distance, name) for side, name in zip(pair, "xy", strict=True)
+        )
+        share = self.share(np.arange(self.k + 1))
         details = {"k": self.k, "distance": self.distance, "shared_by_chance": self.k / (pair.n - 1)}
-        return PreparedNeighbours(self.name, *near, self.share(np.arange(self.k + 1)), details)
+        return PreparedNeighbours(self.name, near_a, near_b, share, details)
 
 
 def _nearest(x: Float[np.ndarray, "n d"], k: int, distance: str, name: str) -> Int[np.ndarray, "n k"]:

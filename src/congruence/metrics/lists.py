@@ -134,7 +134,7 @@ class RowProducts:
     @cached_property
     def gram(self) -> Float[np.ndarray, "n n"]:
         """(n, n) products of the rows as they are."""
-        return self.cosines * np.multiply.outer(self.norms, self.norms)
+        return _scaled(self.cosines, self.norms)
 
     @cached_property
     def centred_gram(self) -> Float[np.ndarray, "n n"]:
@@ -271,6 +271,17 @@ def _gather(products, rows, out):
     for i in range(n):
         for j in range(i):
             out[i, j] = out[j, i]
+
+
+@numba.njit(nogil=True, cache=True)
+def _scaled(cosines, norms):
+    n = len(norms)
+    out = np.empty((n, n))
+    for i in range(n):
+        row, to, own = cosines[i], out[i], norms[i]
+        for j in range(n):
+            to[j] = row[j] * (own * norms[j])
+    return out
 
 
 @numba.njit(nogil=True, cache=True)

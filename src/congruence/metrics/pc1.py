@@ -1,6 +1,7 @@
 """`pc1_correlation`: what the published "SVCCA" scores measure."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numba
 import numpy as np
@@ -16,7 +17,7 @@ from congruence.metrics.subspace import centred, first_component
 from congruence.records import Score
 
 UNIQUE_GAP = 1e-9
-STEPS, SETTLED = 1000, 1e-9
+STEPS, SETTLED = 1000, 1e-8
 """Of the search for a leading eigenvector: most of them, and the residual at which it ends."""
 
 
@@ -93,6 +94,8 @@ class Pc1Correlation(OfProducts):
         "direction of each space only, and for n pairs its chance level is √(2/(π(n−1))), not 0."
     )
     says = "the first principal components correlate by {score}"
+
+    list_resolution: ClassVar[float] = 1e-6
 
     center: bool = True
     """Subtract column means first; without it the value is a cosine, and its null is higher."""

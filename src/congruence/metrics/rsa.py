@@ -13,9 +13,9 @@ from congruence.errors import InputError
 from congruence.metrics.base import Laws, metric
 from congruence.metrics.blas import in_parallel
 from congruence.metrics.inputs import paired
-from congruence.metrics.kernels import exact_run, over_draws, triangle_draws
+from congruence.metrics.kernels import EXACT_BITS, exact_run, over_draws, triangle_draws
 from congruence.metrics.lists import FLAT, FromProducts, OfProducts, RowProducts
-from congruence.metrics.ranks import BUCKET, centred_ranks, rank_into
+from congruence.metrics.ranks import BUCKET, centred_ranks
 from congruence.metrics.rdm import TIE, condensed, rounding_of, square
 from congruence.records import Score
 
@@ -190,7 +190,7 @@ class Rsa(OfProducts):
         def score(x: RowProducts, y: RowProducts) -> float:
             if (self.rdm != "euclidean" or self.unit_rows) and (x.has_zero_rows or y.has_zero_rows):
                 return np.nan
-            return _of_distances(distances(x), distances(y), ranked)
+            return _of_distances(distances(x), distances(y), ranked=ranked)
 
         return score
 
@@ -198,20 +198,15 @@ class Rsa(OfProducts):
 rsa = Rsa.function
 
 
-@numba.njit(nogil=True, cache=True)
-def _of_distances(u, v, ranked):
+def _of_distances(u: Float[np.ndarray, " pairs"], v: Float[np.ndarray, " pairs"], *, ranked: bool) -> float:
     """Correlation of the distances within both sides; NaN where a side has none to compare."""
     largest_u, largest_v = _largest(u), _largest(v)
     if not (largest_u > 0 and largest_v > 0):
         return np.nan
     if not ranked:
         return _pearson(u, v)
-    m = len(u)
-    ranks_u, ranks_v = np.empty(m, dtype=np.int32), np.empty(m, dtype=np.int32)
-    ordered, places, counts = np.empty(m), np.empty(m, dtype=np.int32), np.empty(m + 2, dtype=np.int32)
-    rank_into(u, TIE * largest_u, -m - 1, ranks_u, ordered, places, counts)
-    rank_into(v, TIE * largest_v, -m - 1, ranks_v, ordered, places, counts)
-    return _whole_pearson(ranks_u, ranks_v, max(1, 2**62 // (m * m)))
+    a, b = centred_ranks(u, tie=TIE * largest_u), centred_ranks(v, tie=TIE * largest_v)
+    return _whole_pearson(a, b, max(1, 2**EXACT_BITS // len(u) ** 2))
 
 
 @numba.njit(nogil=True, cache=True)
