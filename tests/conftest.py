@@ -15,7 +15,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 _CHECKED = [
     "congruence.filters",
     "congruence.saes",
-    *(f"congruence.metrics.{name}" for name in ("gram", "ranks", "rdm", "subspace")),
+    *(f"congruence.metrics.{name}" for name in ("blas", "subspace")),
 ]
 install_import_hook(_CHECKED, "beartype.beartype")
 

@@ -1,41 +1,22 @@
 """`heldout_cca`: canonical directions fitted on half of the pairs, correlated on the other half."""
 
+from typing import Annotated
+
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy import linalg
 
 from congruence.errors import InputError
+from congruence.metrics.base import Laws, Measure, metric
+from congruence.metrics.blas import one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired, whole_number
-from congruence.metrics.registry import Laws, metric
+from congruence.metrics.options import SHARE, at_least
 from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
 from congruence.metrics.subspace import kept
-from congruence.metrics.svcca import DEFAULT_VARIANCE, check_variance
-from congruence.records import Score
+from congruence.metrics.svcca import DEFAULT_VARIANCE
 
 PAIRS_PER_COMPONENT = 5
-
-
-def _prepare(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    n_components: int | None = None,
-    variance: float = DEFAULT_VARIANCE,
-    splits: int = 1,
-    seed: int = 0,
-) -> PreparedHeldOut:
-    pair = paired(x, y)
-    check_variance(variance)
-    parts = halves(pair.n, splits, seed)
-    limit = max(1, len(parts[0].fit) // PAIRS_PER_COMPONENT)
-    if n_components is not None:
-        limit = whole_number("n_components", n_components, low=1, high=len(parts[0].fit) - 1)
-        variance = 1.0
-    fits = [_fit(pair, split, limit, variance) for split in parts]
-    tables = [HeldOutTable(split, u @ v.T / u.shape[1]) for split, (u, v) in zip(parts, fits, strict=True)]
-    details = {"held_out": len(parts[0].held), "components": min(u.shape[1] for u, _ in fits)}
-    return PreparedHeldOut("heldout_cca", pair.n, tables, details)
 
 
 def _fit(
@@ -70,16 +51,8 @@ def _standard(scores: Float[np.ndarray, "h c"]) -> Float[np.ndarray, "h c"]:
     return scores / np.where(norms > 0, norms, np.inf)
 
 
-@metric(prepare=_prepare, laws=Laws(row_order=False), range=(-1.0, 1.0))
-def heldout_cca(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    n_components: int | None = None,
-    variance: float = DEFAULT_VARIANCE,
-    splits: int = 1,
-    seed: int = 0,
-) -> Score:
+@metric
+class HeldoutCca(Measure):
     """Mean correlation, on held-out pairs, of the canonical variates fitted on the other half.
 
     (1/c) Σ_k r(X_h a_k, Y_h b_k): a_k, b_k the canonical directions between the leading principal
@@ -88,14 +61,6 @@ def heldout_cca(
     Invariant to shifts, isotropic scale and rotations of each side. Keeps one component for every five
     pairs it is fitted on, so at small n it sees only the leading directions. A re-pairing null re-pairs
     the held-out half alone; exact for one split, since several splits share pairs (`docs/nulls.md`).
-
-    Args:
-        x: (n, d_a) rows of side A.
-        y: (n, d_b) rows of side B, row i paired with row i of x.
-        n_components: principal components to keep on each side of the fit half, as many as there are.
-        variance: or the share of variance to keep, up to one component for five fitted pairs.
-        splits: random halvings to average over.
-        seed: what the halvings derive from.
 
     Returns:
         Score in [-1, 1]; details: held-out pairs, canonical pairs averaged.
@@ -110,4 +75,40 @@ def heldout_cca(
     >>> round(float(heldout_cca(x, 2 * x + 1)), 6)
     1.0
     """
-    return _prepare(x, y, n_components=n_components, variance=variance, splits=splits, seed=seed).observed()
+
+    name = "heldout_cca"
+    title = "Held-out CCA"
+    range = (-1.0, 1.0)
+    laws = Laws(row_order=False)
+    reading = "Canonical directions fitted on half of the pairs, correlated on the other half."
+    beware = "Noisy where the pairs are few."
+    says = "held-out canonical correlations average {score}"
+
+    n_components: Annotated[int, at_least(1)] | None = None
+    """Principal components to keep on each side of the fit half, as many as there are."""
+    variance: Annotated[float, SHARE] = DEFAULT_VARIANCE
+    """Or the share of variance to keep, up to one component for five fitted pairs."""
+    splits: Annotated[int, at_least(1)] = 1
+    """Random halvings to average over."""
+    seed: int = 0
+    """What the halvings derive from."""
+
+    @one_blas_thread()
+    def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedHeldOut:
+        """The canonical directions of every split, and a table of its held-out products."""
+        pair = paired(x, y)
+        parts = halves(pair.n, self.splits, self.seed)
+        limit, variance = max(1, len(parts[0].fit) // PAIRS_PER_COMPONENT), self.variance
+        if self.n_components is not None:
+            limit = whole_number("n_components", self.n_components, low=1, high=len(parts[0].fit) - 1)
+            variance = 1.0
+        fits = [_fit(pair, split, limit, variance) for split in parts]
+        tables = [
+            HeldOutTable(split, product(u, v.T) / u.shape[1])
+            for split, (u, v) in zip(parts, fits, strict=True)
+        ]
+        details = {"held_out": len(parts[0].held), "components": min(u.shape[1] for u, _ in fits)}
+        return PreparedHeldOut(self.name, pair.n, tables, details)
+
+
+heldout_cca = HeldoutCca.function

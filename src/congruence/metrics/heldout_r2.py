@@ -1,25 +1,21 @@
 """`heldout_r2`: how much of held-out y a ridge map of x, fitted on the other half, explains."""
 
+import math
+from typing import Annotated
+
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy import linalg
 
 from congruence.errors import InputError
+from congruence.metrics.base import Laws, Measure, metric
+from congruence.metrics.blas import one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired
-from congruence.metrics.registry import Laws, metric
+from congruence.metrics.options import at_least
 from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
-from congruence.records import Score
 
 PENALTIES = np.logspace(-6, 3, 19)
-
-
-def _prepare(x: ArrayLike, y: ArrayLike, *, splits: int = 1, seed: int = 0) -> PreparedHeldOut:
-    pair = paired(x, y)
-    parts = halves(pair.n, splits, seed)
-    fits = [_fit(pair, split) for split in parts]
-    details = {"held_out": len(parts[0].held), "penalty": [penalty for _, penalty in fits]}
-    return PreparedHeldOut("heldout_r2", pair.n, [table for table, _ in fits], details)
 
 
 def _fit(pair: Pair, split: Split) -> tuple[HeldOutTable, float]:
@@ -39,7 +35,7 @@ def _fit(pair: Pair, split: Split) -> tuple[HeldOutTable, float]:
             "the half of y to score on has zero variance: pass rows that differ more, or another seed"
         )
     offset = 1 - float((predicted**2).sum() + (actual**2).sum()) / total
-    return HeldOutTable(split, 2 * (predicted @ actual.T) / total, offset), penalty
+    return HeldOutTable(split, 2 * product(predicted, actual.T) / total, offset), penalty
 
 
 def _best_penalty(
@@ -58,10 +54,8 @@ def _best_penalty(
     return float(PENALTIES[int(np.argmin(errors))])
 
 
-@metric(
-    prepare=_prepare, laws=Laws(symmetric=False, row_order=False, self_is_one=False), range=(-np.inf, 1.0)
-)
-def heldout_r2(x: ArrayLike, y: ArrayLike, *, splits: int = 1, seed: int = 0) -> Score:
+@metric
+class HeldoutR2(Measure):
     """Share of the variance of held-out y that a ridge map of x, fitted on the other half, explains.
 
     1 − ‖Y_h − Ŷ_h‖² / ‖Y_h − mean(Y_h)‖², Ŷ from ridge regression on the fit half, its penalty the one of
@@ -69,12 +63,6 @@ def heldout_r2(x: ArrayLike, y: ArrayLike, *, splits: int = 1, seed: int = 0) ->
 
     Invariant to shifts, isotropic scale and rotations of each side; not symmetric. Dominated by the
     leading components of y. A re-pairing null re-pairs the held-out half alone; exact for one split.
-
-    Args:
-        x: (n, d_a) rows of side A, which predict.
-        y: (n, d_b) rows of side B, which are predicted.
-        splits: random halvings to average over.
-        seed: what the halvings derive from.
 
     Returns:
         Score of at most 1; details: held-out pairs, penalty of each split (over the largest squared
@@ -90,4 +78,32 @@ def heldout_r2(x: ArrayLike, y: ArrayLike, *, splits: int = 1, seed: int = 0) ->
     >>> round(float(heldout_r2(x, 2 * x + 1)), 4)
     1.0
     """
-    return _prepare(x, y, splits=splits, seed=seed).observed()
+
+    name = "heldout_r2"
+    title = "Held-out R²"
+    range = (-math.inf, 1.0)
+    laws = Laws(symmetric=False, row_order=False, self_is_one=False)
+    reading = "Variance of one side's held-out rows that a ridge map from the other explains."
+    beware = "Negative where the map does worse than the mean."
+    says = "a linear map explains {percent} of the variance of held-out features"
+    sides = (
+        "(n, d_a) rows of side A, which predict.",
+        "(n, d_b) rows of side B, which are predicted.",
+    )
+
+    splits: Annotated[int, at_least(1)] = 1
+    """Random halvings to average over."""
+    seed: int = 0
+    """What the halvings derive from."""
+
+    @one_blas_thread()
+    def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedHeldOut:
+        """The ridge map of every split, and a table of its held-out products."""
+        pair = paired(x, y)
+        parts = halves(pair.n, self.splits, self.seed)
+        fits = [_fit(pair, split) for split in parts]
+        details = {"held_out": len(parts[0].held), "penalty": [penalty for _, penalty in fits]}
+        return PreparedHeldOut(self.name, pair.n, [table for table, _ in fits], details)
+
+
+heldout_r2 = HeldoutR2.function

@@ -1,5 +1,6 @@
 """The one place where what a caller passes becomes two paired float64 matrices, or a one-line error."""
 
+import difflib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from congruence.errors import InputError
+from congruence.metrics.blas import aligned
 
 MIN_ROWS = 3
 ROUNDING = 1e-13
@@ -73,9 +75,10 @@ def _matrix(values: Any, name: str) -> Float[np.ndarray, "n d"]:
         raise InputError(f"{name} has masked values, which no measure can read: drop those pairs")
     if array.ndim != 2 or 0 in array.shape:
         raise InputError(f"{name} has shape {array.shape}: pass a matrix (n, d), one row a feature")
-    array = np.ascontiguousarray(array, dtype=np.float64)
-    _check_finite(array, name)
-    return _safe_scale(array)
+    rows = aligned(array.shape, np.float64)
+    rows[...] = array
+    _check_finite(rows, name)
+    return _safe_scale(rows)
 
 
 def _check_finite(array: Float[np.ndarray, "n d"], name: str) -> None:
@@ -122,9 +125,11 @@ def to_unit_rows(
 
 
 def choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    """Refuse an option that isn't one of `allowed`."""
+    """Refuse an option that isn't one of `allowed`, naming the nearest that is."""
     if value not in allowed:
-        raise InputError(f"{name}={value!r} isn't known: use one of {', '.join(map(repr, allowed))}")
+        near = difflib.get_close_matches(str(value), allowed, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"{name}={value!r} isn't known: {hint}use one of {', '.join(map(repr, allowed))}")
 
 
 def whole_number(name: str, value: Any, *, low: int, high: int | None = None, remedy: str = "") -> int:

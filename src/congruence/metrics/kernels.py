@@ -1,9 +1,11 @@
-"""The inner loops of a draw: gathers and dot products, compiled, in parallel over draws."""
+"""Draws: permutations in, sums over them out, compiled and in parallel over draws.
+
+No draw depends on which others stand beside it: a sum is taken in one written order, of whole numbers or
+in eight interleaved parts, so that neither the number of threads nor the batch changes a digit.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 
 import numba
 import numpy as np
@@ -13,20 +15,8 @@ from numpy.typing import ArrayLike
 from congruence.errors import InputError
 from congruence.threads import available_threads
 
-
-def one_blas_thread() -> AbstractContextManager:
-    """Keep BLAS to one thread while draws themselves run in parallel; small products don't share well."""
-    try:
-        return _controller().limit(limits=1, user_api="blas")
-    except ImportError:
-        return nullcontext()
-
-
-@cache
-def _controller():
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
+EXACT_BITS = 62
+"""Sums of whole numbers stay below 2 to the power of this."""
 
 
 def as_permutations(permutations: ArrayLike, n: int) -> Int[np.ndarray, "m n"]:
@@ -48,7 +38,8 @@ def over_draws(
 ) -> Float[np.ndarray, " m"]:
     """`score` applied to slices of the draws of n rows, one slice a core.
 
-    The kernels release the interpreter lock, so threads do.
+    `score` gives every draw a value that doesn't depend on the others of its slice. The kernels release the
+    interpreter lock, so threads do.
     """
     permutations = as_permutations(permutations, n)
     slices = min(available_threads(), len(permutations))
@@ -75,32 +66,41 @@ def triangle_draws(
     square: Shaped[np.ndarray, "n n"],
     permutations: ArrayLike,
 ) -> Float[np.ndarray, " m"]:
-    """Σ_{i<j} triangle[i, j] square[p[i], p[j]] for every draw p; `triangle` is condensed row by row."""
-    return over_draws(lambda block: _triangle_draws(triangle, square, block), permutations, len(square))
+    """Σ_{i<j} triangle[i, j] square[p[i], p[j]] for every draw p; `triangle` is condensed row by row.
 
-
-def induced(permutations: Int[np.ndarray, "m n"], members: Int[np.ndarray, " h"]) -> Int[np.ndarray, "m h"]:
-    """Each permutation cut down to `members`: follow it from a member until it is back among them.
-
-    Uniform if the permutation is, equal to it wherever it stays inside, and made without sorting.
+    Whole numbers are multiplied and summed as such, exactly within a row.
     """
-    position = np.full(permutations.shape[1], -1, dtype=np.int64)
-    position[members] = np.arange(len(members))
-    return _induced(permutations, members.astype(np.int64), position)
+    if triangle.dtype.kind != "i":
+        return over_draws(lambda block: _triangle_draws(triangle, square, block), permutations, len(square))
+    run = exact_run(triangle, square)
+    return over_draws(lambda block: _whole_draws(triangle, square, block, run), permutations, len(square))
 
 
-@numba.njit(nogil=True, fastmath=True, cache=True)
+def exact_run(*values: Int[np.ndarray, "..."]) -> int:
+    """How many products of the largest of some whole numbers fit into a sum of 64 bits."""
+    largest = max(max(int(part.max(initial=0)), -int(part.min(initial=0)), 1) for part in values)
+    return max(1, 2**EXACT_BITS // largest**2)
+
+
+@numba.njit(nogil=True, cache=True)
 def _dot_draws(u, v, permutations):
     out = np.empty(len(permutations))
+    whole = len(u) // 4 * 4
     for d in range(len(permutations)):
-        total = 0.0
-        for i in range(len(u)):
-            total += u[i] * v[permutations[d, i]]
-        out[d] = total
+        order = permutations[d]
+        s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
+        for i in range(0, whole, 4):
+            s0 += u[i] * v[order[i]]
+            s1 += u[i + 1] * v[order[i + 1]]
+            s2 += u[i + 2] * v[order[i + 2]]
+            s3 += u[i + 3] * v[order[i + 3]]
+        for i in range(whole, len(u)):
+            s0 += u[i] * v[order[i]]
+        out[d] = (s0 + s1) + (s2 + s3)
     return out
 
 
-@numba.njit(nogil=True, fastmath=True, cache=True)
+@numba.njit(nogil=True, cache=True)
 def _lookup_draws(table, permutations):
     out = np.empty(len(permutations))
     for d in range(len(permutations)):
@@ -111,74 +111,50 @@ def _lookup_draws(table, permutations):
     return out
 
 
-@numba.njit(nogil=True, fastmath=True, cache=True)
-def _triangle_draws(triangle, square, permutations):
+@numba.njit(nogil=True, cache=True)
+def _whole_draws(triangle, square, permutations, run):
     n = len(square)
     out = np.empty(len(permutations))
     for d in range(len(permutations)):
         order = permutations[d]
-        total = 0.0
-        start = 0
-        for i in range(n):
+        total, start = 0.0, 0
+        for i in range(n - 1):
             row = square[order[i]]
             width = n - i - 1
             weights = triangle[start : start + width]
             partners = order[i + 1 :]
-            part = 0.0
-            for j in range(width):
-                part += np.float64(weights[j]) * np.float64(row[partners[j]])
-            total += part
+            for first in range(0, width, run):
+                part = np.int64(0)
+                for j in range(first, min(first + run, width)):
+                    part += np.int64(weights[j]) * np.int64(row[partners[j]])
+                total += part
             start += width
         out[d] = total
     return out
 
 
 @numba.njit(nogil=True, cache=True)
-def _induced(permutations, members, position):
-    out = np.empty((len(permutations), len(members)), dtype=np.int64)
-    for d in range(len(permutations)):
-        for k in range(len(members)):
-            i = permutations[d, members[k]]
-            while position[i] < 0:
-                i = permutations[d, i]
-            out[d, k] = position[i]
-    return out
-
-
-@numba.njit(nogil=True, fastmath=True, cache=True)
-def cosine_draws(x, y, permutations):
-    """Σ_i x[i]·y[p[i]] for every draw p of a block."""
+def _triangle_draws(triangle, square, permutations):
+    n = len(square)
     out = np.empty(len(permutations))
-    for d in range(len(permutations)):
-        total = 0.0
-        for i in range(len(x)):
-            partner = y[permutations[d, i]]
-            row = x[i]
-            part = 0.0
-            for c in range(x.shape[1]):
-                part += row[c] * partner[c]
-            total += part
-        out[d] = total
-    return out
-
-
-@numba.njit(nogil=True, cache=True)
-def shared_neighbours(near_a, near_b, share, permutations):
-    """Mean over rows of share[how many neighbours are the same], for every draw of a block."""
-    n, k = near_a.shape
-    out = np.empty(len(permutations))
-    mark = np.full(n, -1, dtype=np.int64)
     for d in range(len(permutations)):
         order = permutations[d]
-        total = 0.0
-        mark[:] = -1
-        for i in range(n):
-            for j in range(k):
-                mark[near_b[order[i], j]] = i
-            common = 0
-            for j in range(k):
-                if mark[order[near_a[i, j]]] == i:
-                    common += 1
-            total += share[common]
-        out[d] = total / n
+        total, start = 0.0, 0
+        for i in range(n - 1):
+            row = square[order[i]]
+            width = n - i - 1
+            weights = triangle[start : start + width]
+            partners = order[i + 1 :]
+            whole = width // 4 * 4
+            s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
+            for j in range(0, whole, 4):
+                s0 += np.float64(weights[j]) * np.float64(row[partners[j]])
+                s1 += np.float64(weights[j + 1]) * np.float64(row[partners[j + 1]])
+                s2 += np.float64(weights[j + 2]) * np.float64(row[partners[j + 2]])
+                s3 += np.float64(weights[j + 3]) * np.float64(row[partners[j + 3]])
+            for j in range(whole, width):
+                s0 += np.float64(weights[j]) * np.float64(row[partners[j]])
+            total += (s0 + s1) + (s2 + s3)
+            start += width
+        out[d] = total
     return out

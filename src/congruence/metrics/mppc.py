@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from congruence.metrics.base import Laws, Measure, metric
+from congruence.metrics.blas import aligned, one_blas_thread
 from congruence.metrics.inputs import paired
-from congruence.metrics.kernels import one_blas_thread, over_draws
-from congruence.metrics.registry import Laws, metric
+from congruence.metrics.kernels import over_draws
 from congruence.metrics.subspace import centred
 from congruence.records import Score
 
@@ -30,7 +31,8 @@ class PreparedMppc:
 
     def observed(self) -> Score:
         """Mean over columns of x of the largest correlation with a column of y."""
-        return Score("mppc", self._score(np.arange(self.n)), self.n, self.details, self.warnings)
+        value = float(self.repaired(np.arange(self.n)[None, :])[0])
+        return Score("mppc", value, self.n, self.details, self.warnings)
 
     def repaired(self, permutations: Int[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
         """The same for each draw."""
@@ -38,15 +40,8 @@ class PreparedMppc:
             return over_draws(lambda block: np.array([self._score(p) for p in block]), permutations, self.n)
 
     def _score(self, order: Int[np.ndarray, " n"]) -> float:
-        return float(np.minimum((self.x.T @ self.y[order]).max(axis=1), 1.0).mean())
-
-
-def _prepare(x: ArrayLike, y: ArrayLike) -> PreparedMppc:
-    pair = paired(x, y)
-    a, b = _varying(pair.x), _varying(pair.y)
-    left_out = {"constant_a": pair.x.shape[1] - a.shape[1], "constant_b": pair.y.shape[1] - b.shape[1]}
-    warnings = (f"constant columns left out: {left_out}",) if any(left_out.values()) else ()
-    return PreparedMppc(a, b, left_out, warnings)
+        moved = np.take(self.y, order, axis=0, out=aligned(self.y.shape))
+        return float(np.minimum((self.x.T @ moved).max(axis=1), 1.0).mean())
 
 
 def _varying(x: Float[np.ndarray, "n f"]) -> Float[np.ndarray, "n g"]:
@@ -54,15 +49,12 @@ def _varying(x: Float[np.ndarray, "n f"]) -> Float[np.ndarray, "n g"]:
     xc = centred(x)
     norms = np.linalg.norm(xc, axis=0)
     varies = np.ptp(x, axis=0) > 1e-13 * np.abs(x).max(axis=0)
-    return xc[:, varies] / norms[varies]
+    out = aligned((len(x), int(varies.sum())))
+    return np.divide(xc[:, varies], norms[varies], out=out)
 
 
-@metric(
-    prepare=_prepare,
-    laws=Laws(symmetric=False, orthogonal=False),
-    range=(-1.0, 1.0),
-)
-def mppc(x: ArrayLike, y: ArrayLike) -> Score:
+@metric
+class Mppc(Measure):
     """Mean over the columns of x of the highest Pearson correlation with any column of y.
 
     (1/f) Σ_f max_g r(x_f, y_g): rows are paired samples (tokens), columns are features. Columns that
@@ -70,10 +62,6 @@ def mppc(x: ArrayLike, y: ArrayLike) -> Score:
 
     Invariant to shifts, to the scale of every column and to the order of columns; not to rotations; not
     symmetric. The maximum over many columns is high by chance where n is small: compare with the null.
-
-    Args:
-        x: (n, f) features of side A on n samples.
-        y: (n, g) features of side B on the same samples.
 
     Returns:
         Score in [-1, 1]; details: constant columns left out on each side.
@@ -88,4 +76,29 @@ def mppc(x: ArrayLike, y: ArrayLike) -> Score:
     >>> round(float(mppc(x, 2 * x[:, ::-1] + 1)), 6)
     1.0
     """
-    return _prepare(x, y).observed()
+
+    name = "mppc"
+    title = "Best-column correlation (MPPC)"
+    range = (-1.0, 1.0)
+    laws = Laws(symmetric=False, orthogonal=False)
+    reading = (
+        "For each column of the first side, the highest Pearson correlation with any column of the second; "
+        "the score is the mean of these."
+    )
+    beware = (
+        "It compares columns, so on decoder rows it asks about the axes of the two spaces. Not symmetric, "
+        "and high by chance where the columns are many and the rows few: compare with the null, not with 0."
+    )
+    says = "columns correlate with their best counterpart by {score}"
+    sides = ("(n, f) features of side A on n samples.", "(n, g) features of side B on the same samples.")
+
+    def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedMppc:
+        """Standardised columns of both sides, without those that don't vary."""
+        pair = paired(x, y)
+        a, b = _varying(pair.x), _varying(pair.y)
+        left_out = {"constant_a": pair.x.shape[1] - a.shape[1], "constant_b": pair.y.shape[1] - b.shape[1]}
+        warnings = (f"constant columns left out: {left_out}",) if any(left_out.values()) else ()
+        return PreparedMppc(a, b, left_out, warnings)
+
+
+mppc = Mppc.function

@@ -1,18 +1,24 @@
 """`pc1_correlation`: what the published "SVCCA" scores measure."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+import numba
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from congruence.metrics.base import Laws, metric
+from congruence.metrics.blas import one_blas_thread
 from congruence.metrics.inputs import paired
 from congruence.metrics.kernels import dot_draws
-from congruence.metrics.registry import Laws, metric
+from congruence.metrics.lists import FLAT, FromProducts, OfProducts, RowProducts
 from congruence.metrics.subspace import centred, first_component
 from congruence.records import Score
 
 UNIQUE_GAP = 1e-9
+STEPS, SETTLED = 1000, 1e-8
+"""Of the search for a leading eigenvector: most of them, and the residual at which it ends."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class PreparedPc1:
         warnings = ()
         if self.gap < UNIQUE_GAP:
             warnings = ("the first two components have equal variance: the first one isn't unique",)
-        value = min(abs(float(self.u @ self.v)), 1.0)
+        value = float(self.repaired(np.arange(self.n)[None, :])[0])
         return Score("pc1_correlation", value, self.n, details, warnings)
 
     def repaired(self, permutations: Int[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
@@ -52,15 +58,8 @@ def null_law(n: int) -> float:
     return float(np.sqrt(2 / (np.pi * (n - 1))))
 
 
-def _prepare(x: ArrayLike, y: ArrayLike, *, center: bool = True, unit_rows: bool = False) -> PreparedPc1:
-    pair = paired(x, y, unit_rows=unit_rows)
-    u, share_a, gap_a = first_component(centred(pair.x) if center else pair.x)
-    v, share_b, gap_b = first_component(centred(pair.y) if center else pair.y)
-    return PreparedPc1(u, v, (share_a, share_b), min(gap_a, gap_b))
-
-
-@metric(prepare=_prepare, laws=Laws(), range=(0.0, 1.0))
-def pc1_correlation(x: ArrayLike, y: ArrayLike, *, center: bool = True, unit_rows: bool = False) -> Score:
+@metric
+class Pc1Correlation(OfProducts):
     """Absolute correlation of the first principal-component scores: what the papers print as SVCCA.
 
     |Σ_i u_i v_i|, u and v the unit first left singular vectors of the column-centred sides. Under
@@ -69,12 +68,6 @@ def pc1_correlation(x: ArrayLike, y: ArrayLike, *, center: bool = True, unit_row
     Invariant to shifts, isotropic scale and rotations of each side, not to other linear maps. It sees
     one direction a side, so it misses any likeness outside it, and it isn't defined where the first
     two components tie.
-
-    Args:
-        x: (n, d_a) rows of side A.
-        y: (n, d_b) rows of side B, row i paired with row i of x.
-        center: subtract column means first; without it the value is a cosine, and its null is higher.
-        unit_rows: divide every row by its norm before that.
 
     Returns:
         Score in [0, 1]; details: share of variance of each first component, the null mean's law.
@@ -90,4 +83,128 @@ def pc1_correlation(x: ArrayLike, y: ArrayLike, *, center: bool = True, unit_row
     >>> round(float(pc1_correlation(x, 2 * x + 1)), 6)
     1.0
     """
-    return _prepare(x, y, center=center, unit_rows=unit_rows).observed()
+
+    name = "pc1_correlation"
+    title = "First-component correlation"
+    range = (0.0, 1.0)
+    laws = Laws()
+    reading = "|Pearson r| between the first principal-component scores of the two paired decoder matrices."
+    beware = (
+        "This is what the published tables call SVCCA: their code keeps one component. It looks at one "
+        "direction of each space only, and for n pairs its chance level is √(2/(π(n−1))), not 0."
+    )
+    says = "the first principal components correlate by {score}"
+
+    list_resolution: ClassVar[float] = 1e-6
+
+    center: bool = True
+    """Subtract column means first; without it the value is a cosine, and its null is higher."""
+    unit_rows: bool = False
+    """Divide every row by its norm before that."""
+
+    @one_blas_thread()
+    def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedPc1:
+        """Both first components."""
+        pair = paired(x, y, unit_rows=self.unit_rows)
+        u, share_a, gap_a = first_component(centred(pair.x) if self.center else pair.x)
+        v, share_b, gap_b = first_component(centred(pair.y) if self.center else pair.y)
+        return PreparedPc1(u, v, (share_a, share_b), min(gap_a, gap_b))
+
+    def from_products(self) -> FromProducts:
+        """|u·v|, u and v the leading eigenvectors of the sides' products."""
+
+        def products(side: RowProducts) -> Float[np.ndarray, "n n"]:
+            if self.unit_rows:
+                return side.centred_cosines if self.center else side.cosines
+            return side.centred_gram if self.center else side.gram
+
+        def score(x: RowProducts, y: RowProducts) -> float:
+            if self.unit_rows and (x.has_zero_rows or y.has_zero_rows):
+                return np.nan
+            flat = any(np.trace(side.centred_gram) <= FLAT * np.trace(side.gram) for side in (x, y))
+            return np.nan if flat else _first_components(products(x), products(y))
+
+        return score
+
+
+pc1_correlation = Pc1Correlation.function
+
+
+@numba.njit(nogil=True, cache=True)
+def _first_components(a, b):
+    """|u·v| of the leading eigenvectors of two symmetric matrices."""
+    return min(abs(_dot(_leading(a), _leading(b))), 1.0)
+
+
+@numba.njit(nogil=True, cache=True)
+def _leading(gram):
+    """The leading eigenvector of a symmetric matrix, by conjugate ascent of the Rayleigh quotient.
+
+    Each step turns the vector towards a direction within the plane that both span, where the best angle is
+    known; directions are the residuals, made conjugate after Polak and Ribière. One product a step.
+    """
+    n = len(gram)
+    vector = gram[np.argmax(np.diag(gram))].copy()
+    vector /= np.sqrt(_dot(vector, vector))
+    image, turned, unit = np.empty(n), np.empty(n), np.empty(n)
+    residual, before, direction = np.empty(n), np.zeros(n), np.zeros(n)
+    _times(gram, vector, image)
+    for step in range(STEPS):
+        value = _dot(vector, image)
+        for i in range(n):
+            residual[i] = image[i] - value * vector[i]
+        size = _dot(residual, residual)
+        if size <= (SETTLED * value) ** 2:
+            break
+        change = size - _dot(residual, before)
+        keep = max(change, 0.0) / _dot(before, before) if step % n else 0.0
+        for i in range(n):
+            direction[i] = residual[i] + keep * direction[i]
+            before[i] = residual[i]
+        shared = _dot(direction, vector)
+        for i in range(n):
+            unit[i] = direction[i] - shared * vector[i]
+        length = np.sqrt(_dot(unit, unit))
+        for i in range(n):
+            unit[i] /= length
+        _times(gram, unit, turned)
+        angle = 0.5 * np.arctan2(2 * _dot(unit, image), value - _dot(unit, turned))
+        cosine, sine = np.cos(angle), np.sin(angle)
+        for i in range(n):
+            vector[i] = cosine * vector[i] + sine * unit[i]
+            image[i] = cosine * image[i] + sine * turned[i]
+    return vector / np.sqrt(_dot(vector, vector))
+
+
+@numba.njit(nogil=True, cache=True)
+def _times(gram, vector, out):
+    """A symmetric matrix times a vector, column by column: every sum in one order, many sums at once."""
+    n = len(vector)
+    whole = n // 4 * 4
+    for i in range(n):
+        out[i] = 0.0
+    for j in range(0, whole, 4):
+        g0, g1, g2, g3 = gram[j], gram[j + 1], gram[j + 2], gram[j + 3]
+        v0, v1, v2, v3 = vector[j], vector[j + 1], vector[j + 2], vector[j + 3]
+        for i in range(n):
+            out[i] += (g0[i] * v0 + g1[i] * v1) + (g2[i] * v2 + g3[i] * v3)
+    for j in range(whole, n):
+        row, weight = gram[j], vector[j]
+        for i in range(n):
+            out[i] += row[i] * weight
+
+
+@numba.njit(nogil=True, cache=True)
+def _dot(u, v):
+    """Σ u v in four interleaved parts."""
+    n = len(u)
+    whole = n // 4 * 4
+    s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
+    for i in range(0, whole, 4):
+        s0 += u[i] * v[i]
+        s1 += u[i + 1] * v[i + 1]
+        s2 += u[i + 2] * v[i + 2]
+        s3 += u[i + 3] * v[i + 3]
+    for i in range(whole, n):
+        s0 += u[i] * v[i]
+    return (s0 + s1) + (s2 + s3)

@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from congruence.metrics.base import Laws, Measure, metric
+from congruence.metrics.blas import in_parallel, one_blas_thread, product
 from congruence.metrics.inputs import paired
-from congruence.metrics.registry import Laws, metric
 from congruence.metrics.subspace import centred, nuclear_draws
 from congruence.records import Score
 
@@ -28,21 +29,13 @@ class PreparedProcrustes:
 
     def observed(self) -> Score:
         """Nuclear norm of xᵀy."""
-        value = float(np.linalg.svd(self.x.T @ self.y, compute_uv=False).sum())
+        with one_blas_thread():
+            value = float(np.linalg.svd(product(self.x.T, self.y), compute_uv=False).sum())
         return Score("procrustes", min(value, 1.0), self.n, self.details)
 
     def repaired(self, permutations: Int[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
         """Nuclear norm of each draw."""
         return np.minimum(nuclear_draws(self.x, self.y, permutations), 1.0)
-
-
-def _prepare(
-    x: ArrayLike, y: ArrayLike, *, center: bool = True, unit_rows: bool = False
-) -> PreparedProcrustes:
-    pair = paired(x, y, unit_rows=unit_rows)
-    sides = [centred(side) if center else side for side in pair]
-    a, b = (_at_most_n_columns(side / np.linalg.norm(side)) for side in sides)
-    return PreparedProcrustes(a, b, {"center": center, "unit_rows": unit_rows})
 
 
 def _at_most_n_columns(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
@@ -52,8 +45,8 @@ def _at_most_n_columns(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
     return np.ascontiguousarray(np.asarray(np.linalg.qr(x.T, mode="r")).T)
 
 
-@metric(prepare=_prepare, laws=Laws(), range=(0.0, 1.0))
-def procrustes(x: ArrayLike, y: ArrayLike, *, center: bool = True, unit_rows: bool = False) -> Score:
+@metric
+class Procrustes(Measure):
     """Congruence of two configurations of points up to rotation and scale; 1 = congruent.
 
     ‖XcᵀYc‖_* / (‖Xc‖_F ‖Yc‖_F): the nuclear norm over the Frobenius norms of the centred sides, so
@@ -61,12 +54,6 @@ def procrustes(x: ArrayLike, y: ArrayLike, *, center: bool = True, unit_rows: bo
 
     Invariant to shifts (unless `center=False`), isotropic scale and rotations of each side. Unrelated
     sides score high where d is not small against n: compare with the null, never with 0.
-
-    Args:
-        x: (n, d_a) rows of side A.
-        y: (n, d_b) rows of side B, row i paired with row i of x.
-        center: subtract column means first.
-        unit_rows: divide every row by its norm before that.
 
     Returns:
         Score in [0, 1].
@@ -81,4 +68,27 @@ def procrustes(x: ArrayLike, y: ArrayLike, *, center: bool = True, unit_rows: bo
     >>> round(float(procrustes(x, 2 * x + 1)), 6)
     1.0
     """
-    return _prepare(x, y, center=center, unit_rows=unit_rows).observed()
+
+    name = "procrustes"
+    title = "Procrustes"
+    range = (0.0, 1.0)
+    laws = Laws()
+    reading = "How much of the two spaces coincides after the best rotation; 1 means congruent."
+    beware = "The rotation is fitted on the very pairs it is scored on: compare with the null, not with 0."
+    says = "after the best rotation the spaces coincide by {score}"
+
+    center: bool = True
+    """Subtract column means first."""
+    unit_rows: bool = False
+    """Divide every row by its norm before that."""
+
+    @one_blas_thread()
+    def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedProcrustes:
+        """Both sides at unit norm, in at most n columns."""
+        pair = paired(x, y, unit_rows=self.unit_rows)
+        sides = [centred(side) if self.center else side for side in pair]
+        a, b = in_parallel(_at_most_n_columns, [side / np.linalg.norm(side) for side in sides])
+        return PreparedProcrustes(a, b, {"center": self.center, "unit_rows": self.unit_rows})
+
+
+procrustes = Procrustes.function

@@ -7,8 +7,9 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
+from congruence.metrics.base import Laws, Measure, metric
+from congruence.metrics.blas import product
 from congruence.metrics.inputs import paired, same_width, to_unit_rows
-from congruence.metrics.registry import Laws, metric
 from congruence.records import Score
 
 
@@ -29,19 +30,8 @@ class PreparedMatchedCosine:
         return np.full(len(permutations), self.value)
 
 
-def _prepare(x: ArrayLike, y: ArrayLike) -> PreparedMatchedCosine:
-    pair = same_width(paired(x, y), "pw_mcc")
-    cosines = np.abs(to_unit_rows(pair.x, "x") @ to_unit_rows(pair.y, "y").T)
-    rows, columns = linear_sum_assignment(cosines, maximize=True)
-    return PreparedMatchedCosine(min(float(cosines[rows, columns].mean()), 1.0), pair.n)
-
-
-@metric(
-    prepare=_prepare,
-    laws=Laws(translation=False, orthogonal=False, pairing=False, same_width=True),
-    range=(0.0, 1.0),
-)
-def pw_mcc(x: ArrayLike, y: ArrayLike) -> Score:
+@metric
+class PwMcc(Measure):
     """Mean absolute cosine of the rows of two dictionaries under the best one-to-one matching.
 
     max over permutations π of (1/n) Σ_i |x_i·y_π(i)| / ‖x_i‖‖y_π(i)‖. Only where both spaces are one
@@ -49,10 +39,6 @@ def pw_mcc(x: ArrayLike, y: ArrayLike) -> Score:
 
     Invariant to the scale and sign of each row and to the order of rows on either side; so re-pairing is
     no null for it: use one that draws other rows (`subset`) or other dictionaries.
-
-    Args:
-        x: (n, d) rows of one dictionary.
-        y: (n, d) rows of the other, in any order.
 
     Returns:
         Score in [0, 1].
@@ -67,4 +53,28 @@ def pw_mcc(x: ArrayLike, y: ArrayLike) -> Score:
     >>> round(float(pw_mcc(x, -x[::-1])), 6)
     1.0
     """
-    return _prepare(x, y).observed()
+
+    name = "pw_mcc"
+    title = "Dictionary agreement (PW-MCC)"
+    range = (0.0, 1.0)
+    laws = Laws(translation=False, orthogonal=False, pairing=False, same_width=True)
+    reading = (
+        "The directions of the two dictionaries are matched one to one so that they agree best; the score is "
+        "the mean |cosine| of matched directions."
+    )
+    beware = (
+        "Means something only where both sides read the same model's space. It makes its own pairing, so the "
+        "run's pairs don't matter to it and shuffling them is no test."
+    )
+    says = "best matched directions have a mean |cosine| of {score}"
+    sides = ("(n, d) rows of one dictionary.", "(n, d) rows of the other, in any order.")
+
+    def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedMatchedCosine:
+        """The best matching of the rows of both sides."""
+        pair = same_width(paired(x, y), self.name)
+        cosines = np.abs(product(to_unit_rows(pair.x, "x"), to_unit_rows(pair.y, "y").T))
+        rows, columns = linear_sum_assignment(cosines, maximize=True)
+        return PreparedMatchedCosine(min(float(cosines[rows, columns].mean()), 1.0), pair.n)
+
+
+pw_mcc = PwMcc.function

@@ -1,16 +1,17 @@
 """`pwcca`: canonical correlations weighted by how much of x each canonical variate accounts for."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from congruence.metrics.base import Laws, Measure, metric
+from congruence.metrics.blas import aligned, one_blas_thread, product
 from congruence.metrics.inputs import paired
-from congruence.metrics.kernels import one_blas_thread, over_draws
-from congruence.metrics.registry import Laws, metric
-from congruence.metrics.subspace import centred, components
+from congruence.metrics.kernels import over_draws
+from congruence.metrics.subspace import both_components, centred
 from congruence.metrics.svcca import check_size
 from congruence.records import Score
 
@@ -24,6 +25,7 @@ class PreparedPwcca:
     columns: Float[np.ndarray, "k_a d_a"]
     details: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    answerable: bool = True
     resolution: float = 1e-9
 
     @property
@@ -32,7 +34,8 @@ class PreparedPwcca:
 
     def observed(self) -> Score:
         """The weighted mean, with both ranks."""
-        return Score("pwcca", self._score(np.arange(self.n)), self.n, self.details, self.warnings)
+        value = float(self.repaired(np.arange(self.n)[None, :])[0])
+        return Score("pwcca", value, self.n, self.details, self.warnings)
 
     def repaired(self, permutations: Int[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
         """The weighted mean of each draw."""
@@ -40,26 +43,14 @@ class PreparedPwcca:
             return over_draws(lambda block: np.array([self._score(p) for p in block]), permutations, self.n)
 
     def _score(self, order: Int[np.ndarray, " n"]) -> float:
-        p, correlations, _ = np.linalg.svd(self.u.T @ self.v[order], full_matrices=False)
+        moved = np.take(self.v, order, axis=0, out=aligned(self.v.shape))
+        p, correlations, _ = np.linalg.svd(self.u.T @ moved, full_matrices=False)
         weights = np.abs(p.T @ self.columns).sum(axis=1)
         return float(np.minimum(correlations, 1.0) @ weights / weights.sum())
 
 
-def _prepare(x: ArrayLike, y: ArrayLike, *, on_forced: str = "raise") -> PreparedPwcca:
-    pair = paired(x, y)
-    a, b = components(pair.x, "x"), components(pair.y, "y")
-    details, warnings = check_size("pwcca", pair.n, len(a.s), len(b.s), on_forced)
-    if details["forced"] > 1:
-        warnings += (f"{details['forced']} correlations tie at 1, so their weights aren't unique",)
-    return PreparedPwcca(a.u, b.u, a.u.T @ centred(pair.x), details, warnings)
-
-
-@metric(
-    prepare=_prepare,
-    laws=Laws(symmetric=False, orthogonal=False),
-    range=(0.0, 1.0),
-)
-def pwcca(x: ArrayLike, y: ArrayLike, *, on_forced: str = "raise") -> Score:
+@metric
+class Pwcca(Measure):
     """Projection-weighted mean of canonical correlations, weighted by their share of x.
 
     Σ_i α_i ρ_i / Σ_i α_i, α_i = Σ_j |h_i · x_j|: ρ_i the canonical correlations, h_i the canonical
@@ -68,11 +59,6 @@ def pwcca(x: ArrayLike, y: ArrayLike, *, on_forced: str = "raise") -> Score:
     Invariant to shifts and isotropic scale of each side and to any invertible linear map of y, not to
     rotations of x, whose columns carry the weights; x and y may not be swapped. Needs n well above
     2(r_a + r_b), as `cca`.
-
-    Args:
-        x: (n, d_a) rows of side A, whose columns give the weights.
-        y: (n, d_b) rows of side B, row i paired with row i of x.
-        on_forced: "raise" where the answer is 1 whatever the data, or "warn" to get the 1.000.
 
     Returns:
         Score in [0, 1]; details: n, both ranks (k_a, k_b), correlations forced to 1.
@@ -87,4 +73,32 @@ def pwcca(x: ArrayLike, y: ArrayLike, *, on_forced: str = "raise") -> Score:
     >>> round(float(pwcca(x, 2 * x + 1)), 6)
     1.0
     """
-    return _prepare(x, y, on_forced=on_forced).observed()
+
+    name = "pwcca"
+    title = "Projection-weighted CCA"
+    range = (0.0, 1.0)
+    laws = Laws(symmetric=False, orthogonal=False)
+    reading = "Canonical correlations, weighted by how much of the first side each direction explains."
+    beware = "Not symmetric, and inflated with few pairs like CCA."
+    says = "the weighted canonical correlation is {score}"
+    sides = (
+        "(n, d_a) rows of side A, whose columns give the weights.",
+        "(n, d_b) rows of side B, row i paired with row i of x.",
+    )
+
+    on_forced: Literal["raise", "warn"] = "raise"
+    """"raise" where the answer is 1 whatever the data, or "warn" to get the 1.000."""
+
+    def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedPwcca:
+        """Bases of both sides, and x in its own."""
+        pair = paired(x, y)
+        a, b = both_components(pair)
+        size = check_size(self.name, pair.n, len(a.s), len(b.s), self.on_forced)
+        warnings = size.warnings
+        if size.details["forced"] > 1:
+            warnings += (f"{size.details['forced']} correlations tie at 1, so their weights aren't unique",)
+        columns = product(a.u.T, centred(pair.x))
+        return PreparedPwcca(a.u, b.u, columns, size.details, warnings, size.answerable)
+
+
+pwcca = Pwcca.function

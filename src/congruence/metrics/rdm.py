@@ -3,24 +3,22 @@
 Filled block by block, so that nothing larger than the triangle itself (4 n² bytes in float64) is held.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from congruence.metrics.blas import BLOCK_ROWS, in_parallel
 from congruence.metrics.inputs import to_unit_rows
 
 KINDS = ("correlation", "euclidean", "cosine")
 BLOCK_NUMBERS = 16_000_000
 NEAR = 1e-6
-DIGITS = 12
+TIE = 1e-12
 
 
 def condensed(x: Float[np.ndarray, "n d"], kind: str, name: str) -> Float[np.ndarray, " pairs"]:
     """Distances between rows, upper triangle row by row: (0,1), (0,2), …, (n−2,n−1).
-
-    Values are rounded to 12 digits of the largest, so that distances which are equal but for rounding
-    tie in a ranking.
 
     Args:
         x: (n, d) rows.
@@ -32,28 +30,45 @@ def condensed(x: Float[np.ndarray, "n d"], kind: str, name: str) -> Float[np.nda
     """
     center = kind == "correlation"
     rows = x - x.mean(axis=0) if kind == "euclidean" else to_unit_rows(x, name, center=center)
-    triangle = np.empty(len(rows) * (len(rows) - 1) // 2)
-    start = 0
-    for _, block in distance_blocks(rows, kind, upper=True):
+    n = len(rows)
+    triangle = np.empty(n * (n - 1) // 2)
+
+    def fill(first: int, block: Float[np.ndarray, "b m"]) -> None:
+        start = first * (2 * n - first - 1) // 2
         for i, row in enumerate(block):
             width = len(row) - i - 1
             triangle[start : start + width] = row[i + 1 :]
             start += width
-    return _rounded(triangle)
+
+    over_blocks(fill, rows, kind, upper=True)
+    return triangle
 
 
-def distance_blocks(
-    rows: Float[np.ndarray, "n d"], kind: str, *, upper: bool = False
-) -> Iterator[tuple[int, Float[np.ndarray, "b m"]]]:
-    """Distances of a block of rows to all rows, with the number of the block's first row.
+def rounding_of(triangle: Float[np.ndarray, " pairs"]) -> float:
+    """Distances nearer than this are equal but for rounding: 12 digits of the largest."""
+    return TIE * float(np.abs(triangle).max(initial=0.0))
+
+
+def over_blocks(
+    work: Callable[[int, Float[np.ndarray, "b m"]], None],
+    rows: Float[np.ndarray, "n d"],
+    kind: str,
+    *,
+    upper: bool = False,
+) -> None:
+    """Call work(number of a block's first row, its distances to all rows) for blocks of rows, in parallel.
 
     Rows are of unit norm already unless `kind` is "euclidean". With `upper`, only the distances to the
-    block's first row and those after it.
+    block's first row and those after it. The size of blocks follows from n alone, so no distance depends on
+    the number of threads.
     """
     distances = _euclidean if kind == "euclidean" else _one_minus_product
-    size = max(1, BLOCK_NUMBERS // len(rows))
-    for first in range(0, len(rows), size):
-        yield first, distances(rows[first : first + size], rows[first if upper else 0 :])
+    size = max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // len(rows)))
+
+    def one(first: int) -> None:
+        work(first, distances(rows[first : first + size], rows[first if upper else 0 :]))
+
+    in_parallel(one, range(0, len(rows), size))
 
 
 def square(triangle: Shaped[np.ndarray, " pairs"], n: int) -> Shaped[np.ndarray, "n n"]:
@@ -83,7 +98,8 @@ def _mirror(full: Shaped[np.ndarray, "n n"]) -> None:
 def _one_minus_product(
     rows: Float[np.ndarray, "b d"], others: Float[np.ndarray, "m d"]
 ) -> Float[np.ndarray, "b m"]:
-    return 1 - rows @ others.T
+    out = rows @ others.T
+    return np.subtract(1, out, out=out)
 
 
 def _euclidean(rows: Float[np.ndarray, "b d"], others: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "b m"]:
@@ -95,13 +111,3 @@ def _euclidean(rows: Float[np.ndarray, "b d"], others: Float[np.ndarray, "m d"])
         i, j = part.T
         squared[i, j] = ((rows[i] - others[j]) ** 2).sum(axis=1)
     return np.sqrt(np.maximum(squared, 0.0, out=squared), out=squared)
-
-
-def _rounded(triangle: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, " pairs"]:
-    largest = np.abs(triangle).max(initial=0.0)
-    if largest == 0:
-        return triangle
-    triangle /= largest
-    np.round(triangle, DIGITS, out=triangle)
-    triangle *= largest
-    return triangle

@@ -1,22 +1,32 @@
 """`rsa`: do the same pairs of rows lie near each other in both spaces?"""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+import numba
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 from scipy.stats import kendalltau
 
 from congruence.errors import InputError
-from congruence.metrics.inputs import choice, paired
-from congruence.metrics.kernels import over_draws, triangle_draws
-from congruence.metrics.ranks import EXACT_SINGLE, centred_ranks
-from congruence.metrics.rdm import KINDS, condensed, square
-from congruence.metrics.registry import Laws, Prepared, metric
+from congruence.metrics.base import Laws, metric
+from congruence.metrics.blas import in_parallel
+from congruence.metrics.inputs import paired
+from congruence.metrics.kernels import EXACT_BITS, exact_run, over_draws, triangle_draws
+from congruence.metrics.lists import FLAT, FromProducts, OfProducts, RowProducts
+from congruence.metrics.ranks import BUCKET, centred_ranks
+from congruence.metrics.rdm import TIE, condensed, rounding_of, square
 from congruence.records import Score
 
-COMPARE = ("spearman", "pearson", "kendall")
+KINDS = ("correlation", "cosine", "euclidean")
+CORRELATION, COSINE, EUCLIDEAN = range(3)
+EQUAL = 1e-8
+"""Distances of a list that differ by less, relative to the largest, leave nothing to compare."""
+NEAR = 2e-8
+"""Squared Euclidean distances of a list below this share of the squared norms are only rounding."""
+SINGLE = 2**24
+"""From so many distances their values are held in four bytes."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,8 @@ class PreparedRsa:
 class PreparedKendall:
     """Kendall's tau-b counts inversions anew for each draw: O(pairs · log pairs), for small n."""
 
-    triangle: Float[np.ndarray, " pairs"]
-    square: Float[np.ndarray, "n n"]
+    triangle: Shaped[np.ndarray, " pairs"]
+    square: Shaped[np.ndarray, "n n"]
     details: dict[str, Any] = field(default_factory=dict)
     resolution: float = 1e-10
 
@@ -70,62 +80,33 @@ class PreparedKendall:
         return float(np.asarray(tau)[0])
 
 
-def _prepare(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    rdm: str = "correlation",
-    compare: str = "spearman",
-    unit_rows: bool = False,
-) -> Prepared:
-    choice("rdm", rdm, KINDS)
-    choice("compare", compare, COMPARE)
-    pair = paired(x, y, unit_rows=unit_rows)
-    details = {
-        "rdm": rdm,
-        "compare": compare,
-        "unit_rows": unit_rows,
-        "row_pairs": pair.n * (pair.n - 1) // 2,
-    }
-    if compare == "kendall":
-        a, b = _triangle(pair.x, rdm, "x"), _triangle(pair.y, rdm, "y")
-        return PreparedKendall(a, square(b, pair.n), details)
-    centre = centred_ranks if compare == "spearman" else _centred_values
-    a = centre(_triangle(pair.x, rdm, "x"))
-    b = centre(_triangle(pair.y, rdm, "y"))
-    return PreparedRsa(a, square(b, pair.n), _norm(a) * _norm(b), details)
-
-
-def _triangle(x: Float[np.ndarray, "n d"], rdm: str, name: str) -> Float[np.ndarray, " pairs"]:
-    triangle = condensed(x, rdm, name)
-    if np.ptp(triangle) <= 1e-12 * np.abs(triangle).max():
-        raise InputError(
-            f"all rows of {name} are equally far apart (rdm={rdm!r}), so there is nothing to compare: use "
-            f"more rows or another rdm"
-        )
-    return triangle
-
-
-def _centred_values(values: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, " pairs"]:
-    """Values minus their mean; in float32 where ranks would take four bytes too."""
-    values = values - values.mean()
-    return values if len(values) < EXACT_SINGLE else values.astype(np.float32)
-
-
 def _norm(values: Shaped[np.ndarray, " pairs"]) -> float:
-    parts = np.array_split(values, 1 + len(values) // EXACT_SINGLE)
+    if values.dtype.kind == "i":
+        return float(np.sqrt(_whole_squares(values, exact_run(values))))
+    parts = np.array_split(values, 1 + len(values) // SINGLE)
     return float(np.sqrt(sum((part.astype(np.float64) ** 2).sum() for part in parts)))
 
 
-@metric(prepare=_prepare, laws=Laws(translation=False, orthogonal=False), range=(-1.0, 1.0))
-def rsa(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    rdm: str = "correlation",
-    compare: str = "spearman",
-    unit_rows: bool = False,
-) -> Score:
+@numba.njit(nogil=True, cache=True)
+def _whole_squares(values, run):
+    """Σ values², whole numbers summed as such in runs."""
+    total = 0.0
+    for first in range(0, len(values), run):
+        part = np.int64(0)
+        for k in range(first, min(first + run, len(values))):
+            part += np.int64(values[k]) * np.int64(values[k])
+        total += part
+    return total
+
+
+def _centred_values(values: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, " pairs"]:
+    """Values minus their mean; in float32 where there are very many."""
+    values = values - values.mean()
+    return values if len(values) < SINGLE else values.astype(np.float32)
+
+
+@metric
+class Rsa(OfProducts):
     """Correlation, over all pairs of rows, of their distances in x with their distances in y.
 
     ρ(D_a[i<j], D_b[i<j]), D the distances between rows of one side. The default (1 − Pearson r of
@@ -134,14 +115,8 @@ def rsa(
     Invariant to isotropic scale; to rotations with "euclidean" and "cosine" ("correlation" centres each
     row over its columns, so a rotation changes it slightly); to shifts with "euclidean" alone. Entries
     of a triangle depend on each other: only a re-pairing null gives a p-value. With n rows there are
-    n(n−1)/2 distances, so it keeps power at small n and needs 8 n² bytes at large n.
-
-    Args:
-        x: (n, d_a) rows of side A.
-        y: (n, d_b) rows of side B, row i paired with row i of x.
-        rdm: distance between rows: "correlation", "euclidean" or "cosine".
-        compare: "spearman", "pearson" or "kendall" (tau-b, slow: for small n).
-        unit_rows: divide every row by its norm first, which only "euclidean" can tell.
+    n(n−1)/2 distances, so it keeps power at small n and needs 8 n² bytes at large n. Ranks are whole
+    numbers and so are their products: draws are exact.
 
     Returns:
         Score in [-1, 1]; details: rdm, compare, number of row pairs.
@@ -156,4 +131,157 @@ def rsa(
     >>> round(float(rsa(x, 2 * x)), 6)
     1.0
     """
-    return _prepare(x, y, rdm=rdm, compare=compare, unit_rows=unit_rows).observed()
+
+    name = "rsa"
+    title = "Representational similarity (RSA)"
+    range = (-1.0, 1.0)
+    laws = Laws(translation=False, orthogonal=False)
+    reading = (
+        "How alike the features are to one another is computed within each side; the score is the rank "
+        "correlation of the two sets of likenesses. Needs no map between the spaces."
+    )
+    beware = (
+        "Low values can be far above chance: entries of a similarity matrix depend on each other, so only "
+        "the permutation p counts."
+    )
+    says = "the likenesses among features agree with a rank correlation of {score}"
+
+    rdm: Literal["correlation", "euclidean", "cosine"] = "correlation"
+    """Distance between rows: "correlation", "euclidean" or "cosine"."""
+    compare: Literal["spearman", "pearson", "kendall"] = "spearman"
+    """"spearman", "pearson" or "kendall" (tau-b, slow: for small n)."""
+    unit_rows: bool = False
+    """Divide every row by its norm first, which only "euclidean" can tell."""
+
+    def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedRsa | PreparedKendall:
+        """Both triangles of distances, ranked or centred."""
+        pair = paired(x, y, unit_rows=self.unit_rows)
+        pairs = pair.n * (pair.n - 1) // 2
+        options = {"rdm": self.rdm, "compare": self.compare, "unit_rows": self.unit_rows}
+        details = {**options, "row_pairs": pairs}
+        sides = zip(pair, "xy", strict=True)
+        a, b = in_parallel(self._side, sides) if pairs <= BUCKET else map(self._side, sides)
+        if self.compare == "kendall":
+            return PreparedKendall(a, square(b, pair.n), details)
+        return PreparedRsa(a, square(b, pair.n), _norm(a) * _norm(b), details)
+
+    def _side(self, side: tuple[Float[np.ndarray, "n d"], str]) -> Shaped[np.ndarray, " pairs"]:
+        """The triangle of one side, ranked or centred."""
+        rows, name = side
+        triangle = condensed(rows, self.rdm, name)
+        tie = rounding_of(triangle)
+        if np.ptp(triangle) <= tie:
+            raise InputError(
+                f"all rows of {name} are equally far apart (rdm={self.rdm!r}), so there is nothing to "
+                f"compare: use more rows or another rdm"
+            )
+        return _centred_values(triangle) if self.compare == "pearson" else centred_ranks(triangle, tie=tie)
+
+    def from_products(self) -> FromProducts | None:
+        """Correlation of distances made of products; Kendall's tau is left to `prepare`."""
+        if self.compare == "kendall":
+            return None
+        kind, ranked = KINDS.index(self.rdm), self.compare == "spearman"
+
+        def distances(side: RowProducts) -> Float[np.ndarray, " pairs"]:
+            norms = np.ones(side.n) if self.unit_rows else side.norms
+            return _distances(side.cosines, norms, side.means, float(side.width), kind)
+
+        def score(x: RowProducts, y: RowProducts) -> float:
+            if (self.rdm != "euclidean" or self.unit_rows) and (x.has_zero_rows or y.has_zero_rows):
+                return np.nan
+            return _of_distances(distances(x), distances(y), ranked=ranked)
+
+        return score
+
+
+rsa = Rsa.function
+
+
+def _of_distances(u: Float[np.ndarray, " pairs"], v: Float[np.ndarray, " pairs"], *, ranked: bool) -> float:
+    """Correlation of the distances within both sides; NaN where a side has none to compare."""
+    largest_u, largest_v = _largest(u), _largest(v)
+    if not (largest_u > 0 and largest_v > 0):
+        return np.nan
+    if not ranked:
+        return _pearson(u, v)
+    a, b = centred_ranks(u, tie=TIE * largest_u), centred_ranks(v, tie=TIE * largest_v)
+    return _whole_pearson(a, b, max(1, 2**EXACT_BITS // len(u) ** 2))
+
+
+@numba.njit(nogil=True, cache=True)
+def _distances(cosines, norms, means, width, kind):
+    """Condensed distances between rows, from their cosines, norms and means at unit norm.
+
+    Cosines are divided by the roots of their diagonal, so that equal rows are at distance 0.
+    """
+    n = len(cosines)
+    out, scale, moved = np.empty(n * (n - 1) // 2), np.empty(n), np.zeros(n)
+    for i in range(n):
+        if kind == CORRELATION:
+            moved[i] = np.sqrt(width) * means[i]
+        left = cosines[i, i] - moved[i] * moved[i]
+        scale[i] = 1 / np.sqrt(left) if left > FLAT else (0.0 if kind == EUCLIDEAN else np.nan)
+    start = 0
+    for i in range(n - 1):
+        row, to = cosines[i, i + 1 :], out[start : start + n - 1 - i]
+        start += n - 1 - i
+        own_shift, own_scale, own = moved[i], scale[i], norms[i]
+        if kind == EUCLIDEAN:
+            for j in range(len(row)):
+                other = norms[i + 1 + j]
+                squares = own * own + other * other
+                apart = squares - 2 * row[j] * (own_scale * scale[i + 1 + j]) * (own * other)
+                to[j] = np.sqrt(apart) if apart > NEAR * squares else 0.0
+        else:
+            for j in range(len(row)):
+                to[j] = 1 - (row[j] - own_shift * moved[i + 1 + j]) * (own_scale * scale[i + 1 + j])
+    return out
+
+
+@numba.njit(nogil=True, cache=True)
+def _largest(values):
+    """The largest distance; 0 where all are equal, or one is missing."""
+    low, high = values[0], values[0]
+    for k in range(len(values)):
+        if not np.isfinite(values[k]):
+            return 0.0
+        low, high = min(low, values[k]), max(high, values[k])
+    return high if high - low > EQUAL * high else 0.0
+
+
+@numba.njit(nogil=True, cache=True)
+def _whole_pearson(u, v, run):
+    """Correlation of centred whole numbers, summed as such in runs."""
+    uv, uu, vv = 0.0, 0.0, 0.0
+    for first in range(0, len(u), run):
+        x, y, z = np.int64(0), np.int64(0), np.int64(0)
+        for k in range(first, min(first + run, len(u))):
+            x += np.int64(u[k]) * np.int64(v[k])
+            y += np.int64(u[k]) * np.int64(u[k])
+            z += np.int64(v[k]) * np.int64(v[k])
+        uv += x
+        uu += y
+        vv += z
+    return min(max(uv / np.sqrt(uu * vv), -1.0), 1.0)
+
+
+@numba.njit(nogil=True, cache=True)
+def _pearson(u, v):
+    """Pearson r, each sum in two interleaved parts."""
+    m = len(u)
+    whole = m // 2 * 2
+    u0, u1, v0, v1 = 0.0, 0.0, 0.0, 0.0
+    for k in range(0, whole, 2):
+        u0, u1, v0, v1 = u0 + u[k], u1 + u[k + 1], v0 + v[k], v1 + v[k + 1]
+    if whole < m:
+        u0, v0 = u0 + u[whole], v0 + v[whole]
+    mean_u, mean_v = (u0 + u1) / m, (v0 + v1) / m
+    uv0, uv1, uu0, uu1, vv0, vv1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(m):
+        x, y = u[k] - mean_u, v[k] - mean_v
+        if k % 2:
+            uv1, uu1, vv1 = uv1 + x * y, uu1 + x * x, vv1 + y * y
+        else:
+            uv0, uu0, vv0 = uv0 + x * y, uu0 + x * x, vv0 + y * y
+    return min(max((uv0 + uv1) / np.sqrt((uu0 + uu1) * (vv0 + vv1)), -1.0), 1.0)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import numba
 import numpy as np
 from jaxtyping import Float, Int
 
 from congruence.errors import InputError
-from congruence.metrics.inputs import whole_number
-from congruence.metrics.kernels import as_permutations, induced, lookup_draws
+from congruence.metrics.kernels import as_permutations, lookup_draws
 from congruence.records import Score
 from congruence.rng import derive
 
@@ -78,17 +78,38 @@ def halves(n: int, splits: int, seed: int) -> list[Split]:
     """`splits` random halvings of n pairs, each from its own derived seed.
 
     Raises:
-        InputError: fewer than 6 pairs, or splits below 1.
+        InputError: fewer than 6 pairs.
     """
     if n < MIN_PAIRS:
         raise InputError(
             f"x and y have {n} rows: a held-out measure needs at least {MIN_PAIRS} pairs, half to fit "
             f"and half to score"
         )
-    count = whole_number("splits", splits, low=1)
-    return [_halve(derive(seed, "split", number).permutation(n)) for number in range(count)]
+    return [_halve(derive(seed, "split", number).permutation(n)) for number in range(splits)]
 
 
 def _halve(order: Int[np.ndarray, " n"]) -> Split:
     middle = len(order) // 2
     return Split(fit=np.sort(order[:middle]), held=np.sort(order[middle:]))
+
+
+def induced(permutations: Int[np.ndarray, "m n"], members: Int[np.ndarray, " h"]) -> Int[np.ndarray, "m h"]:
+    """Each permutation cut down to `members`: follow it from a member until it is back among them.
+
+    Uniform if the permutation is, equal to it wherever it stays inside, and made without sorting.
+    """
+    position = np.full(permutations.shape[1], -1, dtype=np.int64)
+    position[members] = np.arange(len(members))
+    return _induced(permutations, members.astype(np.int64), position)
+
+
+@numba.njit(nogil=True, cache=True)
+def _induced(permutations, members, position):
+    out = np.empty((len(permutations), len(members)), dtype=np.int64)
+    for d in range(len(permutations)):
+        for k in range(len(members)):
+            i = permutations[d, members[k]]
+            while position[i] < 0:
+                i = permutations[d, i]
+            out[d, k] = position[i]
+    return out

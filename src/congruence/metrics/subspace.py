@@ -9,8 +9,9 @@ from scipy import linalg
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from congruence.errors import InputError
-from congruence.metrics.inputs import ROUNDING
-from congruence.metrics.kernels import one_blas_thread, over_draws
+from congruence.metrics.blas import aligned, in_parallel, one_blas_thread
+from congruence.metrics.inputs import ROUNDING, Pair
+from congruence.metrics.kernels import over_draws
 
 DENSE_LIMIT = 600
 SINGLE_PRECISION_ROWS = 256
@@ -36,6 +37,12 @@ def components(x: Float[np.ndarray, "n d"], name: str, *, center: bool = True) -
     if rank == 0:
         raise InputError(f"{name} has rank 0 after centring: pass rows that differ")
     return Components(np.ascontiguousarray(u[:, :rank]), s[:rank])
+
+
+def both_components(pair: Pair, *, center: bool = True) -> tuple[Components, Components]:
+    """Principal components of both sides, side by side on two threads."""
+    a, b = in_parallel(lambda side: components(side[0], side[1], center=center), zip(pair, "xy", strict=True))
+    return a, b
 
 
 def kept(s: Float[np.ndarray, " r"], variance: float) -> int:
@@ -81,10 +88,16 @@ def nuclear_draws(
     of about 1e-7 of the largest value); singular values are always taken in float64.
     """
     dtype = np.float64 if len(a) < SINGLE_PRECISION_ROWS else np.float32
-    left, right = np.ascontiguousarray(a.T, dtype=dtype), b.astype(dtype)
+    left, right = aligned(a.T.shape, dtype), aligned(b.shape, dtype)
+    left[...], right[...] = a.T, b
 
     def score(block: Int[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
-        return np.array([singular_values((left @ right[p]).astype(np.float64)).sum() for p in block])
+        moved, out = aligned(right.shape, dtype), aligned((len(left), right.shape[1]), dtype)
+        scores = np.empty(len(block))
+        for d, order in enumerate(block):
+            np.matmul(left, np.take(right, order, axis=0, out=moved), out=out)
+            scores[d] = singular_values(out.astype(np.float64)).sum()
+        return scores
 
     with one_blas_thread():
         return over_draws(score, permutations, len(a))

@@ -1,19 +1,22 @@
-"""`svcca`: canonical correlations between the leading principal components of each side."""
+"""`svcca` and `cca`: canonical correlations between the leading components of each side, or all of them."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from congruence.errors import InputError
-from congruence.metrics.inputs import choice, paired, whole_number
-from congruence.metrics.registry import Laws, metric
-from congruence.metrics.subspace import components, kept, nuclear_draws
+from congruence.metrics.base import Laws, Measure, metric
+from congruence.metrics.blas import one_blas_thread, product
+from congruence.metrics.inputs import paired, whole_number
+from congruence.metrics.options import SHARE, at_least
+from congruence.metrics.subspace import both_components, kept, nuclear_draws
 from congruence.records import Score
 
 DEFAULT_VARIANCE = 0.99
+PAIRS_PER_COMPONENT = 10
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class PreparedSubspaces:
     v: Float[np.ndarray, "n k_b"]
     details: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    answerable: bool = True
     resolution: float = 1e-6
 
     @property
@@ -33,7 +37,9 @@ class PreparedSubspaces:
 
     def observed(self) -> Score:
         """Mean canonical correlation, with n, both ranks and the correlations themselves."""
-        correlations = np.clip(np.linalg.svd(self.u.T @ self.v, compute_uv=False), 0.0, 1.0)
+        with one_blas_thread():
+            singular = np.linalg.svd(product(self.u.T, self.v), compute_uv=False)
+        correlations = np.clip(singular, 0.0, 1.0)
         details = {**self.details, "correlations": correlations.tolist()}
         return Score(self.measure, float(correlations.mean()), self.n, details, self.warnings)
 
@@ -48,19 +54,24 @@ def forced_components(dimensions: int, k_a: int, k_b: int) -> int:
     return int(np.clip(k_a + k_b - dimensions, 0, min(k_a, k_b)))
 
 
-def check_size(
-    measure: str, n: int, k_a: int, k_b: int, on_forced: str, *, center: bool = True
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What n and the ranks decide by themselves, as details and warnings.
+class Size(NamedTuple):
+    """What n and the ranks decide by themselves."""
+
+    details: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+    answerable: bool = True
+
+
+def check_size(measure: str, n: int, k_a: int, k_b: int, on_forced: str, *, center: bool = True) -> Size:
+    """What n and the ranks decide by themselves: below 2(k_a + k_b) pairs draws can tell next to nothing.
 
     Raises:
         InputError: they decide everything, unless `on_forced` is "warn".
     """
-    choice("on_forced", on_forced, ("raise", "warn"))
     dimensions = n - 1 if center else n
     forced = forced_components(dimensions, k_a, k_b)
-    details = {"n": n, "k_a": k_a, "k_b": k_b, "forced": forced}
     enough = 2 * (k_a + k_b)
+    details = {"n": n, "k_a": k_a, "k_b": k_b, "forced": forced, "answerable": n >= enough}
     if forced == min(k_a, k_b):
         reason = (
             f"{measure} is 1.000 whatever the data: n={n} pairs span {dimensions} dimensions and the sides "
@@ -69,61 +80,16 @@ def check_size(
         )
         if on_forced == "raise":
             raise InputError(f"{reason} (on_forced='warn' returns the 1.000)")
-        return details, (reason,)
+        return Size(details, (reason,), answerable=False)
     if n >= enough:
-        return details, ()
+        return Size(details)
     part = f", and {forced} of {min(k_a, k_b)} correlations are 1 by counting alone" if forced else ""
-    return details, (f"n={n} is below 2(k_a + k_b) = {enough}: unrelated data score high too{part}",)
+    warning = f"n={n} is below 2(k_a + k_b) = {enough}: unrelated data score high too{part}"
+    return Size(details, (warning,), answerable=False)
 
 
-def _prepare(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    variance: float | None = None,
-    n_components: int | None = None,
-    center: bool = True,
-    unit_rows: bool = False,
-    on_forced: str = "raise",
-) -> PreparedSubspaces:
-    if variance is not None and n_components is not None:
-        raise InputError(f"variance={variance} and n_components={n_components}: give one of the two")
-    wanted = check_variance(DEFAULT_VARIANCE if variance is None else variance)
-    pair = paired(x, y, unit_rows=unit_rows)
-    a, b = (components(side, name, center=center) for side, name in zip(pair, "xy", strict=True))
-    if n_components is None:
-        k_a, k_b = kept(a.s, wanted), kept(b.s, wanted)
-    else:
-        rank = min(len(a.s), len(b.s))
-        k_a = k_b = whole_number("n_components", n_components, low=1, high=rank, remedy="the smaller rank")
-    details, warnings = check_size("svcca", pair.n, k_a, k_b, on_forced, center=center)
-    details |= {"variance_a": _share(a.s, k_a), "variance_b": _share(b.s, k_b)}
-    details |= {"rank_a": len(a.s), "rank_b": len(b.s)}
-    return PreparedSubspaces("svcca", a.u[:, :k_a], b.u[:, :k_b], details, warnings)
-
-
-def _share(s: Float[np.ndarray, " r"], k: int) -> float:
-    return float((s[:k] ** 2).sum() / (s**2).sum())
-
-
-def check_variance(variance: float) -> float:
-    """`variance` as a share in (0, 1]."""
-    if not isinstance(variance, int | float | np.number) or not 0 < variance <= 1:
-        raise InputError(f"variance={variance!r}: use a share above 0 and up to 1, such as 0.99")
-    return float(variance)
-
-
-@metric(prepare=_prepare, laws=Laws(), range=(0.0, 1.0))
-def svcca(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    variance: float | None = None,
-    n_components: int | None = None,
-    center: bool = True,
-    unit_rows: bool = False,
-    on_forced: str = "raise",
-) -> Score:
+@metric
+class Svcca(Measure):
     """Mean canonical correlation between the leading principal components of both sides.
 
     mean of the min(k_a, k_b) singular values of U_aᵀU_b, where U holds the unit scores of the k
@@ -133,17 +99,9 @@ def svcca(
     2(k_a + k_b): unrelated sides then score high (flagged), and 1.000 exactly once a side fills all
     n − 1 dimensions (refused).
 
-    Args:
-        x: (n, d_a) rows of side A.
-        y: (n, d_b) rows of side B, row i paired with row i of x.
-        variance: share of variance to keep on each side (0.99 unless `n_components` is given).
-        n_components: keep exactly this many on both sides instead.
-        center: subtract column means first.
-        unit_rows: divide every row by its norm before that.
-        on_forced: "raise" where the answer is 1 whatever the data, or "warn" to get the 1.000.
-
     Returns:
-        Score in [0, 1]; details: n, k_a, k_b, variance kept, ranks, correlations forced to 1.
+        Score in [0, 1]; details: n, k_a, k_b, variance kept, ranks, correlations forced to 1, and whether
+        n is enough for draws to tell anything (answerable).
 
     Raises:
         InputError: bad input, both or impossible options, or a forced answer.
@@ -155,12 +113,112 @@ def svcca(
     >>> round(float(svcca(x, 2 * x + 1)), 6)
     1.0
     """
-    return _prepare(
-        x,
-        y,
-        variance=variance,
-        n_components=n_components,
-        center=center,
-        unit_rows=unit_rows,
-        on_forced=on_forced,
-    ).observed()
+
+    name = "svcca"
+    title = "SVCCA"
+    range = (0.0, 1.0)
+    laws = Laws()
+    reading = (
+        "Both decoder matrices are reduced to the components that hold most of the variance; the score is "
+        "the mean canonical correlation between the two."
+    )
+    beware = (
+        "With few pairs it says 1 whatever the data: believe it only where the pairs outnumber the kept "
+        "components of both sides at least twice. It is not the published “SVCCA”, which is pc1_correlation."
+    )
+    says = "the mean canonical correlation is {score}"
+
+    variance: Annotated[float, SHARE] | None = None
+    """Share of variance to keep on each side (0.99 unless `n_components` is given)."""
+    n_components: Annotated[int, at_least(1)] | Literal["n/10"] | None = None
+    """Keep exactly this many on both sides instead; "n/10" keeps one for every ten pairs, at least 1 and at
+    most the smaller rank."""
+    center: bool = True
+    """Subtract column means first."""
+    unit_rows: bool = False
+    """Divide every row by its norm before that."""
+    on_forced: Literal["raise", "warn"] = "raise"
+    """"raise" where the answer is 1 whatever the data, or "warn" to get the 1.000."""
+
+    def check(self) -> None:
+        """One way of choosing components at a time."""
+        if self.variance is not None and self.n_components is not None:
+            raise InputError(
+                f"variance={self.variance} and n_components={self.n_components}: give one of the two"
+            )
+
+    def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedSubspaces:
+        """The leading components of both sides."""
+        pair = paired(x, y, unit_rows=self.unit_rows)
+        a, b = both_components(pair, center=self.center)
+        k_a, k_b = self._kept(pair.n, a.s, b.s)
+        size = check_size(self.name, pair.n, k_a, k_b, self.on_forced, center=self.center)
+        details = size.details | {"variance_a": _share(a.s, k_a), "variance_b": _share(b.s, k_b)}
+        details |= {"rank_a": len(a.s), "rank_b": len(b.s)}
+        return PreparedSubspaces(
+            self.name, a.u[:, :k_a], b.u[:, :k_b], details, size.warnings, size.answerable
+        )
+
+    def _kept(self, n: int, s_a: Float[np.ndarray, " r"], s_b: Float[np.ndarray, " q"]) -> tuple[int, int]:
+        """Components to keep of each side."""
+        rank = min(len(s_a), len(s_b))
+        if self.n_components is None:
+            variance = DEFAULT_VARIANCE if self.variance is None else self.variance
+            return kept(s_a, variance), kept(s_b, variance)
+        if self.n_components == "n/10":
+            k = min(max(n // PAIRS_PER_COMPONENT, 1), rank)
+        else:
+            k = whole_number("n_components", self.n_components, low=1, high=rank, remedy="the smaller rank")
+        return k, k
+
+
+def _share(s: Float[np.ndarray, " r"], k: int) -> float:
+    return float((s[:k] ** 2).sum() / (s**2).sum())
+
+
+@metric
+class Cca(Measure):
+    """Mean canonical correlation between the whole column spaces of both sides.
+
+    mean of the min(r_a, r_b) singular values of U_aᵀU_b, U an orthonormal basis of a centred side's
+    columns and r its rank: `svcca` with all of the variance.
+
+    Invariant to any invertible linear map and shift of each side. It counts a direction of next to no
+    variance as much as the first one, and needs n well above 2(r_a + r_b): flagged below, refused where
+    the answer is 1 whatever the data.
+
+    Returns:
+        Score in [0, 1]; details: n, both ranks (k_a, k_b), correlations forced to 1.
+
+    Raises:
+        InputError: bad input, or a forced answer.
+
+    Source: Hotelling 1936; as a similarity of representations: Raghu et al. 2017 (arXiv 1706.05806).
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(100, 3))
+    >>> round(float(cca(x, x @ np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 5.0], [0.0, 0.0, 3.0]]))), 6)
+    1.0
+    """
+
+    name = "cca"
+    title = "CCA"
+    range = (0.0, 1.0)
+    laws = Laws(linear=True)
+    reading = "Mean canonical correlation of the two decoder matrices without reduction."
+    beware = "Forced towards 1 unless the pairs far outnumber the dimensions of both sides."
+    says = "the mean canonical correlation is {score}"
+
+    on_forced: Literal["raise", "warn"] = "raise"
+    """"raise" where the answer is 1 whatever the data, or "warn" to get the 1.000."""
+
+    def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedSubspaces:
+        """Bases of both sides."""
+        pair = paired(x, y)
+        a, b = both_components(pair)
+        size = check_size(self.name, pair.n, len(a.s), len(b.s), self.on_forced)
+        return PreparedSubspaces(self.name, a.u, b.u, size.details, size.warnings, size.answerable)
+
+
+svcca = Svcca.function
+cca = Cca.function
