@@ -1,7 +1,7 @@
 """Pairing the features of two sides."""
 
 from congruence.matching.assignment import assignment
-from congruence.matching.decoders import match_decoders
+from congruence.matching.best import many_to_one, mutual_best, one_to_one
 from congruence.matching.from_graph import (
     assignment_from_graph,
     correlation_of,
@@ -10,10 +10,8 @@ from congruence.matching.from_graph import (
 )
 from congruence.matching.greedy import greedy
 from congruence.matching.inside import InsidePairing, LayerColumns, SubsetPairing
-from congruence.matching.many_to_one import many_to_one, one_to_one
-from congruence.matching.mutual_best import mutual_best
 from congruence.matching.one_of_each import one_of_each
-from congruence.matching.registry import MATCHERS, Matcher, match
+from congruence.matching.registry import MATCHERS, Matcher, check_options, match, match_decoders
 from congruence.matching.subsets import Ragged, random_sets
 from congruence.matching.transport import transport, transport_plan
 
@@ -26,6 +24,7 @@ __all__ = [
     "SubsetPairing",
     "assignment",
     "assignment_from_graph",
+    "check_options",
     "correlation_of",
     "greedy",
     "greedy_from_graph",

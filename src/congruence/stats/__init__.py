@@ -2,8 +2,7 @@
 
 from congruence.stats.correlation import correlate, prepare_pair
 from congruence.stats.documents import bootstrap_weights, half_masks, half_weights
-from congruence.stats.full import full_correlation
-from congruence.stats.graph import CorrelationGraph, correlation_graph
+from congruence.stats.graph import CorrelationGraph, correlation_graph, full_correlation
 from congruence.stats.moments import Moments, MomentsState
 from congruence.stats.null import BestNull, best_r_null
 from congruence.stats.pair_correlations import pair_correlations

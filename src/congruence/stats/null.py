@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from congruence.errors import InputError
-from congruence.stats.correlation import prepare_pair
-from congruence.stats.engine import best_partners, choose_engine
+from congruence.stats.correlation import best_partners, choose_engine, prepare_pair
 from congruence.stats.pair_correlations import offsets_of
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.rolled import rolled

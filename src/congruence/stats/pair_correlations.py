@@ -1,14 +1,15 @@
 """Correlations of given pairs under many weightings of the documents, from one pass over the activations."""
+# ruff: noqa: PLR0917 - numba takes no keyword-only arguments
 
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from numba import njit
 
 from congruence.errors import InputError
 from congruence.stats.correlation import prepare_pair
 from congruence.stats.documents import kept_offsets
-from congruence.stats.kernels_documents import feature_sums, pair_sums
 from congruence.stats.layout import Columns, build_columns
 from congruence.stats.prepared import PreparedActs
 
@@ -102,3 +103,34 @@ def _r(products: np.ndarray, own_a: np.ndarray, own_b: np.ndarray, tokens: np.nd
     varies = (variance_a > 1e-12 * n * own_a[1]) & (variance_b > 1e-12 * n * own_b[1])
     scale = np.sqrt(variance_a * variance_b, where=varies, out=np.ones_like(covariance))
     return np.where(varies, np.clip(covariance / scale, -1.0, 1.0), np.nan)
+
+
+@njit(cache=True, nogil=True)
+def feature_sums(pointer, token, value, document, sums, squares):
+    """Add each column's values, and their squares, to the column's sums by document."""
+    for c in range(len(pointer) - 1):
+        for p in range(pointer[c], pointer[c + 1]):
+            v = np.float64(value[p])
+            sums[c, document[token[p]]] += v
+            squares[c, document[token[p]]] += v * v
+
+
+@njit(cache=True, nogil=True)
+def pair_sums(column_a, column_b, columns_a, columns_b, document, products):
+    """Add the products of each pair of columns to the pair's sums by document; pairs come by A column."""
+    pointer_a, token_a, value_a = columns_a
+    pointer_b, token_b, value_b = columns_b
+    spread = np.zeros(len(document))
+    current = -1
+    for pair in range(len(column_a)):
+        a, b = column_a[pair], column_b[pair]
+        if a != current:
+            if current >= 0:
+                for p in range(pointer_a[current], pointer_a[current + 1]):
+                    spread[token_a[p]] = 0.0
+            for p in range(pointer_a[a], pointer_a[a + 1]):
+                spread[token_a[p]] = value_a[p]
+            current = a
+        for p in range(pointer_b[b], pointer_b[b + 1]):
+            t = token_b[p]
+            products[pair, document[t]] += spread[t] * value_b[p]
