@@ -2,7 +2,7 @@
 # ruff: noqa: PLR0917 - numba takes no keyword-only arguments
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -48,6 +48,24 @@ class Rows:
         fire_end = self.fire_end[at[0]] if len(at) else self.pointer[i][1:]
         return features, (self.pointer[i], fire_end, self.rank, self.value)
 
+    def rolled(self, shift: int) -> "Rows":
+        """The layout with token t in the place of t + shift, round the corpus: 0 <= shift < n."""
+        pointer, fire_end = np.empty_like(self.pointer), np.empty_like(self.fire_end)
+        rank, value = np.empty_like(self.rank), np.empty_like(self.value)
+        cut = self.pointer.shape[1] - 1 - shift
+        for i, old in enumerate(self.pointer):
+            begin, middle, end = old[0], old[cut], old[-1]
+            # In each part the entries of the last tokens change places with those of the others.
+            late, early = slice(begin, begin + end - middle), slice(begin + end - middle, end)
+            for moved, whole in ((rank, self.rank), (value, self.value)):
+                moved[late], moved[early] = whole[middle:end], whole[begin:middle]
+            to_front, to_back = begin - middle, end - middle
+            pointer[i] = np.concatenate([old[cut:-1] + to_front, old[: cut + 1] + to_back])
+            for j in np.flatnonzero(self.centred_parts == i):
+                fires = self.fire_end[j]
+                fire_end[j] = np.concatenate([fires[cut:] + to_front, fires[:cut] + to_back])
+        return replace(self, pointer=pointer, fire_end=fire_end, rank=rank, value=value)
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -69,6 +87,12 @@ class Columns:
     def arrays(self) -> tuple[np.ndarray, ...]:
         """What the kernels read."""
         return self.pointer, self.fire_end, self.token, self.value
+
+    def rolled(self, shift: int, n: int) -> "Columns":
+        """The layout with token t in the place of t + shift, round the corpus of n: 0 <= shift < n."""
+        token, value = np.empty_like(self.token), np.empty_like(self.value)
+        roll_columns(self.pointer, self.fire_end, self.token, self.value, shift, n, token, value)
+        return replace(self, token=token, value=value)
 
 
 def build_rows(
@@ -213,3 +237,15 @@ def fill_silent(n, begin, fire_end, end, silent, token, value):
             token[at] = t
             value[at] = silent
             at += 1
+
+
+@njit(cache=True, nogil=True)
+def roll_columns(pointer, fire_end, token, value, shift, n, new_token, new_value):
+    """Move each column's tokens round the corpus; those that fire, and the others, stay ascending."""
+    for c in range(len(pointer) - 1):
+        for begin, end in ((pointer[c], fire_end[c]), (fire_end[c], pointer[c + 1])):
+            first = begin + np.searchsorted(token[begin:end], n - shift)
+            for k in range(begin, end):
+                at = k - first + begin if k >= first else k + end - first
+                new_token[at] = (np.int64(token[k]) + shift) % n
+                new_value[at] = value[k]

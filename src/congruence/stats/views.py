@@ -1,0 +1,88 @@
+"""Views of a source: its tokens shifted round the corpus, or only some of them. Nothing is copied."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from congruence.stats.sources import CsrSource, DenseSource, Source, StreamSource, densified
+
+
+def rolled(source: Source, shift: int) -> Source:
+    """`source` with its token t in the place of t + shift, round the corpus."""
+    if isinstance(source, CsrSource | DenseSource):
+        kept = np.arange(source.n) if source.kept is None else source.kept
+        return replace(source, kept=np.roll(kept, shift))
+    return _Rolled(source, shift % max(1, source.n))
+
+
+def masked(source: Source, mask: np.ndarray) -> Source:
+    """`source` without the tokens at which `mask` (n,) is false."""
+    if isinstance(source, CsrSource | DenseSource):
+        kept = np.flatnonzero(mask) if source.kept is None else source.kept[mask]
+        return replace(source, kept=kept)
+    if isinstance(source, StreamSource):
+        if source.mask is None:
+            return replace(source, mask=mask)
+        both = source.mask.copy()
+        both[source.mask] = mask
+        return replace(source, mask=both)
+    return _Masked(source, mask)
+
+
+@dataclass(frozen=True)
+class _Rolled:
+    source: Source
+    shift: int
+    dense: None = None
+
+    @property
+    def n(self) -> int:
+        return self.source.n
+
+    @property
+    def n_features(self) -> int:
+        return self.source.n_features
+
+    def blocks(self) -> Iterator[tuple[np.ndarray, sparse.csr_array]]:
+        """(row numbers, CSR block): the last `shift` tokens, then the others."""
+        cut = self.n - self.shift
+        for low, high in ((cut, self.n), (0, cut)):
+            start = 0
+            for rows, block in self.source.blocks():
+                first, last = max(low - start, 0), min(high - start, len(rows))
+                start += len(rows)
+                if first < last:
+                    yield rows[first:last], block[first:last]
+
+    def dense_blocks(self, rows: int) -> Iterator[np.ndarray]:
+        """The same tokens as dense blocks of `rows` tokens, the last one shorter."""
+        yield from densified(self, rows)
+
+
+@dataclass(frozen=True)
+class _Masked:
+    source: Source
+    mask: np.ndarray
+    dense: None = None
+
+    @property
+    def n(self) -> int:
+        return int(np.count_nonzero(self.mask))
+
+    @property
+    def n_features(self) -> int:
+        return self.source.n_features
+
+    def blocks(self) -> Iterator[tuple[np.ndarray, sparse.csr_array]]:
+        """(row numbers, CSR block) of the tokens kept."""
+        start = 0
+        for rows, block in self.source.blocks():
+            keep = np.flatnonzero(self.mask[start : start + len(rows)])
+            start += len(rows)
+            yield rows[keep], block[keep]
+
+    def dense_blocks(self, rows: int) -> Iterator[np.ndarray]:
+        """The same tokens as dense blocks of `rows` tokens, the last one shorter."""
+        yield from densified(self, rows)
