@@ -9,6 +9,7 @@ from congruence.matching.from_graph import (
     mutual_best_from_graph,
 )
 from congruence.matching.greedy import greedy
+from congruence.matching.held_out import held_out, null_of_best_r, pair_again
 from congruence.matching.inside import InsidePairing, LayerColumns, SubsetPairing
 from congruence.matching.one_of_each import one_of_each
 from congruence.matching.registry import MATCHERS, Matcher, check_options, match, match_decoders
@@ -28,13 +29,16 @@ __all__ = [
     "correlation_of",
     "greedy",
     "greedy_from_graph",
+    "held_out",
     "many_to_one",
     "match",
     "match_decoders",
     "mutual_best",
     "mutual_best_from_graph",
+    "null_of_best_r",
     "one_of_each",
     "one_to_one",
+    "pair_again",
     "random_sets",
     "transport",
     "transport_plan",

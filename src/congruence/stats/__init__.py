@@ -5,7 +5,7 @@ from congruence.stats.documents import bootstrap_weights, half_masks, half_weigh
 from congruence.stats.graph import CorrelationGraph, correlation_graph, full_correlation
 from congruence.stats.moments import Moments, MomentsState
 from congruence.stats.null import BestNull, best_r_null
-from congruence.stats.pair_correlations import pair_correlations
+from congruence.stats.pair_correlations import pair_correlations, pair_similarities
 from congruence.stats.prepared import PreparedActs, layer_statistics, prepare
 from congruence.stats.records import BestPartners, Correlation, EngineChoice
 from congruence.stats.top_tokens import top_tokens
@@ -29,6 +29,7 @@ __all__ = [
     "halves_of_documents",
     "layer_statistics",
     "pair_correlations",
+    "pair_similarities",
     "prepare",
     "prepare_pair",
     "top_tokens",

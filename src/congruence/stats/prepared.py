@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from congruence.errors import InputError
 from congruence.stats.documents import kept_offsets
@@ -12,7 +12,7 @@ from congruence.stats.layout import Columns, Rows, build_columns, build_rows
 from congruence.stats.moments import Moments, moments_of
 from congruence.stats.scaling import Scaling, scaling_of
 from congruence.stats.sources import Source, checked_mask, open_source
-from congruence.stats.views import masked, rolled
+from congruence.stats.views import masked, repeated, rolled
 
 
 class PreparedActs:
@@ -109,6 +109,21 @@ class PreparedActs:
         mask = checked_mask(mask, self.shape[0])
         source = masked(self.source, mask)
         return PreparedActs(source, moments_of(source), kept_offsets(self.document_offsets, mask, len(mask)))
+
+    def resampled(self, times: Int[np.ndarray, " n"]) -> "PreparedActs":
+        """The same layer with each token `times` over, for a bootstrap that pairs again; without documents.
+
+        Raises:
+            InputError: `times` isn't one count a token.
+        """
+        times = np.asarray(times)
+        if times.shape != (self.shape[0],) or times.dtype.kind not in "iu" or (times < 0).any():
+            raise InputError(
+                f"times has dtype {times.dtype} and shape {times.shape}: give a count for each of "
+                f"{self.shape[0]} tokens"
+            )
+        source = repeated(self.source, times)
+        return PreparedActs(source, moments_of(source))
 
     def drop_layouts(self) -> None:
         """Free the layouts; they are made again when asked for."""

@@ -1,4 +1,4 @@
-"""Views of a source: its tokens shifted round the corpus, or only some of them. Nothing is copied."""
+"""Views of a source: its tokens shifted round the corpus, some of them, or some more than once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -28,7 +28,15 @@ def masked(source: Source, mask: np.ndarray) -> Source:
         both = source.mask.copy()
         both[source.mask] = mask
         return replace(source, mask=both)
-    return _Masked(source, mask)
+    return _Repeated(source, mask.astype(np.int64))
+
+
+def repeated(source: Source, times: np.ndarray) -> Source:
+    """`source` with each token `times` (n,) over, one behind the other."""
+    if isinstance(source, CsrSource | DenseSource):
+        kept = np.arange(source.n) if source.kept is None else source.kept
+        return replace(source, kept=np.repeat(kept, times))
+    return _Repeated(source, times)
 
 
 @dataclass(frozen=True)
@@ -62,26 +70,26 @@ class _Rolled:
 
 
 @dataclass(frozen=True)
-class _Masked:
+class _Repeated:
     source: Source
-    mask: np.ndarray
+    times: np.ndarray
     dense: None = None
 
     @property
     def n(self) -> int:
-        return int(np.count_nonzero(self.mask))
+        return int(self.times.sum())
 
     @property
     def n_features(self) -> int:
         return self.source.n_features
 
     def blocks(self) -> Iterator[tuple[np.ndarray, sparse.csr_array]]:
-        """(row numbers, CSR block) of the tokens kept."""
+        """(row numbers, CSR block), each token as often as it counts."""
         start = 0
         for rows, block in self.source.blocks():
-            keep = np.flatnonzero(self.mask[start : start + len(rows)])
+            at = np.repeat(np.arange(len(rows)), self.times[start : start + len(rows)])
             start += len(rows)
-            yield rows[keep], block[keep]
+            yield rows[at], block[at]
 
     def dense_blocks(self, rows: int) -> Iterator[np.ndarray]:
         """The same tokens as dense blocks of `rows` tokens, the last one shorter."""
