@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
+from congruence.matching import InsidePairing, LayerColumns, SubsetPairing
 from congruence.stats import MomentsState, correlate, prepare, sparse_engine, top_tokens
 from congruence.stats.layout import build_columns, build_rows
 from slow_similarity import MEASURES, check_best, random_acts, slow_cofirings, slow_similarity
@@ -97,10 +99,13 @@ def _same(one, other, *, exact: bool = False) -> None:
 @pytest.mark.parametrize("engine", ["sparse", "dense"])
 def test_one_thread_is_many_threads(sides, measure, engine, monkeypatch):
     found = []
+    before = torch.get_num_threads()
     for threads in (1, 2, 3, 5):
         monkeypatch.setenv("NUMBA_NUM_THREADS", str(threads))
+        torch.set_num_threads(threads)
         a, b = (prepare(sparse.csr_array(side)) for side in sides)
         found.append(correlate(a, b, measure=measure, top_k=3, threads=threads, engine=engine))
+    torch.set_num_threads(before)
     for other in found[1:]:
         _same(found[0], other, exact=True)
 
@@ -156,6 +161,24 @@ def test_shards_are_the_whole(sides, sizes):
     one, other = (top_tokens(acts, ids, mask=mask) for acts in (stored[0], matrices[0]))
     np.testing.assert_array_equal(one.positions, other.positions)
     np.testing.assert_array_equal(one.values, other.values)
+
+
+def test_stored_sides_are_paired_inside_subsets_as_those_in_memory(sides):
+    stored = [prepare(Shards(side, sizes)) for side, sizes in zip(sides, ([100, 300], [64] * 9), strict=True)]
+    whole = [prepare(sparse.csr_array(side.astype(np.float32))) for side in sides]
+    one, other = (
+        SubsetPairing(*(LayerColumns.of(side) for side in pair), InsidePairing()).pairs(
+            np.arange(0, 150, 2), np.arange(90)
+        )
+        for pair in (stored, whole)
+    )
+    assert len(one)
+    for part in ("feature_a", "feature_b", "r", "cofirings", "margin", "mutual"):
+        np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
+    mask = np.random.default_rng(0).random(700) < 0.5
+    for view in (lambda side: side.part(mask), lambda side: side.resampled(mask * 3), lambda side: side):
+        found, expected = (correlate(view(pair[0]), view(pair[1]).rolled(99)) for pair in (stored, whole))
+        _same(found, expected, exact=True)
 
 
 def test_permuting_tokens_or_features_permutes_the_answer(sides):

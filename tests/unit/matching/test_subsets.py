@@ -3,8 +3,7 @@
 import numpy as np
 from scipy.stats import chisquare
 
-from congruence.concepts.ragged import Ragged
-from congruence.concepts.random_sets import random_sets
+from congruence.matching import Ragged, random_sets
 
 
 def test_every_set_is_equally_likely():
