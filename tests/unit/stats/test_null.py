@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
-from congruence.stats import best_r_null
+from congruence.stats import best_r_null, correlate, prepare
 from congruence.stats.null import BestNull
 
 
@@ -32,3 +33,15 @@ def test_more_draws_than_documents_repeat_shifts():
     assert null.b_to_a.shape == (5, 7)
     with pytest.raises(ValueError, match="draws is 0"):
         best_r_null(a, b, rng=np.random.default_rng(0), draws=0, document_offsets=offsets)
+
+
+def test_a_shifted_side_is_what_the_document_shift_reads():
+    sides = [sparse.csr_array(side.astype(np.float32)) for side in _sides()]
+    a, b = (prepare(side, document_offsets=np.array([0, 30, 60, 90])) for side in sides)
+    found = correlate(a, b.rolled(-30), engine="sparse")
+    turned = sparse.vstack([sides[1][30:], sides[1][:30]], format="csr")
+    expected = correlate(sides[0], turned, engine="sparse")
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-12)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    moved_a = correlate(a.rolled(30), b, engine="sparse")
+    np.testing.assert_allclose(moved_a.values, found.values, atol=1e-12)
