@@ -9,7 +9,7 @@ from congruence.matching.from_graph import (
     mutual_best_from_graph,
 )
 from congruence.matching.greedy import greedy
-from congruence.matching.held_out import held_out, null_of_best_r, pair_again
+from congruence.matching.held_out import held_out, null_of_best_r
 from congruence.matching.inside import InsidePairing, SubsetPairing
 from congruence.matching.layer_columns import LayerColumns
 from congruence.matching.one_of_each import one_of_each
@@ -39,7 +39,6 @@ __all__ = [
     "null_of_best_r",
     "one_of_each",
     "one_to_one",
-    "pair_again",
     "random_sets",
     "transport",
     "transport_plan",

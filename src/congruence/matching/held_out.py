@@ -6,10 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from congruence.errors import InputError
-from congruence.matching.registry import match
 from congruence.records import Matching
-from congruence.rng import derive
 from congruence.stats import BestNull, best_r_null, pair_similarities, prepare_pair
 from congruence.stats.pair_correlations import offsets_of
 
@@ -57,10 +54,9 @@ def null_of_best_r(
     acts_b: Any,
     matching: Matching,
     *,
+    rng: np.random.Generator,
     draws: int = 100,
-    seed: int = 0,
     from_: Literal["a", "b"] = "b",
-    measure: str = "pearson",
     min_cofirings: int = 1,
     document_offsets: Int[np.ndarray, " documents_plus_1"] | None = None,
 ) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"]]:
@@ -74,10 +70,10 @@ def null_of_best_r(
     other method chooses by both; there each pair is held against the side on which its p is larger.
 
     Args:
-        acts_a, acts_b, measure, min_cofirings: what the pairs were found by.
+        acts_a, acts_b, min_cofirings: what the pairs were found by.
         matching: the pairs; their r must be of these tokens.
+        rng: draws the shifts.
         draws: shifts wanted.
-        seed: what the shifts derive from.
         from_: the seeking side, where the method has one.
         document_offsets: (documents + 1,) first row of each document, and n at the end; needless where the
             activations bring their own.
@@ -95,10 +91,10 @@ def null_of_best_r(
     null = best_r_null(
         a,
         b,
-        rng=derive(seed, "null_of_best_r"),
+        rng=rng,
         draws=min(draws, max(1, len(np.unique(offsets)) - 2)),
         document_offsets=offsets,
-        measure=measure,
+        measure=matching.measure,
         min_cofirings=min_cofirings,
     )
     sides = {"many_to_one": from_, "one_to_one": from_, "transport": "a"}.get(matching.method, "ab")
@@ -118,34 +114,3 @@ def _against(null: BestNull, matching: Matching, side: str) -> tuple[np.ndarray,
     p = (1.0 + (draws >= matching.r).sum(axis=0)) / (1.0 + len(draws))
     point = np.sort(draws, axis=0)[int(np.ceil(_LEVEL * len(draws))) - 1]
     return np.where(np.isneginf(point), np.nan, point), np.where(np.isnan(matching.r), np.nan, p)
-
-
-def pair_again(
-    acts_a: Any,
-    acts_b: Any,
-    counts: Float[np.ndarray, " documents"],
-    *,
-    document_offsets: Int[np.ndarray, " documents_plus_1"] | None = None,
-    **how: Any,
-) -> Matching:
-    """Pair on a resample of the documents, as a bootstrap by documents does that repeats the choice of pairs.
-
-    Args:
-        acts_a, acts_b: (n, f) and (n, g) activations, as for `correlate`.
-        counts: (documents,) how often each document counts: a row of `congruence.stats.bootstrap_weights`.
-        document_offsets: as for :func:`null_of_best_r`.
-        how: method, measure, min_cofirings and options of :func:`match`.
-
-    Raises:
-        ConfigError: as :func:`match`.
-        InputError: `counts` isn't one count a document; else as :func:`match`.
-    """
-    a, b = prepare_pair(acts_a, acts_b)
-    offsets = offsets_of(a, b, document_offsets)
-    counts = np.asarray(counts)
-    if counts.shape != (len(offsets) - 1,):
-        raise InputError(
-            f"counts has shape {counts.shape}: give a count for each of {len(offsets) - 1} documents"
-        )
-    times = np.repeat(counts.astype(np.int64), np.diff(offsets))
-    return match(a.resampled(times), b.resampled(times), **how)

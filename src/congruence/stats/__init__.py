@@ -6,7 +6,7 @@ from congruence.stats.graph import CorrelationGraph, correlation_graph, full_cor
 from congruence.stats.moments import Moments, MomentsState
 from congruence.stats.null import BestNull, best_r_null
 from congruence.stats.pair_correlations import pair_correlations, pair_similarities
-from congruence.stats.prepared import PreparedActs, layer_statistics, prepare
+from congruence.stats.prepared import PreparedActs, layer_statistics, prepare, rolled
 from congruence.stats.records import BestPartners, Correlation, EngineChoice
 from congruence.stats.top_tokens import top_tokens
 
@@ -32,5 +32,6 @@ __all__ = [
     "pair_similarities",
     "prepare",
     "prepare_pair",
+    "rolled",
     "top_tokens",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from congruence.errors import InputError
 from congruence.stats.correlation import best_partners, choose_engine, prepare_pair
 from congruence.stats.pair_correlations import offsets_of
+from congruence.stats.prepared import rolled
 from congruence.stats.scaling import check_measure
 from congruence.threads import available_threads
 
@@ -72,7 +73,7 @@ def best_r_null(
     shifts = np.concatenate(rounds)[:draws]
     choice = choose_engine(a, b, engine="auto", device=None, threads=available_threads())
     found = [
-        best_partners(a.rolled(int(shift)), b, choice, measure=measure, top_k=1, min_cofirings=min_cofirings)
+        best_partners(rolled(a, int(shift)), b, choice, measure=measure, top_k=1, min_cofirings=min_cofirings)
         for shift in shifts
     ]
     return BestNull(

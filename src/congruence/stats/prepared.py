@@ -12,14 +12,14 @@ from congruence.stats.layout import Columns, Rows, build_columns, build_rows
 from congruence.stats.moments import Moments, moments_of
 from congruence.stats.scaling import Scaling, scaling_of
 from congruence.stats.sources import Source, checked_mask, open_source
-from congruence.stats.views import masked, repeated, rolled
+from congruence.stats.views import repeated, shifted
 
 
 class PreparedActs:
     """Activations of one layer with their moments, and the layouts of the last measure used.
 
     A grid over layer pairs prepares each layer once: :func:`congruence.stats.correlate` takes these in place
-    of the activations and recomputes nothing. :meth:`part` and :meth:`rolled` give the same layer on some of
+    of the activations and recomputes nothing. :meth:`part` and :func:`rolled` give the same layer on some of
     the tokens, and shifted round the corpus.
 
     Memory kept, in bytes, for n tokens, f features and e entries (what fires, and every token of features
@@ -87,43 +87,28 @@ class PreparedActs:
 
         return self._kept(("columns", measure, 0), build)
 
-    def rolled(self, shift: int) -> "PreparedActs":
-        """The same layer with token t in the place of t + shift, round the corpus, for nulls that pair again.
-
-        Statistics are shared, and a layout is that of this side with its entries moved: nothing is read anew.
-        """
-        n = self.shape[0]
-        offsets = self.document_offsets
-        if offsets is not None:
-            offsets = np.append(np.sort((offsets[:-1] + shift) % max(1, n)), n)
-        moved = PreparedActs(rolled(self.source, shift), self.moments, offsets)
-        moved._scalings, moved._unrolled = self._scalings, (self, shift % max(1, n))
-        return moved
-
-    def part(self, mask: Bool[np.ndarray, " n"]) -> "PreparedActs":
+    def part(self, tokens: Bool[np.ndarray, " n"] | Int[np.ndarray, " m"]) -> "PreparedActs":
         """The same layer on some of its tokens, with moments of their own: one pass over the activations.
 
-        Raises:
-            InputError: `mask` isn't boolean, one entry a token.
-        """
-        mask = checked_mask(mask, self.shape[0])
-        source = masked(self.source, mask)
-        return PreparedActs(source, moments_of(source), kept_offsets(self.document_offsets, mask, len(mask)))
-
-    def resampled(self, times: Int[np.ndarray, " n"]) -> "PreparedActs":
-        """The same layer with each token `times` over, for a bootstrap that pairs again; without documents.
+        Args:
+            tokens: (n,) mask of those to keep; or the rows to take, as a bootstrap gives them: a row named
+                twice counts twice, and rows come in the order of the corpus.
 
         Raises:
-            InputError: `times` isn't one count a token.
+            InputError: `tokens` isn't boolean, one entry a token, and no list of rows.
         """
-        times = np.asarray(times)
-        if times.shape != (self.shape[0],) or times.dtype.kind not in "iu" or (times < 0).any():
-            raise InputError(
-                f"times has dtype {times.dtype} and shape {times.shape}: give a count for each of "
-                f"{self.shape[0]} tokens"
-            )
-        source = repeated(self.source, times)
-        return PreparedActs(source, moments_of(source))
+        n = self.shape[0]
+        tokens = np.asarray(tokens)
+        if tokens.dtype.kind in "iu" and tokens.ndim == 1 and tokens.size:
+            if tokens.min() < 0 or tokens.max() >= n:
+                raise InputError(f"rows {tokens.min()} to {tokens.max()} are asked for: there are {n} tokens")
+            times = np.bincount(tokens, minlength=n)
+        else:
+            times = checked_mask(tokens, n).astype(np.int64)
+        source, offsets = repeated(self.source, times), self.document_offsets
+        if offsets is not None:
+            offsets = np.concatenate([[0], np.cumsum(times)])[offsets]
+        return PreparedActs(source, moments_of(source), offsets)
 
     def drop_layouts(self) -> None:
         """Free the layouts; they are made again when asked for."""
@@ -135,6 +120,24 @@ class PreparedActs:
             self._layouts = {old: layout for old, layout in self._layouts.items() if old[0] != key[0]}
             self._layouts[key] = build()
         return self._layouts[key]
+
+
+def rolled(acts: Any, shift: int) -> PreparedActs:
+    """A layer with token t in the place of t + shift, round the corpus, for nulls that pair again.
+
+    Statistics are those of the layer, and a layout is its own with the entries moved: nothing is read anew.
+
+    Args:
+        acts: as for :func:`prepare`; prepared once for all shifts.
+        shift: tokens, of either sign.
+    """
+    side = prepare(acts)
+    n, offsets = side.shape[0], side.document_offsets
+    if offsets is not None:
+        offsets = np.append(np.sort((offsets[:-1] + shift) % max(1, n)), n)
+    moved = PreparedActs(shifted(side.source, shift), side.moments, offsets)
+    moved._scalings, moved._unrolled = side._scalings, (side, shift % max(1, n))
+    return moved
 
 
 def prepare(

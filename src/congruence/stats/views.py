@@ -6,33 +6,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from congruence.stats.sources import CsrSource, DenseSource, Source, StreamSource, densified
+from congruence.stats.sources import CsrSource, DenseSource, Source, densified
 
 
-def rolled(source: Source, shift: int) -> Source:
+def shifted(source: Source, shift: int) -> Source:
     """`source` with its token t in the place of t + shift, round the corpus."""
     if isinstance(source, CsrSource | DenseSource):
         kept = np.arange(source.n) if source.kept is None else source.kept
         return replace(source, kept=np.roll(kept, shift))
-    return _Rolled(source, shift % max(1, source.n))
-
-
-def masked(source: Source, mask: np.ndarray) -> Source:
-    """`source` without the tokens at which `mask` (n,) is false."""
-    if isinstance(source, CsrSource | DenseSource):
-        kept = np.flatnonzero(mask) if source.kept is None else source.kept[mask]
-        return replace(source, kept=kept)
-    if isinstance(source, StreamSource):
-        if source.mask is None:
-            return replace(source, mask=mask)
-        both = source.mask.copy()
-        both[source.mask] = mask
-        return replace(source, mask=both)
-    return _Repeated(source, mask.astype(np.int64))
+    return _Shifted(source, shift % max(1, source.n))
 
 
 def repeated(source: Source, times: np.ndarray) -> Source:
-    """`source` with each token `times` (n,) over, one behind the other."""
+    """`source` with each token `times` (n,) over, one behind the other; 0 leaves it out."""
     if isinstance(source, CsrSource | DenseSource):
         kept = np.arange(source.n) if source.kept is None else source.kept
         return replace(source, kept=np.repeat(kept, times))
@@ -40,7 +26,7 @@ def repeated(source: Source, times: np.ndarray) -> Source:
 
 
 @dataclass(frozen=True)
-class _Rolled:
+class _Shifted:
     source: Source
     shift: int
     dense: None = None

@@ -5,8 +5,7 @@ import pytest
 from scipy import sparse
 
 from congruence.errors import InputError
-from congruence.matching import held_out, match, null_of_best_r, pair_again
-from congruence.rng import derive
+from congruence.matching import held_out, match, null_of_best_r
 from congruence.stats import (
     best_r_null,
     bootstrap_weights,
@@ -97,12 +96,12 @@ def test_held_out_says_what_the_other_half_says():
 def test_the_null_of_the_best_r_tells_true_pairs_from_chance():
     a, b = _prepared()
     pairs = match(a, b, method="many_to_one", from_="b")
-    q95, p = null_of_best_r(a, b, pairs, draws=40, seed=3)
+    q95, p = null_of_best_r(a, b, pairs, draws=40, rng=np.random.default_rng(3))
     true = pairs.feature_b < TRUE
     assert (p[true] == 1 / 41).all()
     assert (pairs.r[true] > q95[true]).all()
     assert 0.3 < p[~true].mean() < 0.7
-    null = best_r_null(a, b, rng=derive(3, "null_of_best_r"), draws=40)
+    null = best_r_null(a, b, rng=np.random.default_rng(3), draws=40)
     np.testing.assert_array_equal(p, null.p_values(pairs.r, from_="b"))
     np.testing.assert_array_equal(q95, np.sort(null.b_to_a, axis=0)[37])
 
@@ -110,8 +109,8 @@ def test_the_null_of_the_best_r_tells_true_pairs_from_chance():
 def test_both_sides_take_the_larger_p():
     a, b = _prepared()
     pairs = match(a, b, method="mutual_best")
-    _, p = null_of_best_r(a, b, pairs, draws=19, seed=3)
-    null = best_r_null(a, b, rng=derive(3, "null_of_best_r"), draws=19)
+    _, p = null_of_best_r(a, b, pairs, draws=19, rng=np.random.default_rng(3))
+    null = best_r_null(a, b, rng=np.random.default_rng(3), draws=19)
     p_a = (1 + (null.a_to_b[:, pairs.feature_a] >= pairs.r).sum(axis=0)) / 20
     p_b = (1 + (null.b_to_a[:, pairs.feature_b] >= pairs.r).sum(axis=0)) / 20
     np.testing.assert_array_equal(p, np.maximum(p_a, p_b))
@@ -122,11 +121,13 @@ def test_shifts_are_not_repeated_and_absent_partners_count_low():
     a, b = _prepared()
     pairs = match(a, b, method="many_to_one", min_cofirings=3)
     few = np.array([0, 500, 1000, 1500, N])
-    q95, p = null_of_best_r(a, b, pairs, draws=1000, document_offsets=few, min_cofirings=3)
+    q95, p = null_of_best_r(
+        a, b, pairs, rng=np.random.default_rng(0), draws=1000, document_offsets=few, min_cofirings=3
+    )
     assert p.min() == 0.25
     assert np.isnan(q95).sum() < len(q95)
     with pytest.raises(InputError, match="at least two"):
-        null_of_best_r(a, b, pairs, document_offsets=np.array([0, N]))
+        null_of_best_r(a, b, pairs, rng=np.random.default_rng(0), document_offsets=np.array([0, N]))
 
 
 def test_pairing_again_on_a_resample_is_pairing_the_repeated_documents():
@@ -134,8 +135,10 @@ def test_pairing_again_on_a_resample_is_pairing_the_repeated_documents():
     counts = bootstrap_weights(len(OFFSETS) - 1, 1, rng=np.random.default_rng(0))[0]
     rows = np.repeat(np.arange(N), np.repeat(counts.astype(int), np.diff(OFFSETS)))
     expected = match(sparse.csr_array(a[rows]), sparse.csr_array(b[rows]), method="mutual_best")
-    found = pair_again(*_prepared((a, b)), counts, method="mutual_best")
+    found = match(*(side.part(rows) for side in _prepared((a, b))), method="mutual_best")
     np.testing.assert_array_equal(found.feature_b, expected.feature_b)
     np.testing.assert_array_equal(found.r, expected.r)
-    with pytest.raises(InputError, match="50 documents"):
-        pair_again(*_prepared((a, b)), counts[1:])
+    part = _prepared((a, b))[0].part(rows[::-1])
+    assert part.document_offsets.tolist() == np.append(0, np.cumsum(counts * 40)).tolist()
+    with pytest.raises(InputError, match="there are 2000 tokens"):
+        _prepared((a, b))[0].part(np.array([N]))

@@ -80,7 +80,7 @@ def test_a_part_is_the_layer_on_those_tokens():
             parts[0].document_offsets, prepare(a, mask=mask, document_offsets=OFFSETS).document_offsets
         )
     with pytest.raises(ValueError, match="boolean"):
-        prepare(a).part(np.arange(5))
+        prepare(a).part(np.ones(5, bool))
 
 
 def test_halves_derive_from_the_seed():

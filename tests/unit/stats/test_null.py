@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from congruence.stats import best_r_null, correlate, prepare
+from congruence.stats import best_r_null, correlate, prepare, rolled
 from congruence.stats.null import BestNull
 
 
@@ -38,10 +38,10 @@ def test_more_draws_than_documents_repeat_shifts():
 def test_a_shifted_side_is_what_the_document_shift_reads():
     sides = [sparse.csr_array(side.astype(np.float32)) for side in _sides()]
     a, b = (prepare(side, document_offsets=np.array([0, 30, 60, 90])) for side in sides)
-    found = correlate(a, b.rolled(-30), engine="sparse")
+    found = correlate(a, rolled(b, -30), engine="sparse")
     turned = sparse.vstack([sides[1][30:], sides[1][:30]], format="csr")
     expected = correlate(sides[0], turned, engine="sparse")
     np.testing.assert_allclose(found.values, expected.values, atol=1e-12)
     np.testing.assert_array_equal(found.indices, expected.indices)
-    moved_a = correlate(a.rolled(30), b, engine="sparse")
+    moved_a = correlate(rolled(a, 30), b, engine="sparse")
     np.testing.assert_allclose(moved_a.values, found.values, atol=1e-12)
