@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
-from congruence.stats import CoactivationState, MomentsState, correlate, prepare, sparse_engine, top_tokens
-from slow_similarity import check_best, random_acts, slow_cofirings, slow_similarity
+from congruence.matching import InsidePairing, LayerColumns, SubsetPairing
+from congruence.stats import MomentsState, correlate, prepare, rolled, sparse_engine, top_tokens
+from congruence.stats.layout import build_columns, build_rows
+from slow_similarity import MEASURES, check_best, random_acts, slow_cofirings, slow_similarity
 
 _FEW = settings(max_examples=40, deadline=None)
 
@@ -46,22 +49,14 @@ def test_any_sparse_input_matches_numpy(sides):
 
 
 @_FEW
-@given(_sides(), st.lists(st.integers(0, 7), max_size=6), st.randoms(use_true_random=False))
-def test_batches_in_any_order_give_the_same(sides, sizes, random):
-    a, b = sides
+@given(_sides(), st.lists(st.integers(0, 7), max_size=6))
+def test_batches_of_any_size_give_the_same(sides, sizes):
+    a, b = (side.astype(np.float32) for side in sides)
     whole = correlate(sparse.csr_array(a), sparse.csr_array(b), top_k=2, engine="sparse")
-    cuts = sorted({0, len(a), *np.minimum(np.cumsum(sizes), len(a)).tolist()})
-    batches = [slice(start, stop) for start, stop in zip(cuts, cuts[1:], strict=False)]
-    random.shuffle(batches)
-    states = [CoactivationState(a.shape[1], b.shape[1]) for _ in range(2)]
-    for i, batch in enumerate(batches):
-        states[i % 2].update(sparse.csr_array(a[batch]), b[batch])
-    states[0].merge(states[1])
-    found = states[0].finalize(top_k=2, engine="sparse")
-    np.testing.assert_allclose(found.values, whole.values, atol=1e-6)
-    np.testing.assert_allclose(found.b_to_a.values, whole.b_to_a.values, atol=1e-6)
-    np.testing.assert_allclose(found.mean_a, whole.mean_a, rtol=1e-12)
-    np.testing.assert_allclose(found.std_b, whole.std_b, rtol=1e-9)
+    found = correlate(Shards(a, sizes), Shards(b, sizes[::-1]), top_k=2, engine="sparse")
+    _same(found, whole, exact=True)
+    for side in ("mean_a", "std_a", "mean_b", "std_b"):
+        np.testing.assert_array_equal(getattr(found, side), getattr(whole, side))
 
 
 @_FEW
@@ -100,12 +95,42 @@ def _same(one, other, *, exact: bool = False) -> None:
         np.testing.assert_array_equal(x.cofirings, y.cofirings)
 
 
-@pytest.mark.parametrize("measure", ["pearson", "euclidean"])
-def test_one_thread_is_many_threads(sides, measure):
-    a, b = (prepare(sparse.csr_array(side)) for side in sides)
-    one = correlate(a, b, measure=measure, top_k=3, threads=1, engine="sparse")
-    for threads in (2, 5):
-        _same(one, correlate(a, b, measure=measure, top_k=3, threads=threads, engine="sparse"), exact=True)
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("engine", ["sparse", "dense"])
+def test_one_thread_is_many_threads(sides, measure, engine, monkeypatch):
+    found = []
+    before = torch.get_num_threads()
+    for threads in (1, 2, 3, 5):
+        monkeypatch.setenv("NUMBA_NUM_THREADS", str(threads))
+        torch.set_num_threads(threads)
+        a, b = (prepare(sparse.csr_array(side)) for side in sides)
+        found.append(correlate(a, b, measure=measure, top_k=3, threads=threads, engine=engine))
+    torch.set_num_threads(before)
+    for other in found[1:]:
+        _same(found[0], other, exact=True)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("shift", [0, 1, 300, 699])
+def test_a_rolled_layout_is_the_layout_of_the_rolled_tokens(sides, measure, shift):
+    for side in (sides[0], Shards(sides[1], [100, 300])):
+        acts = prepare(sparse.csr_array(side) if isinstance(side, np.ndarray) else side)
+        acts.document_offsets = np.array([0, 200, 500, 700])
+        moved = rolled(acts, shift)
+        scaling = acts.scaling(measure)
+        columns = build_columns(moved.source, acts.moments, scaling, acts.varying)
+        rows = build_rows(moved.source, acts.moments, scaling, acts.varying, 16)
+        for built, made in ((columns, moved.columns(measure)), (rows, moved.rows(measure, 16))):
+            for name, value in vars(built).items():
+                np.testing.assert_array_equal(value, getattr(made, name))
+        ends = np.sort(np.append((np.array([0, 200, 500]) + shift) % 700, 700))
+        np.testing.assert_array_equal(moved.document_offsets, ends)
+
+
+def test_rolled_sides_correlate_as_rolled_arrays(sides):
+    a, b = (sparse.csr_array(side) for side in sides)
+    moved = correlate(rolled(prepare(a), 123), prepare(b), top_k=2)
+    _same(moved, correlate(sparse.csr_array(np.roll(sides[0], 123, axis=0)), b, top_k=2))
 
 
 @pytest.mark.parametrize("block_size", [1, 7, 64, 100])
@@ -136,6 +161,28 @@ def test_shards_are_the_whole(sides, sizes):
     one, other = (top_tokens(acts, ids, mask=mask) for acts in (stored[0], matrices[0]))
     np.testing.assert_array_equal(one.positions, other.positions)
     np.testing.assert_array_equal(one.values, other.values)
+
+
+def test_stored_sides_are_paired_inside_subsets_as_those_in_memory(sides):
+    stored = [prepare(Shards(side, sizes)) for side, sizes in zip(sides, ([100, 300], [64] * 9), strict=True)]
+    whole = [prepare(sparse.csr_array(side.astype(np.float32))) for side in sides]
+    one, other = (
+        SubsetPairing(*(LayerColumns.of(side) for side in pair), InsidePairing()).pairs(
+            np.arange(0, 150, 2), np.arange(90)
+        )
+        for pair in (stored, whole)
+    )
+    assert len(one)
+    for part in ("feature_a", "feature_b", "r", "cofirings", "margin", "mutual"):
+        np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
+    mask = np.random.default_rng(0).random(700) < 0.5
+    for view in (
+        lambda side: side.part(mask),
+        lambda side: side.part(np.repeat(np.flatnonzero(mask), 3)),
+        lambda side: side,
+    ):
+        found, expected = (correlate(view(pair[0]), rolled(view(pair[1]), 99)) for pair in (stored, whole))
+        _same(found, expected, exact=True)
 
 
 def test_permuting_tokens_or_features_permutes_the_answer(sides):

@@ -1,7 +1,7 @@
 """Pairing the features of two sides."""
 
 from congruence.matching.assignment import assignment
-from congruence.matching.decoders import match_decoders
+from congruence.matching.best import many_to_one, mutual_best, one_to_one
 from congruence.matching.from_graph import (
     assignment_from_graph,
     correlation_of,
@@ -9,11 +9,11 @@ from congruence.matching.from_graph import (
     mutual_best_from_graph,
 )
 from congruence.matching.greedy import greedy
-from congruence.matching.inside import InsidePairing, LayerColumns, SubsetPairing
-from congruence.matching.many_to_one import many_to_one, one_to_one
-from congruence.matching.mutual_best import mutual_best
+from congruence.matching.held_out import held_out, null_of_best_r
+from congruence.matching.inside import InsidePairing, SubsetPairing
+from congruence.matching.layer_columns import LayerColumns
 from congruence.matching.one_of_each import one_of_each
-from congruence.matching.registry import MATCHERS, Matcher, match
+from congruence.matching.registry import MATCHERS, Matcher, check_options, match, match_decoders
 from congruence.matching.subsets import Ragged, random_sets
 from congruence.matching.transport import transport, transport_plan
 
@@ -26,14 +26,17 @@ __all__ = [
     "SubsetPairing",
     "assignment",
     "assignment_from_graph",
+    "check_options",
     "correlation_of",
     "greedy",
     "greedy_from_graph",
+    "held_out",
     "many_to_one",
     "match",
     "match_decoders",
     "mutual_best",
     "mutual_best_from_graph",
+    "null_of_best_r",
     "one_of_each",
     "one_to_one",
     "random_sets",

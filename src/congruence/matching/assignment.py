@@ -9,14 +9,13 @@ from scipy.optimize import linear_sum_assignment
 from congruence.errors import InputError
 from congruence.matching.edges import Edges
 from congruence.matching.greedy import greedy_pairs
-from congruence.matching.pairs import Found, matching_of
+from congruence.matching.pairs import Found, SimilarityMatrix, matching_of
 from congruence.matching.registry import MATCHERS
-from congruence.matching.similarity_matrix import SimilarityMatrix
 from congruence.records import Matching
 from congruence.stats import BestPartners, Correlation, PreparedActs, correlate, prepare_pair
 from congruence.stats.graph import list_pairs
-from congruence.stats.pricing import best_above_prices
 from congruence.stats.sparse_engine import SparseJob
+from congruence.stats.sparse_pairs import best_above_prices
 from congruence.threads import available_threads
 
 log = logging.getLogger(__name__)

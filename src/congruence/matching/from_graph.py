@@ -3,9 +3,9 @@
 import numpy as np
 from scipy import sparse
 
+from congruence.matching.best import mutual_best
 from congruence.matching.edges import Edges
-from congruence.matching.kernels_greedy import pair_sorted
-from congruence.matching.mutual_best import mutual_best
+from congruence.matching.greedy import pair_sorted
 from congruence.matching.pairs import Found, matching_of
 from congruence.records import Matching
 from congruence.stats import BestPartners, Correlation, CorrelationGraph

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
 from congruence.errors import ConfigError, InputError, unknown_name
 from congruence.matching.kernels_inside import (
@@ -23,11 +23,10 @@ from congruence.matching.kernels_inside import (
     pair_by_columns,
     pair_by_matrix,
 )
+from congruence.matching.layer_columns import LayerColumns, MeasuredColumns
 from congruence.matching.one_of_each import check_keep
 from congruence.matching.subsets import Ragged
 from congruence.records import Matching, PairLists
-from congruence.stats import PreparedActs, prepare
-from congruence.stats.layout import Columns
 from congruence.stats.scaling import check_measure, in_kernel_terms, readable
 from congruence.threads import available_threads
 
@@ -92,72 +91,6 @@ class InsidePairing:
         return self.measure == "jaccard" or self.min_cofirings > 0
 
 
-@dataclass(frozen=True)
-class LayerColumns:
-    """One layer's activations, to be paired inside subsets.
-
-    Attributes:
-        acts: the side, as `congruence.stats` prepares it.
-        alive: (f,) the feature varies.
-    """
-
-    acts: PreparedActs
-    alive: Bool[np.ndarray, " f"]
-
-    @classmethod
-    def of(cls, acts: Any) -> "LayerColumns":
-        """From activations of any kind that `congruence.stats` reads, or a side it has prepared."""
-        prepared = prepare(acts)
-        return cls(prepared, ~prepared.moments.constant)
-
-    @property
-    def n(self) -> int:
-        """Tokens."""
-        return self.acts.shape[0]
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One side under one measure, its varying features numbered in the order of their columns.
-
-    Attributes:
-        columns: scaled activations by feature; `columns.features` are the features behind the numbers.
-        place: (f,) number of each feature; -1 where it doesn't vary.
-        firings, shift, extra, weight: by number, see `stats.scaling`.
-    """
-
-    columns: Columns
-    place: Int[np.ndarray, " f"]
-    firings: np.ndarray
-    shift: np.ndarray
-    extra: np.ndarray
-    weight: np.ndarray
-
-    @classmethod
-    def of(cls, layer: LayerColumns, measure: str) -> "_Side":
-        acts, scaling = layer.acts, layer.acts.scaling(measure)
-        columns = acts.columns(measure)
-        features = columns.features
-        place = np.full(acts.shape[1], -1, np.int64)
-        place[features] = np.arange(len(features))
-        firings = acts.moments.firings[features].astype(np.float64)
-        return cls(
-            columns,
-            place,
-            firings,
-            scaling.shift[features],
-            scaling.extra[features],
-            scaling.weight[features],
-        )
-
-    def numbered(self, subsets: Ragged) -> Ragged:
-        """The same subsets as numbers; features that don't vary are left out."""
-        numbers = self.place[subsets.values]
-        keep = numbers >= 0
-        before = np.concatenate([[0], np.cumsum(keep)])
-        return Ragged(numbers[keep], before[subsets.offsets])
-
-
 class SubsetPairing:
     """Pairs features of two layers inside any subsets, by the similarities of `stats.scaling`.
 
@@ -174,8 +107,8 @@ class SubsetPairing:
         self._matrix: Any = None
 
     @cached_property
-    def _sides(self) -> tuple[_Side, _Side]:
-        return _Side.of(self.a, self.how.measure), _Side.of(self.b, self.how.measure)
+    def _sides(self) -> tuple[MeasuredColumns, MeasuredColumns]:
+        return MeasuredColumns.of(self.a, self.how.measure), MeasuredColumns.of(self.b, self.how.measure)
 
     @property
     def _terms(self) -> tuple[Any, ...]:

@@ -1,12 +1,13 @@
-"""The table of matchers, and one entry for all of them."""
+"""The table of matchers, their options, and one entry for all of them."""
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Float
 
-from congruence.errors import ConfigError
+from congruence.errors import ConfigError, InputError, unknown_name
 from congruence.records import Matching
 from congruence.registry import Registry
 from congruence.stats import prepare
@@ -15,6 +16,11 @@ Matcher = Callable[..., Matching]
 """(a, b, *, measure, min_cofirings, **options) -> Matching; a and b are PreparedActs."""
 
 MATCHERS: Registry[Matcher] = Registry("matcher", "matchers")
+
+_ANY_METHOD: dict[str, Any] = {"from_": Literal["a", "b"], "keep": Literal["best", "first"]}
+# What isn't an option of a configuration: named apart, or an object that only Python can hand over.
+_HANDED = ("correlation",)
+_GIVEN = ("measure", "min_cofirings", *_HANDED)
 
 
 def match(
@@ -37,19 +43,79 @@ def match(
         measure: similarity.
         min_cofirings: pair only features that fire together on at least so many tokens (where above 1).
         mask: (n,) bool, the tokens to keep.
-        options: `from_` ("a" or "b": the side whose every feature seeks its best partner) and `keep` ("best"
-            or "first") may be given to any method and are used by those they mean something to; any other
-            option must be the method's own.
+        options: the method's own, and `from_` and `keep`, as :func:`check_options` reads them.
 
     Raises:
-        ConfigError: no such method, measure or option.
+        ConfigError: no such method, measure or option, or an option's value isn't one.
     """
     matcher = MATCHERS.get(method)
-    known = inspect.signature(matcher).parameters
-    foreign = {"from_", "keep"} - set(known)
+    check_options(method, {name: value for name, value in options.items() if name not in _HANDED})
+    foreign = set(_ANY_METHOD) - set(inspect.signature(matcher).parameters)
     options = {name: value for name, value in options.items() if name not in foreign}
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ConfigError(f"matcher {method!r} has no option {unknown[0]!r}: it takes {', '.join(known)}")
     a, b = prepare(acts_a, mask=mask), prepare(acts_b, mask=mask)
     return matcher(a, b, measure=measure, min_cofirings=min_cofirings, **options)
+
+
+def check_options(method: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that a matcher can't take, before anything is computed.
+
+    The matcher's own options are its keyword parameters, and their annotations say which values they take:
+    plain types, ``Literal`` choices and ``Annotated`` bounds such as ``Annotated[float, Gt(0)]``. `from_`
+    ("a" or "b": the side whose every feature seeks its best partner) and `keep` ("best" or "first") may be
+    given to any method; those they mean nothing to don't get them.
+
+    Args:
+        method: a registered matcher.
+        options: by name, without `measure` and `min_cofirings`.
+
+    Raises:
+        ConfigError: no such method; no such option (names the nearest); or a value of another type or range.
+    """
+    own = inspect.signature(MATCHERS.get(method), eval_str=True).parameters.values()
+    known = {option.name: option.annotation for option in own if option.kind is option.KEYWORD_ONLY}
+    open_ended = any(option.kind is option.VAR_KEYWORD for option in own)
+    known = {name: kind for name, kind in (_ANY_METHOD | known).items() if name not in _GIVEN}
+    for name, value in options.items():
+        if name in known:
+            _check_value(f"matcher {method!r}: {name}", value, known[name])
+        elif not open_ended:
+            raise ConfigError(f"matcher {method!r}: {unknown_name('option', name, known)}")
+
+
+def _check_value(what: str, value: Any, kind: Any) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    if kind is inspect.Parameter.empty:
+        return
+    try:
+        TypeAdapter(kind, config={"arbitrary_types_allowed": True}).validate_python(value, strict=True)
+    except ValidationError as error:
+        message = error.errors()[0]["msg"].removeprefix("Input ")
+        raise ConfigError(f"{what} is {value!r}: it {message}") from error
+
+
+def match_decoders(
+    W_dec_a: Float[np.ndarray, "f d"],
+    W_dec_b: Float[np.ndarray, "g d"],
+    *,
+    method: str = "mutual_best",
+    **options: Any,
+) -> Matching:
+    """Pair features by the cosine of their decoder rows, by any matcher.
+
+    Only meaningful within one residual stream: two SAEs of one model, or layers of it (Lan et al. 2024,
+    appendix A). `firings` and `cofirings` of the record count model dimensions with a non-zero entry.
+
+    Args:
+        W_dec_a, W_dec_b: (f, d_model) and (g, d_model) decoder rows, numpy or torch.
+        method, options: as for :func:`match`.
+
+    Raises:
+        InputError: the decoders write into spaces of different width.
+    """
+    if W_dec_a.shape[1] != W_dec_b.shape[1]:
+        raise InputError(
+            f"W_dec_a has {W_dec_a.shape[1]} dimensions and W_dec_b {W_dec_b.shape[1]}: decoder directions "
+            "compare only within one model; match by activations instead"
+        )
+    return match(W_dec_a.T, W_dec_b.T, method=method, measure="cosine", **options)

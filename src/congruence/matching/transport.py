@@ -2,15 +2,15 @@
 
 import logging
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Gt
 from jaxtyping import Float
 
 from congruence.errors import InputError
-from congruence.matching.pairs import matching_of
+from congruence.matching.pairs import SimilarityMatrix, matching_of
 from congruence.matching.registry import MATCHERS
-from congruence.matching.similarity_matrix import SimilarityMatrix
 from congruence.records import Matching
 from congruence.stats import correlate, prepare_pair
 
@@ -73,7 +73,7 @@ def transport(
     *,
     measure: str = "pearson",
     min_cofirings: int = 1,
-    epsilon: float = 0.05,
+    epsilon: Annotated[float, Gt(0)] = 0.05,
 ) -> Matching:
     """Each A feature takes the B feature to which the entropic plan sends most of it; partners may repeat.
 

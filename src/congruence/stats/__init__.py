@@ -1,21 +1,18 @@
 """Correlating features over tokens: moments, co-activation, best partners, top tokens."""
 
 from congruence.stats.correlation import correlate, prepare_pair
-from congruence.stats.documents import bootstrap_weights, half_masks, half_weights
-from congruence.stats.full import full_correlation
-from congruence.stats.graph import CorrelationGraph, correlation_graph
+from congruence.stats.documents import bootstrap_weights, half_masks, half_weights, halves_of_documents
+from congruence.stats.graph import CorrelationGraph, correlation_graph, full_correlation
 from congruence.stats.moments import Moments, MomentsState
 from congruence.stats.null import BestNull, best_r_null
-from congruence.stats.pair_correlations import pair_correlations
-from congruence.stats.prepared import PreparedActs, layer_statistics, prepare
+from congruence.stats.pair_correlations import pair_correlations, pair_similarities
+from congruence.stats.prepared import PreparedActs, layer_statistics, prepare, rolled
 from congruence.stats.records import BestPartners, Correlation, EngineChoice
-from congruence.stats.state import CoactivationState
 from congruence.stats.top_tokens import top_tokens
 
 __all__ = [
     "BestNull",
     "BestPartners",
-    "CoactivationState",
     "Correlation",
     "CorrelationGraph",
     "EngineChoice",
@@ -29,9 +26,12 @@ __all__ = [
     "full_correlation",
     "half_masks",
     "half_weights",
+    "halves_of_documents",
     "layer_statistics",
     "pair_correlations",
+    "pair_similarities",
     "prepare",
     "prepare_pair",
+    "rolled",
     "top_tokens",
 ]

@@ -15,8 +15,7 @@ from congruence.stats.dense_tiles import (
     tile,
 )
 from congruence.stats.kernels_dense import add_pairs, transpose
-from congruence.stats.kernels_partners import insert_all, offer_to_columns, offer_to_rows
-from congruence.stats.kernels_scan import DISTANCE, RATIO
+from congruence.stats.kernels_scan import DISTANCE, RATIO, insert_all, offer_to_columns, offer_to_rows
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.records import BestPartners
 from congruence.stats.scaling import readable

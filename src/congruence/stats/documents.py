@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from congruence.errors import InputError
+from congruence.rng import derive
 
 
 def kept_offsets(offsets: np.ndarray | None, mask: np.ndarray | None, n: int) -> np.ndarray | None:
@@ -40,6 +41,21 @@ def half_masks(
     first = half_weights(len(document_offsets) - 1, rng=rng)[0] > 0
     mask = np.repeat(first, np.diff(document_offsets))
     return mask, ~mask
+
+
+def halves_of_documents(
+    document_offsets: np.ndarray, seed: int
+) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """:func:`half_masks` from a seed: the tokens to pair on, and those to take r, co-firings and p from.
+
+    Args:
+        document_offsets: (documents + 1,) first row of each document, and n at the end.
+        seed: of the run; every cell of a run gets the same halves.
+
+    Raises:
+        InputError: there are fewer than two documents.
+    """
+    return half_masks(document_offsets, rng=derive(seed, "halves_of_documents"))
 
 
 def half_weights(documents: int, *, rng: np.random.Generator) -> Float[np.ndarray, "2 documents"]:

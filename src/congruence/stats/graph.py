@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from congruence.stats.correlation import prepare_pair
+from congruence.stats.correlation import choose_engine, prepare_pair
 from congruence.stats.dense_engine import DenseJob, dense_pairs
-from congruence.stats.engine import choose_engine
 from congruence.stats.moments import Moments
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.records import EngineChoice
@@ -111,3 +110,29 @@ def _matrices(pairs: Pairs, shape: tuple[int, int]) -> tuple[sparse.csr_array, s
     values = sparse.csr_array((pairs.values[at], order.indices, order.indptr), shape=shape)
     cofirings = sparse.csr_array((pairs.cofirings[at], order.indices, order.indptr), shape=shape)
     return values, cofirings
+
+
+def full_correlation(
+    acts_a: Any,
+    acts_b: Any,
+    *,
+    measure: str = "pearson",
+    mask: np.ndarray | None = None,
+    engine: str = "auto",
+    device: str | None = None,
+) -> np.ndarray:
+    """The (f, g) float64 matrix of similarities; NaN where either feature is constant. Memory 48 f g bytes.
+
+    Args:
+        acts_a, acts_b, measure, mask, engine, device: as for :func:`correlate`.
+
+    Raises:
+        InputError, ConfigError: as :func:`correlate`.
+    """
+    a, b = prepare_pair(acts_a, acts_b, mask=mask)
+    check_measure(measure)
+    choice = choose_engine(a, b, engine=engine, device=device, threads=available_threads())
+    out = np.full((a.shape[1], b.shape[1]), np.nan)
+    pairs = list_pairs(a, b, choice, measure=measure, least=-np.inf, fewest=0, max_pairs=out.size)
+    out[pairs.feature_a, pairs.feature_b] = pairs.values
+    return out

@@ -5,6 +5,7 @@ import numpy as np
 from numba import njit
 
 _TILE = 64
+_SUMS = np.uint64(256)
 
 
 @njit(cache=True, nogil=True)
@@ -35,21 +36,38 @@ def transpose(lo, hi, block, out):
                     out[j_0 + j, t_0 + t] = tile[j, t]
 
 
-# Sums may be taken in any order: that lets the compiler use vector instructions.
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _product(x, y, centre_x, scale_x, centre_y, scale_y):
-    total = 0.0
-    for t in range(len(x)):
-        total += (np.float64(x[t]) - centre_x) * scale_x * ((np.float64(y[t]) - centre_y) * scale_y)
-    return total
+# Sums stand side by side and are added up at the end: an order of additions that vector instructions keep,
+# so that it depends neither on the processor nor on where an array lies. Indices are unsigned, as in
+# `kernels_scan`.
+@njit(cache=True, nogil=True)
+def _product(x, y, centre_x, scale_x, centre_y, scale_y, sums):
+    sums[:] = 0.0
+    for t_0 in range(np.uint64(0), np.uint64(len(x)), _SUMS):
+        for i in range(np.uint64(0), min(_SUMS, np.uint64(len(x)) - t_0)):
+            own = (np.float64(x[t_0 + i]) - centre_x) * scale_x
+            sums[i] += own * ((np.float64(y[t_0 + i]) - centre_y) * scale_y)
+    return _added_up(sums)
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _squared_distance(x, y):
-    total = 0.0
-    for t in range(len(x)):
-        total += (np.float64(x[t]) - np.float64(y[t])) ** 2
-    return total
+@njit(cache=True, nogil=True)
+def _squared_distance(x, y, sums):
+    sums[:] = 0.0
+    for t_0 in range(np.uint64(0), np.uint64(len(x)), _SUMS):
+        for i in range(np.uint64(0), min(_SUMS, np.uint64(len(x)) - t_0)):
+            apart = np.float64(x[t_0 + i]) - np.float64(y[t_0 + i])
+            sums[i] += apart * apart
+    return _added_up(sums)
+
+
+@njit(cache=True, nogil=True)
+def _added_up(sums):
+    """The total, halves onto halves; overwrites them."""
+    width = _SUMS
+    while width > 1:
+        width //= np.uint64(2)
+        for i in range(np.uint64(0), width):
+            sums[i] += sums[i + width]
+    return sums[0]
 
 
 @njit(cache=True, nogil=True)
@@ -73,6 +91,7 @@ def add_pairs(lo, hi, own, theirs, partners, scaling, their_scaling, distance, s
     """
     centre, scale = scaling
     their_centre, their_scale = their_scaling
+    room = np.empty(_SUMS)
     for i in range(lo, hi):
         for c in range(partners.shape[1]):
             j = partners[i, c]
@@ -80,8 +99,8 @@ def add_pairs(lo, hi, own, theirs, partners, scaling, their_scaling, distance, s
                 continue
             counts[i, c] += _both_fire(own[i], theirs[j])
             if distance:
-                sums[i, c] += _squared_distance(own[i], theirs[j])
+                sums[i, c] += _squared_distance(own[i], theirs[j], room)
             else:
                 sums[i, c] += _product(
-                    own[i], theirs[j], centre[i], scale[i], their_centre[j], their_scale[j]
+                    own[i], theirs[j], centre[i], scale[i], their_centre[j], their_scale[j], room
                 )

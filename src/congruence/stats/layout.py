@@ -1,11 +1,12 @@
 """Scaled activations laid out by token (rows) and by feature (columns), for the co-activation kernel."""
+# ruff: noqa: PLR0917 - numba takes no keyword-only arguments
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numba import njit
 
-from congruence.stats.kernels_layout import count_rows, count_silent, fill_columns, fill_rows, fill_silent
 from congruence.stats.moments import Moments
 from congruence.stats.scaling import Scaling
 from congruence.stats.sources import Source
@@ -47,6 +48,24 @@ class Rows:
         fire_end = self.fire_end[at[0]] if len(at) else self.pointer[i][1:]
         return features, (self.pointer[i], fire_end, self.rank, self.value)
 
+    def rolled(self, shift: int) -> "Rows":
+        """The layout with token t in the place of t + shift, round the corpus: 0 <= shift < n."""
+        pointer, fire_end = np.empty_like(self.pointer), np.empty_like(self.fire_end)
+        rank, value = np.empty_like(self.rank), np.empty_like(self.value)
+        cut = self.pointer.shape[1] - 1 - shift
+        for i, old in enumerate(self.pointer):
+            begin, middle, end = old[0], old[cut], old[-1]
+            # In each part the entries of the last tokens change places with those of the others.
+            late, early = slice(begin, begin + end - middle), slice(begin + end - middle, end)
+            for moved, whole in ((rank, self.rank), (value, self.value)):
+                moved[late], moved[early] = whole[middle:end], whole[begin:middle]
+            to_front, to_back = begin - middle, end - middle
+            pointer[i] = np.concatenate([old[cut:-1] + to_front, old[: cut + 1] + to_back])
+            for j in np.flatnonzero(self.centred_parts == i):
+                fires = self.fire_end[j]
+                fire_end[j] = np.concatenate([fires[cut:] + to_front, fires[:cut] + to_back])
+        return replace(self, pointer=pointer, fire_end=fire_end, rank=rank, value=value)
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -68,6 +87,12 @@ class Columns:
     def arrays(self) -> tuple[np.ndarray, ...]:
         """What the kernels read."""
         return self.pointer, self.fire_end, self.token, self.value
+
+    def rolled(self, shift: int, n: int) -> "Columns":
+        """The layout with token t in the place of t + shift, round the corpus of n: 0 <= shift < n."""
+        token, value = np.empty_like(self.token), np.empty_like(self.value)
+        roll_columns(self.pointer, self.fire_end, self.token, self.value, shift, n, token, value)
+        return replace(self, token=token, value=value)
 
 
 def build_rows(
@@ -127,3 +152,100 @@ def _lookup(features: np.ndarray, places: np.ndarray, n_features: int, dtype: ty
     table = np.full(n_features, -1 if dtype is np.int32 else 0, dtype)
     table[features] = places
     return table
+
+
+@njit(cache=True, nogil=True)
+def count_rows(start, indptr, indices, part, pointer):
+    """Count each row's entries of each part of the features into pointer[part, row + 1]; -1 is no part."""
+    for row in range(len(indptr) - 1):
+        for p in range(indptr[row], indptr[row + 1]):
+            own = part[indices[p]]
+            if own >= 0:
+                pointer[own, start + row + 1] += 1
+
+
+@njit(cache=True, nogil=True)
+def count_silent(start, indptr, indices, part, centred, pointer):
+    """Add to those counts the centred features that are silent on each row."""
+    fires = np.zeros(len(part), np.bool_)
+    for row in range(len(indptr) - 1):
+        fires[indices[indptr[row] : indptr[row + 1]]] = True
+        for j in centred:
+            if not fires[j]:
+                pointer[part[j], start + row + 1] += 1
+        fires[indices[indptr[row] : indptr[row + 1]]] = False
+
+
+@njit(cache=True, nogil=True)
+def fill_rows(
+    start, indptr, indices, data, part, place, centre, scale, centred, pointer, centred_parts, fire_end, rank,
+    value,
+):  # fmt: skip
+    """Write the scaled entries of a block's rows: those that fire, then those only centring makes non-zero.
+
+    `part` and `place` say where each feature goes: to which part, and which rank it has there. `centred`
+    lists the features whose centre isn't zero, `centred_parts` their parts; `fire_end[i, row]` receives the
+    end of the firing entries in the i-th of them.
+    """
+    fires = np.zeros(len(part), np.bool_)
+    at = np.zeros(len(pointer), np.int64)
+    for row in range(len(indptr) - 1):
+        at[:] = pointer[:, start + row]
+        for p in range(indptr[row], indptr[row + 1]):
+            j = indices[p]
+            fires[j] = True
+            own = part[j]
+            if own >= 0:
+                rank[at[own]] = place[j]
+                value[at[own]] = (np.float64(data[p]) - centre[j]) * scale[j]
+                at[own] += 1
+        for i in range(len(centred_parts)):
+            fire_end[i, start + row] = at[centred_parts[i]]
+        for j in centred:
+            if not fires[j]:
+                own = part[j]
+                rank[at[own]] = place[j]
+                value[at[own]] = -centre[j] * scale[j]
+                at[own] += 1
+        for p in range(indptr[row], indptr[row + 1]):
+            fires[indices[p]] = False
+
+
+@njit(cache=True, nogil=True)
+def fill_columns(start, indptr, indices, data, column, centre, scale, write_at, token, value):
+    """Append a block's scaled entries to their columns; `write_at[c]` is column c's next place."""
+    for row in range(len(indptr) - 1):
+        for p in range(indptr[row], indptr[row + 1]):
+            j = indices[p]
+            c = column[j]
+            if c >= 0:
+                at = write_at[c]
+                token[at] = start + row
+                value[at] = (np.float64(data[p]) - centre[j]) * scale[j]
+                write_at[c] = at + 1
+
+
+@njit(cache=True, nogil=True)
+def fill_silent(n, begin, fire_end, end, silent, token, value):
+    """After a column's firing tokens (sorted), list its silent ones with the value centring gives them."""
+    p = begin
+    at = fire_end
+    for t in range(n):
+        if p < fire_end and token[p] == t:
+            p += 1
+        elif at < end:
+            token[at] = t
+            value[at] = silent
+            at += 1
+
+
+@njit(cache=True, nogil=True)
+def roll_columns(pointer, fire_end, token, value, shift, n, new_token, new_value):
+    """Move each column's tokens round the corpus; those that fire, and the others, stay ascending."""
+    for c in range(len(pointer) - 1):
+        for begin, end in ((pointer[c], fire_end[c]), (fire_end[c], pointer[c + 1])):
+            first = begin + np.searchsorted(token[begin:end], n - shift)
+            for k in range(begin, end):
+                at = k - first + begin if k >= first else k + end - first
+                new_token[at] = (np.int64(token[k]) + shift) % n
+                new_value[at] = value[k]

@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 
 from congruence.errors import InputError
-from congruence.stats.correlation import prepare_pair
-from congruence.stats.engine import best_partners, choose_engine
+from congruence.stats.correlation import best_partners, choose_engine, prepare_pair
 from congruence.stats.pair_correlations import offsets_of
-from congruence.stats.prepared import PreparedActs
-from congruence.stats.rolled import rolled
+from congruence.stats.prepared import rolled
 from congruence.stats.scaling import check_measure
 from congruence.threads import available_threads
 
@@ -75,9 +73,7 @@ def best_r_null(
     shifts = np.concatenate(rounds)[:draws]
     choice = choose_engine(a, b, engine="auto", device=None, threads=available_threads())
     found = [
-        best_partners(
-            _rolled(a, int(shift)), b, choice, measure=measure, top_k=1, min_cofirings=min_cofirings
-        )
+        best_partners(rolled(a, int(shift)), b, choice, measure=measure, top_k=1, min_cofirings=min_cofirings)
         for shift in shifts
     ]
     return BestNull(
@@ -86,8 +82,3 @@ def best_r_null(
         shifts=shifts,
         measure=measure,
     )
-
-
-def _rolled(side: PreparedActs, shift: int) -> PreparedActs:
-    """The same features with token t put in the place of t + shift, round the corpus."""
-    return PreparedActs(rolled(side.source, shift), side.moments)

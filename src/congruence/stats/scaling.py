@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from congruence.errors import ConfigError, unknown_name
-from congruence.stats.kernels_moments import add_squares
 from congruence.stats.kernels_scan import DISTANCE, LINEAR, RATIO
-from congruence.stats.moments import Moments
+from congruence.stats.moments import Moments, add_squares
 from congruence.stats.sources import Source
 
 

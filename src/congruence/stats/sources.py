@@ -104,31 +104,6 @@ class StreamSource:
 
 
 @dataclass(frozen=True)
-class ShardsSource:
-    """CSR blocks of tokens held in memory, one behind the other."""
-
-    shards: tuple[sparse.csr_array, ...]
-    n_features: int
-    dense: None = None
-
-    @property
-    def n(self) -> int:
-        return sum(shape_of(shard)[0] for shard in self.shards)
-
-    def blocks(self) -> Iterator[tuple[np.ndarray, sparse.csr_array]]:
-        """(row numbers, CSR block), in order."""
-        start = 0
-        for shard in self.shards:
-            rows = np.arange(start, start + shape_of(shard)[0])
-            start += len(rows)
-            yield rows, shard
-
-    def dense_blocks(self, rows: int) -> Iterator[np.ndarray]:
-        """The same tokens as dense blocks of `rows` tokens, the last one shorter."""
-        yield from densified(self, rows)
-
-
-@dataclass(frozen=True)
 class DenseSource:
     """A dense numpy array or torch tensor (n, f). `kept` holds the rows to read; None reads all."""
 
@@ -195,7 +170,7 @@ def open_source(acts: Any, mask: np.ndarray | None = None) -> Source:
             f"activations are {type(acts).__name__} with shape {shape}: give a scipy sparse matrix, stored "
             "activations, or a dense array of (tokens, features)"
         )
-    mask = _checked_mask(mask, shape[0])
+    mask = None if mask is None else checked_mask(mask, shape[0])
     kept = None if mask is None else np.flatnonzero(mask)
     if sparse.issparse(acts):
         return CsrSource(canonical(sparse.csr_array(acts)), kept)
@@ -241,9 +216,12 @@ def _floating(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32 if values.dtype in (np.float16, np.bool_) else np.float64)
 
 
-def _checked_mask(mask: np.ndarray | None, n: int) -> np.ndarray | None:
-    if mask is None:
-        return None
+def checked_mask(mask: np.ndarray, n: int) -> np.ndarray:
+    """The mask, if it has one boolean entry a token.
+
+    Raises:
+        InputError: it hasn't.
+    """
     mask = np.asarray(mask)
     if mask.dtype != np.bool_ or mask.shape != (n,):
         raise InputError(

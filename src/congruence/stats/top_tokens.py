@@ -1,12 +1,13 @@
 """The tokens each feature fires on most strongly."""
+# ruff: noqa: PLR0917 - numba takes no keyword-only arguments
 
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from congruence.errors import InputError
 from congruence.records import TopTokens
-from congruence.stats.kernels_top import add_top
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.sources import open_source
 
@@ -47,3 +48,24 @@ def top_tokens(acts: Any, token_ids: np.ndarray, k: int = 5, *, mask: np.ndarray
     found = at >= 0
     ids = np.where(found, token_ids[np.maximum(at, 0)], -1) if len(token_ids) else at
     return TopTokens(values=values, positions=at, token_ids=ids.astype(np.int64))
+
+
+@njit(cache=True, nogil=True)
+def add_top(positions, indptr, indices, data, values, at):
+    """Offer a block's positive activations to the lists kept strongest first, ties to the earliest.
+
+    `values` (f, k) starts as zeros and `at` (f, k) as -1; rows come in ascending order.
+    """
+    k = values.shape[1]
+    for row in range(len(indptr) - 1):
+        for p in range(indptr[row], indptr[row + 1]):
+            j, x = indices[p], data[p]
+            if x <= values[j, k - 1]:
+                continue
+            place = k - 1
+            while place > 0 and x > values[j, place - 1]:
+                values[j, place] = values[j, place - 1]
+                at[j, place] = at[j, place - 1]
+                place -= 1
+            values[j, place] = x
+            at[j, place] = positions[row]

@@ -66,7 +66,7 @@ def test_engine_goes_by_density_and_says_why(caplog):
     rng = np.random.default_rng(0)
     dense = rng.normal(size=(4000, 600)).astype(np.float32)
     thin = sparse.random_array((4000, 600), density=0.01, format="csr", rng=rng)
-    with caplog.at_level(logging.INFO, logger="congruence.stats.engine"):
+    with caplog.at_level(logging.INFO, logger="congruence.stats.correlation"):
         assert correlate(dense, dense).engine.name == "dense-cpu"
         assert correlate(thin, thin).engine.name == "sparse"
     assert "non-zero" in caplog.records[0].message

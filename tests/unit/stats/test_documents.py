@@ -5,11 +5,11 @@ import pytest
 from scipy import sparse
 
 from congruence.stats import (
-    CoactivationState,
     bootstrap_weights,
     correlate,
     half_masks,
     half_weights,
+    halves_of_documents,
     pair_correlations,
     prepare,
 )
@@ -65,17 +65,31 @@ def test_a_feature_that_does_not_vary_in_a_draw_is_nan():
     assert np.isnan(found).all()
 
 
-def test_state_correlates_both_halves():
+def test_a_part_is_the_layer_on_those_tokens():
     a, b = _sides()
-    state = CoactivationState(8, 9)
-    for start, stop in zip(OFFSETS[:-1], OFFSETS[1:], strict=True):
-        state.update(a[start:stop], sparse.csr_array(b[start:stop]))
-    halves = state.halves(rng=np.random.default_rng(3))
-    assert sum(half.n for half in halves) == 200
-    weights = half_weights(4, rng=np.random.default_rng(3))[0]
-    mask = np.repeat(weights, [40, 50, 60, 50]) > 0
-    expected = correlate(a[mask], b[mask])
-    np.testing.assert_allclose(halves[0].values, expected.values, atol=1e-6)
+    masks = halves_of_documents(OFFSETS, seed=3)
+    for mask in masks:
+        kinds = a, sparse.csr_array(b)
+        parts = [prepare(side, document_offsets=OFFSETS).part(mask) for side in kinds]
+        expected = correlate(a[mask], sparse.csr_array(b[mask]))
+        found = correlate(*parts)
+        assert found.n == mask.sum()
+        np.testing.assert_array_equal(found.values, expected.values)
+        np.testing.assert_array_equal(found.b_to_a.indices, expected.b_to_a.indices)
+        np.testing.assert_array_equal(
+            parts[0].document_offsets, prepare(a, mask=mask, document_offsets=OFFSETS).document_offsets
+        )
+    with pytest.raises(ValueError, match="boolean"):
+        prepare(a).part(np.ones(5, bool))
+
+
+def test_halves_derive_from_the_seed():
+    one, other = halves_of_documents(OFFSETS, seed=5)
+    assert (one ^ other).all()
+    np.testing.assert_array_equal(one, halves_of_documents(OFFSETS, seed=5)[0])
+    assert any((halves_of_documents(OFFSETS, seed=seed)[0] != one).any() for seed in range(9))
+    with pytest.raises(ValueError, match="at least two"):
+        halves_of_documents(np.array([0, 7]), seed=0)
 
 
 def test_offsets_follow_the_mask_and_are_checked():
@@ -86,15 +100,3 @@ def test_offsets_follow_the_mask_and_are_checked():
     for wrong in (OFFSETS[:-1], OFFSETS[::-1], OFFSETS[None]):
         with pytest.raises(ValueError, match="document_offsets"):
             prepare(a, document_offsets=wrong)
-
-
-def test_batches_that_do_not_fit_are_refused():
-    state = CoactivationState(3, 4)
-    ones = np.ones((5, 3))
-    for batch, documents in (
-        (np.ones((5, 5)), None),
-        (np.ones((6, 4)), None),
-        (np.ones((5, 4)), np.zeros(2)),
-    ):
-        with pytest.raises(ValueError, match="batch_"):
-            state.update(ones, batch, documents=documents)

@@ -5,8 +5,8 @@ import pytest
 from scipy import sparse
 
 from congruence.stats import correlation_graph, full_correlation, prepare
-from congruence.stats.pricing import best_above_prices
 from congruence.stats.sparse_engine import SparseJob
+from congruence.stats.sparse_pairs import best_above_prices
 
 # Jaccard: A0 fires on tokens 0-3, A1 on 4-5, A2 never; B0 on 2-5, B1 on 0-3.
 A = np.array([[1, 0, 0], [1, 0, 0], [2, 0, 0], [1, 0, 0], [0, 1, 0], [0, 3, 0], [0, 0, 0]], float)

@@ -1,7 +1,7 @@
-"""Every feature of one side takes its best partner; one-to-one by filtering that."""
+"""Best partners: every feature of one side takes its own, one-to-one by filtering that, mutual best."""
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -67,7 +67,7 @@ def _narrowed(matching: Matching, kept: np.ndarray, keep: str) -> Matching:
 
 @MATCHERS.register("many_to_one")
 def match_many_to_one(
-    a: PreparedActs, b: PreparedActs, *, measure: str, min_cofirings: int, from_: Any = "b"
+    a: PreparedActs, b: PreparedActs, *, measure: str, min_cofirings: int, from_: Literal["a", "b"] = "b"
 ) -> Matching:
     """Correlate, then :func:`many_to_one`."""
     correlation = correlate(a, b, measure=measure, top_k=2, min_cofirings=min_cofirings)
@@ -81,9 +81,33 @@ def match_one_to_one(
     *,
     measure: str,
     min_cofirings: int,
-    from_: Any = "b",
-    keep: Any = "best",
+    from_: Literal["a", "b"] = "b",
+    keep: Literal["best", "first"] = "best",
 ) -> Matching:
     """Correlate, then :func:`one_to_one`."""
     correlation = correlate(a, b, measure=measure, top_k=2, min_cofirings=min_cofirings)
     return one_to_one(correlation, from_=from_, keep=keep)
+
+
+def mutual_best(correlation: Correlation) -> Matching:
+    """The pairs whose features are each other's best partner, in the order of the A features.
+
+    Maximises the similarity of both features of every pair at once; features without such a partner stay out.
+    """
+    best = correlation.a_to_b
+    feature_a = np.flatnonzero(best.indices[:, 0] >= 0)
+    feature_b = best.indices[feature_a, 0]
+    both = correlation.b_to_a.indices[feature_b, 0] == feature_a
+    feature_a, feature_b = feature_a[both], feature_b[both]
+    return matching_of(
+        correlation,
+        Found(feature_a, feature_b, best.values[feature_a, 0], best.cofirings[feature_a, 0]),
+        method="mutual_best",
+        objective="both features' own similarity",
+    )
+
+
+@MATCHERS.register("mutual_best")
+def match_mutual_best(a: PreparedActs, b: PreparedActs, *, measure: str, min_cofirings: int) -> Matching:
+    """Correlate, then :func:`mutual_best`."""
+    return mutual_best(correlate(a, b, measure=measure, top_k=2, min_cofirings=min_cofirings))

@@ -1,38 +1,16 @@
-"""What the streaming state and the null of the best similarity take, and what they say."""
+"""What the null of the best similarity takes, and what it says."""
 
 import numpy as np
 import pytest
 from scipy import sparse
 
-from congruence.stats import CoactivationState, best_r_null, correlate
+from congruence.stats import best_r_null, correlate, prepare, rolled
 from congruence.stats.null import BestNull
 
 
 def _sides(n: int = 90) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     return tuple((rng.random((n, f)) < 0.3) * rng.exponential(size=(n, f)) for f in (6, 7))
-
-
-def test_merged_states_are_one_state():
-    a, b = _sides()
-    one, other = CoactivationState(6, 7), CoactivationState(6, 7)
-    one.update(a[50:], sparse.csr_array(b[50:]))
-    other.update(sparse.csr_array(a[:50]), b[:50])
-    one.merge(other)
-    assert one.n == 90
-    whole, found = correlate(a, b, engine="sparse"), one.finalize(engine="sparse")
-    np.testing.assert_allclose(found.values, whole.values, atol=1e-6)
-    np.testing.assert_array_equal(found.b_to_a.indices, whole.b_to_a.indices)
-
-
-def test_batches_without_documents_are_documents():
-    a, b = _sides()
-    state = CoactivationState(6, 7)
-    state.update(a[:30], b[:30])
-    with pytest.raises(ValueError, match="at least two"):
-        state.halves(rng=np.random.default_rng(0))
-    state.update(a[30:], b[30:])
-    assert sorted(half.n for half in state.halves(rng=np.random.default_rng(0))) == [30, 60]
 
 
 def test_p_values_count_draws_at_least_as_great():
@@ -55,3 +33,15 @@ def test_more_draws_than_documents_repeat_shifts():
     assert null.b_to_a.shape == (5, 7)
     with pytest.raises(ValueError, match="draws is 0"):
         best_r_null(a, b, rng=np.random.default_rng(0), draws=0, document_offsets=offsets)
+
+
+def test_a_shifted_side_is_what_the_document_shift_reads():
+    sides = [sparse.csr_array(side.astype(np.float32)) for side in _sides()]
+    a, b = (prepare(side, document_offsets=np.array([0, 30, 60, 90])) for side in sides)
+    found = correlate(a, rolled(b, -30), engine="sparse")
+    turned = sparse.vstack([sides[1][30:], sides[1][:30]], format="csr")
+    expected = correlate(sides[0], turned, engine="sparse")
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-12)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    moved_a = correlate(rolled(a, 30), b, engine="sparse")
+    np.testing.assert_allclose(moved_a.values, found.values, atol=1e-12)
