@@ -10,7 +10,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from congruence.wordlists.wordnet_files import read_wordnet, save_table
+from congruence.wordlists.wordnet import read_wordnet, save_table
 
 ASSETS = Path(__file__).resolve().parent.parent / "src" / "congruence" / "assets" / "wordnet"
 

@@ -6,18 +6,13 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
+import shape_checks
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-# numba compiles the kernels themselves, so only packages without kernels are checked; functions that
-# answer a wrong type with an error of their own can't be.
-_CHECKED = [
-    "congruence.filters",
-    "congruence.saes",
-    *(f"congruence.metrics.{name}" for name in ("blas", "subspace")),
-]
-install_import_hook(_CHECKED, "beartype.beartype")
+install_import_hook(shape_checks.checked(), "shape_checks.typechecked")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

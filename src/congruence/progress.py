@@ -1,9 +1,10 @@
 """Progress of long work: the engine says how far it is, the command line shows it."""
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Something that shows how far named work has come; rich's progress bar is wrapped as one."""
 

@@ -11,7 +11,7 @@ import torch
 import congruence
 from congruence.models import load_corpus, load_model, tokenize
 from congruence.saes import find_sae, list_saes
-from congruence.training import QualityMeter
+from congruence.saes.fit import FitMeter
 
 ASSETS = Path(congruence.__file__).parent / "assets" / "demo"
 SIDES = {"small": ("saelens", 96), "large": ("sparsify", 192)}
@@ -84,7 +84,7 @@ def test_saes_reconstruct_unseen_text_as_the_record_says(models, record, size):
     )
     recorded = {find_sae(ASSETS / "saes" / size, layer, "resid_post").sae_id: layer for layer in hooks}
     for sae_id, layer in recorded.items():
-        meter = QualityMeter(find_sae(ASSETS / "saes" / size, layer, "resid_post").load())
+        meter = FitMeter(find_sae(ASSETS / "saes" / size, layer, "resid_post").load())
         meter.update(states[hooks[layer]][torch.from_numpy(tokens.keep)])
         quality = record["saes"][f"saes/{size}/{sae_id}"]
         assert meter.result().fvu == pytest.approx(quality["fvu"], rel=0.15)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from congruence.cli.main import main
 from congruence.saes import load_sae
-from congruence.training.config_file import parse_training_config
+from congruence.training.config import parse_training_config
 from congruence.training.inputs import training_hooks, training_model, training_tokens
 from congruence.training.sessions import train_saes
 from congruence.training.stream import ActivationRounds

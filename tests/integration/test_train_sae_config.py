@@ -8,7 +8,7 @@ import yaml
 
 from congruence.cli.main import main
 from congruence.config.run import CorpusConfig
-from congruence.training.config_file import load_training_config, parse_training_config
+from congruence.training.config import load_training_config, parse_training_config
 
 ROOT = Path(__file__).resolve().parents[2]
 

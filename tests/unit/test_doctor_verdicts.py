@@ -2,10 +2,9 @@
 
 import pytest
 
-from congruence.doctor.fit import Fit
+from congruence.doctor.judge import judge, other_decoder, other_hook, other_model, other_scale
 from congruence.doctor.probes import Probe
-from congruence.doctor.suspects import other_decoder, other_hook, other_model, other_scale
-from congruence.doctor.verdict import judge
+from congruence.saes.fit import Fit
 
 HERE, BEFORE = "resid_post.4", "resid_post.3"
 

@@ -81,7 +81,9 @@ def show(names: tuple[str, ...], provenance: bool) -> None:
 @click.option("--collocations", is_flag=True, help="Also add hyponyms of several words.")
 @click.option("--keep-ambiguous", is_flag=True, help="Don't remove keywords with several dominant senses.")
 @click.option("--keep-shared", is_flag=True, help="Don't remove keywords that several concepts have.")
-@click.option("--wordnet", default="auto", show_default=True, help="auto, packaged, or WordNet's folder.")
+@click.option(
+    "--wordnet", default="packaged", show_default=True, help="packaged, installed, or WordNet's folder."
+)
 def build(out: Path, names: tuple[str, ...], files: tuple[Path, ...], **options: Any) -> None:
     """Build concepts from independent keyword lists: intersect, remove what is ambiguous, add hyponyms.
 

@@ -28,7 +28,7 @@ def command(
     """
     import logging
 
-    from congruence.training.config_file import load_training_config
+    from congruence.training.config import load_training_config
 
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

@@ -1,7 +1,6 @@
 """The doctor: whether every SAE fits the model and hook that it is read from, before anything is computed."""
 
-from congruence.doctor.diagnose import diagnose
-from congruence.doctor.preflight import preflight
+from congruence.doctor.diagnose import diagnose, preflight
 from congruence.doctor.records import Record, errors
 
 __all__ = ["Record", "diagnose", "errors", "preflight"]

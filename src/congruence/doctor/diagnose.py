@@ -1,23 +1,29 @@
-"""The whole examination: open both sides, read the text, look at every SAE."""
+"""The whole examination, and the brief one before a run: both sides, the text, every SAE."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from congruence.config.parsing import resolve
 from congruence.config.run import RunConfig
+from congruence.config.sections import SideConfig
 from congruence.config.steps import check_names
 from congruence.doctor.cost import cost_record
-from congruence.doctor.opening import open_tolerantly, patients
 from congruence.doctor.places import beside, exists, fed_place
-from congruence.doctor.records import Record
-from congruence.doctor.saes import examine
+from congruence.doctor.records import Record, errors
+from congruence.doctor.saes import Patient, examine
 from congruence.doctor.sample import Sample
 from congruence.doctor.text_checks import sink_record, special_token_records, tokenizer_record
-from congruence.errors import CongruenceError, InputError
+from congruence.errors import CongruenceError, InputError, SaeError
+from congruence.saes import Sae
 from congruence.sides.corpus import SharedText, read_text
-from congruence.sides.side import Side
+from congruence.sides.side import Side, layers_of, open_model, other_seed_layers, sae_of_layer
 
+logger = logging.getLogger(__name__)
+
+BRIEF_TOKENS = 1024
 SAMPLE_TOKENS = 4096
 
 
@@ -46,7 +52,7 @@ def diagnose(
     records: list[Record] = []
     sides: dict[str, Side] = {}
     for name in ("a", "b"):
-        side, problems = open_tolerantly(name, getattr(resolved, name))
+        side, problems = _open_tolerantly(name, getattr(resolved, name))
         records += problems
         sides |= {} if side is None else {name: side}
     if len(sides) < 2:
@@ -56,6 +62,35 @@ def diagnose(
     except CongruenceError as error:
         return [*records, Record("text", "error", str(error))]
     return records + examination(resolved, sides, text, sample_tokens=sample_tokens)
+
+
+def preflight(config: RunConfig, sides: Mapping[str, Side], text: SharedText) -> list[Record]:
+    """Look at a small sample, and stop where something doesn't fit unless the run is forced.
+
+    A hook that is shifted on purpose (`hook_offset`) is logged and doesn't stop the run.
+
+    Raises:
+        SaeError: the first error, how many there are, and what to do, in one line.
+    """
+    found = examination(config, sides, text, sample_tokens=BRIEF_TOKENS)
+    records = [_as_declared(record, sides) for record in found]
+    stopping = errors(records)
+    for record in records:
+        if record.status == "warning" or (record.status == "error" and config.force):
+            logger.warning("%s", record.line)
+    if stopping and not config.force:
+        raise SaeError(stop_line(stopping))
+    return records
+
+
+def stop_line(stopping: list[Record]) -> str:
+    """The first error and how many there are.
+
+    Args:
+        stopping: the errors, at least one.
+    """
+    more = f" (and {len(stopping) - 1} more)" if len(stopping) > 1 else ""
+    return f"{stopping[0].line}{more}; `congruence doctor` shows everything, --force runs all the same"
 
 
 def examination(
@@ -71,7 +106,7 @@ def examination(
         except CongruenceError as error:
             others.append(Record("model", "error", str(error), side=name))
             continue
-        fits += [examine(patient, samples[name]) for patient in patients(side)]
+        fits += [examine(patient, samples[name]) for patient in _patients(side)]
         others += special_token_records(config, side, text.tokens[name])
         others.append(sink_record(side, samples[name]))
     return [*fits, *others, cost_record(config, sides, text, samples, fits)]
@@ -87,3 +122,52 @@ def _places(side: Side) -> list[str]:
             continue
         places += [place, *beside(side, place, layer)]
     return list(dict.fromkeys(place for place in places if place is not None and exists(side, place)))
+
+
+def _open_tolerantly(name: str, config: SideConfig) -> tuple[Side | None, list[Record]]:
+    """A side with those of its SAEs that can be read, and an error for everything else.
+
+    Returns:
+        The side, None where not even its model opens; and the errors.
+    """
+    try:
+        model = open_model(config)
+        layers = layers_of(config, model)
+    except CongruenceError as error:
+        return None, [Record("model", "error", str(error), side=name)]
+    records: list[Record] = []
+    saes = {} if config.features == "neurons" else _readable(name, config, "saes", layers, records)
+    try:
+        other_layers = other_seed_layers(config, layers)
+    except CongruenceError as error:
+        records.append(Record("sae", "error", str(error), side=name, seed="other_seed"))
+        other_layers = ()
+    other = _readable(name, config, "other_seed", other_layers, records)
+    return Side(name, config, model, saes, other, layers), records
+
+
+def _readable(
+    name: str, config: SideConfig, seed: str, layers: tuple[int, ...], records: list[Record]
+) -> dict[int, Sae]:
+    """The SAEs that can be read; for each of the others an error is added to `records`."""
+    found = {}
+    for layer in layers:
+        try:
+            found[layer] = sae_of_layer(getattr(config, seed), layer, config)
+        except CongruenceError as error:
+            records.append(Record("sae", "error", str(error), side=name, layer=layer, seed=seed))
+    return found
+
+
+def _patients(side: Side) -> Iterator[Patient]:
+    """Every SAE of a side."""
+    for seed in ("saes", "other_seed"):
+        for layer, sae in getattr(side, seed).items():
+            yield Patient(side, layer, seed, sae)
+
+
+def _as_declared(record: Record, sides: Mapping[str, Side]) -> Record:
+    asked_for = record.side in sides and sides[record.side].config.hook_offset != 0
+    if asked_for and record.check == "fit" and record.status == "error":
+        return replace(record, status="warning", remedy="hook_offset asks for this")
+    return record

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from congruence.doctor.fit import Fit, measure
 from congruence.saes import Sae
+from congruence.saes.fit import Fit, measure
 from congruence.saes.input_scaling import ConstantFactor, ConstantNorm, InputScaling, LayerNorm, Unscaled
 
 _FACTORS = tuple(2.0**power for power in (-4, -3, -2, -1.5, -1, -0.5, 0.5, 1, 1.5, 2, 3, 4))

@@ -23,7 +23,8 @@ class Record:
         layer: block index, of records about an SAE.
         seed: "saes" or "other_seed", of records about an SAE: the section of the configuration it is from.
         hook_name: where the SAE is fed.
-        figures: the numbers measured, by name.
+        figures: the numbers measured, by name: those of :class:`~congruence.saes.fit.Fit`, the FVU one block
+            before and after, and fvu_mended, what would be left if the cause were mended.
     """
 
     check: str

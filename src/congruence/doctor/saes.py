@@ -1,31 +1,18 @@
 """One SAE under examination: measured where it is fed and beside it, and its misfit explained."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from congruence.doctor.fit import Fit, measure
+from congruence.doctor.judge import POOR, judge, other_decoder, other_hook, other_model, other_scale
 from congruence.doctor.places import beside, elsewhere, fed_place, named_place, target_place
-from congruence.doctor.probes import (
-    decoder_probes,
-    encoder_decoder_cosine,
-    rotated_fit,
-    scale_probes,
-)
+from congruence.doctor.probes import decoder_probes, encoder_decoder_cosine, rotated_fit, scale_probes
 from congruence.doctor.records import Record
 from congruence.doctor.sample import Sample
-from congruence.doctor.suspects import (
-    POOR,
-    Suspicion,
-    other_decoder,
-    other_hook,
-    other_model,
-    other_scale,
-)
-from congruence.doctor.verdict import judge
 from congruence.errors import CongruenceError, SaeError
 from congruence.saes import Sae
+from congruence.saes.fit import Fit, measure
 from congruence.sides.side import Side
 
 PROBE_SHARE = 5
@@ -89,18 +76,16 @@ def _examined(patient: Patient, sample: Sample, place: str, about: dict) -> Reco
         for other in dict.fromkeys((before, after, named))
         if other is not None and _fits_in(sae, sample, other)
     }
-    verdict = judge(place, fit, _suspicions(patient, sample, place, fit, others))
-    figures = fit.figures | {"seconds": seconds, "d_in": sae.d_in}
+    found = judge(place, fit, _suspicions(patient, sample, place, fit, others))
+    figures = {**found.figures, **fit.figures, "seconds": seconds, "d_in": sae.d_in}
     for name, other in (("before", before), ("after", after)):
         figures |= {f"{key}_{name}": value for key, value in _short(others.get(other or "")).items()}
-    return Record(
-        "fit", verdict.status, verdict.message, verdict.remedy, cause=verdict.cause, figures=figures, **about
-    )
+    return replace(found, figures=figures, **about)
 
 
 def _suspicions(
     patient: Patient, sample: Sample, place: str, fit: Fit, others: dict[str, Fit]
-) -> list[Suspicion]:
+) -> list[Record]:
     """Every explanation of a misfit that holds; the costlier ones are tried only where the fit is poor."""
     side, sae = patient.side, patient.sae
     found = [other_hook(place, fit, others, named_place(side, sae, place))]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from scipy import sparse
@@ -14,6 +14,7 @@ _BLOCK_TOKENS = 65_536
 _DENSE_BLOCK_VALUES = 1 << 25
 
 
+@runtime_checkable
 class Source(Protocol):
     """Where activations come from: the kept tokens in order, as often as asked."""
 

@@ -1,16 +1,20 @@
-"""sae-lens' trainer of one SAE, made from our settings."""
+"""sae-lens' trainer of one SAE: made from our settings, and turned into the files that other tools read."""
 
 import importlib.util
 import logging
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from congruence.errors import ConfigError, unknown_name
-from congruence.training.settings import SaeSettings, TrainingSettings
+from congruence.training.config import SaeSettings, TrainingSettings
 
 if TYPE_CHECKING:
     from sae_lens.training.sae_trainer import SAETrainer
+
+    from congruence.saes import Sae
 
 logger = logging.getLogger(__name__)
 
@@ -130,3 +134,39 @@ def _check_further_fields(sae: SaeSettings, config_class: Any) -> None:
     for name in sae.sae_lens:
         if name not in known:
             raise ConfigError(unknown_name(f"sae_lens field of {sae.architecture}", name, known))
+
+
+def store_trained(trainer: "SAETrainer[Any, Any]", folder: Path, *, format_name: str, dtype: str) -> "Sae":
+    """Write a trained SAE; the trainer can't go on afterwards.
+
+    The input scale is folded into the weights, and so are the decoder norms where features compete after
+    rescaling, so that the stored SAE reads raw activations and has unit decoder rows.
+
+    Args:
+        trainer: after its last step.
+        folder: where the format's files go.
+        format_name: saelens or sparsify.
+        dtype: float32 or float16.
+
+    Returns:
+        The SAE as it was written, before rounding.
+    """
+    import torch
+
+    from congruence.saes import fold_decoder_norm, load_sae, save_saelens, save_sparsify
+
+    scale = trainer.activation_scaler.scaling_factor
+    if scale is not None:
+        trainer.sae.fold_activation_norm_scaling_factor(scale)
+    trainer.set_final_sae_metadata()
+    with TemporaryDirectory() as temporary:
+        trainer.sae.save_inference_model(temporary)
+        sae = load_sae(temporary)
+    if sae.rescale_by_decoder_norm:
+        sae = fold_decoder_norm(sae)
+    stored_dtype = getattr(torch, dtype)
+    if format_name == "sparsify":
+        save_sparsify(sae, folder, dtype=stored_dtype)
+    else:
+        save_saelens(sae, folder, dtype=stored_dtype)
+    return sae

@@ -24,19 +24,13 @@ from congruence.models import LanguageModel, Tokens
 from congruence.progress import Progress, Silent
 from congruence.rng import derive_seed
 from congruence.saes import load_sae
+from congruence.saes.fit import Fit, FitMeter
 from congruence.storage import atomic_folder, check_header, content_key, header, read_json, write_json
 from congruence.storage.run_folder import open_folder, run_log
-from congruence.training import (
-    Quality,
-    QualityMeter,
-    make_trainer,
-    remove_checkpoints,
-    require_sae_lens,
-    store_trained,
-    train,
-)
 from congruence.training.config import TrainSaeConfig
 from congruence.training.inputs import training_hooks, training_model, training_tokens
+from congruence.training.loop import remove_checkpoints, train
+from congruence.training.sae_lens_trainer import make_trainer, require_sae_lens, store_trained
 from congruence.training.stream import ActivationRounds, captured_rows
 
 logger = logging.getLogger(__name__)
@@ -60,7 +54,7 @@ class TrainedSae:
     hook: HookPoint
     seed: int
     path: Path
-    quality: Quality
+    quality: Fit
     reused: bool
 
 
@@ -167,10 +161,10 @@ class _Seed:
                 write_json(folders[name] / FIGURES, self._record(hooks[name], quality, seconds))
                 logger.info("%s, seed %d: FVU %.3f, L0 %.1f", name, self.seed, quality.fvu, quality.l0)
 
-    def _measured(self, folders: Mapping[str, Path]) -> dict[str, Quality]:
+    def _measured(self, folders: Mapping[str, Path]) -> dict[str, Fit]:
         device = str(self.model.device)
         meters = {
-            name: QualityMeter(load_sae(folder, device=device, dtype="float32"))
+            name: FitMeter(load_sae(folder, device=device, dtype="float32"))
             for name, folder in folders.items()
         }
         rows = np.arange(len(self.held_out.input_ids))
@@ -179,7 +173,7 @@ class _Seed:
                 meter.update(batch[name])
         return {name: meter.result() for name, meter in meters.items()}
 
-    def _record(self, hook: HookPoint, quality: Quality, seconds: float) -> dict[str, Any]:
+    def _record(self, hook: HookPoint, quality: Fit, seconds: float) -> dict[str, Any]:
         training = self.config.training
         return {
             **header(_KIND, _FORMAT_VERSION),
@@ -196,7 +190,7 @@ class _Seed:
             "versions": {name: version(name) for name in ("congruence", "sae-lens", "torch")},
         }
 
-    def _found(self, hook: HookPoint) -> Quality | None:
+    def _found(self, hook: HookPoint) -> Fit | None:
         """The figures of a finished SAE.
 
         Raises:
@@ -209,7 +203,7 @@ class _Seed:
         check_header(record, _KIND, _FORMAT_VERSION, folder / FIGURES)
         if record.get("key") != self._key(hook):
             raise StorageError(f"{folder} was trained with other settings or text: name another --out")
-        return Quality(**record["quality"])
+        return Fit(**record["quality"])
 
     def _folder(self, hook: HookPoint) -> Path:
         name = hook.module if self.config.format == "sparsify" else hook.transformer_lens

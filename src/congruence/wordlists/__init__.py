@@ -1,6 +1,5 @@
 """Keyword lists: reading, writing and building them, by hand, by language models and by WordNet."""
 
-from congruence.wordlists.ambiguity import Removal, ambiguity, remove_ambiguous, shared_keywords
 from congruence.wordlists.build import BuildOptions, KeywordList, build_concepts, intersect
 from congruence.wordlists.check import KeywordTokens, check_keywords
 from congruence.wordlists.files import (
@@ -10,10 +9,16 @@ from congruence.wordlists.files import (
     resolve_concept,
     write_concepts,
 )
-from congruence.wordlists.hyponyms import Addition, find_hyponyms
 from congruence.wordlists.llm import Endpoint, ask_for_lists, parse_keywords
-from congruence.wordlists.wordnet import WordNet
-from congruence.wordlists.wordnet_files import load_wordnet, read_wordnet
+from congruence.wordlists.meanings import (
+    Addition,
+    Removal,
+    ambiguity,
+    find_hyponyms,
+    remove_ambiguous,
+    shared_keywords,
+)
+from congruence.wordlists.wordnet import WordNet, load_wordnet, read_wordnet
 
 __all__ = [
     "Addition",

@@ -7,8 +7,15 @@ from typing import Any
 from congruence.concepts.keywords import Concept, make_concept
 from congruence.concepts.words import fold
 from congruence.errors import InputError
-from congruence.wordlists.ambiguity import DOMINANT_SHARE, Removal, remove_ambiguous, remove_shared
-from congruence.wordlists.hyponyms import Addition, find_hyponyms, unshared
+from congruence.wordlists.meanings import (
+    DOMINANT_SHARE,
+    Addition,
+    Removal,
+    find_hyponyms,
+    remove_ambiguous,
+    remove_shared,
+    unshared,
+)
 from congruence.wordlists.wordnet import WordNet
 
 RECIPE = "intersect lists; remove ambiguous and shared keywords; add hyponyms (after Son et al. 2025)"

@@ -23,8 +23,8 @@ from congruence.concepts import (
     write_concepts,
 )
 from congruence.errors import InputError
-from congruence.wordlists.ambiguity import supersense_shares
-from congruence.wordlists.wordnet_files import save_table
+from congruence.wordlists.meanings import supersense_shares
+from congruence.wordlists.wordnet import save_table
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,8 @@ def test_reading_wordnets_own_files(tmp_path, monkeypatch):
     ]
     assert [small.words(s) for s in small.below(senses[0].synset, depth=3)] == [["ice cream joy"]]
     monkeypatch.setenv("WNHOME", str(tmp_path))
-    assert load_wordnet.__wrapped__("auto").source == str(tmp_path)
+    assert load_wordnet.__wrapped__("installed").source == str(tmp_path)
+    assert "packaged" in load_wordnet.__wrapped__().source
     (tmp_path / "index.verb").unlink()
     with pytest.raises(InputError, match=r"index\.verb"):
         read_wordnet(tmp_path)
@@ -91,17 +92,19 @@ def test_reading_wordnets_own_files(tmp_path, monkeypatch):
 
 
 def test_nltk_and_packaged_copies_are_found(tmp_path, monkeypatch):
-    from congruence.wordlists import wordnet_files
+    from congruence.wordlists import wordnet as files
 
     monkeypatch.delenv("WNHOME", raising=False)
-    monkeypatch.setattr(wordnet_files, "SYSTEM_FOLDERS", ())
-    monkeypatch.setattr(wordnet_files, "NLTK_FOLDERS", ())
+    monkeypatch.setattr(files, "SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(files, "NLTK_FOLDERS", ())
     monkeypatch.setenv("NLTK_DATA", str(tmp_path))
-    assert "packaged" in load_wordnet.__wrapped__("auto").source
+    assert "packaged" in load_wordnet.__wrapped__("packaged").source
+    with pytest.raises(InputError, match="no WordNet is installed"):
+        load_wordnet.__wrapped__("installed")
     folder = tmp_path / "corpora" / "wordnet"
     folder.mkdir(parents=True)
     write_small_wordnet(folder)
-    assert load_wordnet.__wrapped__("auto").source == str(folder)
+    assert load_wordnet.__wrapped__("installed").source == str(folder)
 
 
 @pytest.mark.slow

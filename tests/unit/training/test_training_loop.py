@@ -9,8 +9,8 @@ import torch
 from congruence.errors import ConfigError, CorpusError
 from congruence.rng import derive
 from congruence.saes import load_sae
+from congruence.saes.fit import FitMeter
 from congruence.training import (
-    QualityMeter,
     SaeSettings,
     TrainingSettings,
     make_trainer,
@@ -129,7 +129,7 @@ def test_trained_alone_equals_trained_beside_others(tmp_path):
 
 def test_training_lowers_the_unexplained_variance(tmp_path):
     def fvu(trainer):
-        meter = QualityMeter(trainer.sae)
+        meter = FitMeter(trainer.sae)
         meter.update(trainer.activation_scaler(_batch(10_000, 500)))
         return meter.result().fvu
 

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from congruence.training import SaeSettings, TrainingSettings
-from congruence.training.settings import OPTIONS
+from congruence.training.config import OPTIONS
 
 
 def test_d_sae_is_a_multiple_of_the_width_unless_given():

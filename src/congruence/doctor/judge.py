@@ -1,12 +1,15 @@
-"""Why an SAE might not fit: each suspicion is a change under which it fits far better."""
+"""Why an SAE might not fit, and what is said of it: from its figures to one record.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+A suspicion is a change under which the SAE fits far better.
+"""
 
-from congruence.doctor.fit import Fit
+import math
+from collections.abc import Mapping, Sequence
+
 from congruence.doctor.places import in_words, than
 from congruence.doctor.probes import Probe
-from congruence.doctor.records import Status
+from congruence.doctor.records import STATUSES, Record, Status
+from congruence.saes.fit import Fit
 
 CLEARLY = 1.25
 """FVU here over FVU elsewhere that is an error: at most 0.75 for right SAEs, 1.35 to 20 one block off."""
@@ -24,27 +27,31 @@ FOREIGN = 0.8
 """FVU here over FVU on randomly turned vectors from which an SAE knows nothing of its model."""
 UNRELATED = 0.05
 """Mean cosine of encoder and decoder below which they don't belong together; trained ones have 0.3 to 0.9."""
+HOPELESS = 1.0
+"""FVU above which the mean of the vectors says more about them than the SAE."""
+DENSE = 0.25
+"""Share of features active on a token above which an SAE isn't sparse."""
+NORM_RATIO = (0.6, 1.5)
+ENOUGH_FIRINGS = 20
+"""Mean firings a feature in the sample from which dead features say something."""
+DEAD = 0.5
 
 
-@dataclass(frozen=True)
-class Suspicion:
-    """One cause of a misfit.
+def judge(place: str, fit: Fit, suspicions: Sequence[Record]) -> Record:
+    """The strongest thing that can be said against an SAE; ok if there is nothing.
 
-    Attributes:
-        cause: hook, scale, decoder or other_model; see :class:`~.records.Record`.
-        status: how strong the evidence is.
-        message, remedy: for people.
-        fvu: what would be left of the misfit.
+    Of several suspicions the one that explains most is told.
     """
+    found = _worst(suspicions)
+    if found is not None and found.status == "error":
+        return found
+    hopeless = [rule(place, fit) for rule in (_not_finite, _silent, _hopeless)]
+    doubtful = [rule(place, fit) for rule in (_poor, _dense, _norm, _dead)]
+    records = [record for record in (*hopeless, found, *doubtful) if record is not None]
+    return records[0] if records else Record("fit", "ok", f"fits {in_words(place)} (FVU {fit.fvu:.2g})")
 
-    cause: str
-    status: Status
-    message: str
-    remedy: str
-    fvu: float
 
-
-def other_hook(place: str, fit: Fit, others: Mapping[str, Fit], named: str | None) -> Suspicion | None:
+def other_hook(place: str, fit: Fit, others: Mapping[str, Fit], named: str | None) -> Record | None:
     """The SAE fits what flows at another place better than what it is fed.
 
     Where that is the place which its own file names, a small difference is evidence enough.
@@ -56,7 +63,7 @@ def other_hook(place: str, fit: Fit, others: Mapping[str, Fit], named: str | Non
         return None
     strong = others[best].fvu * CLEARLY <= fit.fvu or best == named
     told = " (its file names that place too)" if best == named else ""
-    return Suspicion(
+    return _suspicion(
         "hook",
         "error" if strong else "warning",
         f"fits {in_words(best)} better (FVU {others[best].fvu:.2f}) than {than(best, place)} "
@@ -66,14 +73,14 @@ def other_hook(place: str, fit: Fit, others: Mapping[str, Fit], named: str | Non
     )
 
 
-def other_scale(fit: Fit, probes: list[Probe]) -> Suspicion | None:
+def other_scale(fit: Fit, probes: list[Probe]) -> Record | None:
     """The SAE fits inputs of another scale, without more features firing to buy it."""
     genuine = [probe for probe in probes if _genuine(fit, probe.fit)]
     if not genuine:
         return None
     best = min(genuine, key=lambda probe: probe.fit.fvu)
     simplest = next(probe for probe in genuine if probe.fit.fvu <= 1.1 * best.fit.fvu)
-    return Suspicion(
+    return _suspicion(
         "scale",
         "error" if best.fit.fvu * CLEARLY <= fit.fvu else "warning",
         f"fits {simplest.change} better (FVU {simplest.fit.fvu:.2f}) than what it is fed ({fit.fvu:.2f})",
@@ -94,13 +101,13 @@ def _genuine(fit: Fit, changed: Fit) -> bool:
     return better or (fit.fvu >= SPENT and changed.fvu <= fit.fvu / 3)
 
 
-def other_decoder(fit: Fit, cosine: float, probes: list[Probe]) -> Suspicion | None:
+def other_decoder(fit: Fit, cosine: float, probes: list[Probe]) -> Record | None:
     """The decoder's numbers lie in another order than its encoder's."""
     best = min(probes, key=lambda probe: probe.fit.fvu)
     if fit.fvu < POOR or cosine >= UNRELATED:
         return None
     if best.fit.fvu <= fit.fvu / 2:
-        return Suspicion(
+        return _suspicion(
             "decoder",
             "error",
             f"encoder and decoder don't belong together (mean cosine {cosine:.2f}, FVU {fit.fvu:.2g}), but "
@@ -109,7 +116,7 @@ def other_decoder(fit: Fit, cosine: float, probes: list[Probe]) -> Suspicion | N
             "W_dec (d_sae, d_in) as its format has them",
             best.fit.fvu,
         )
-    return Suspicion(
+    return _suspicion(
         "decoder",
         "error",
         f"encoder and decoder don't belong together (mean cosine {cosine:.2f}, FVU {fit.fvu:.2g})",
@@ -118,11 +125,11 @@ def other_decoder(fit: Fit, cosine: float, probes: list[Probe]) -> Suspicion | N
     )
 
 
-def other_model(fit: Fit, turned: Fit, places: int) -> Suspicion | None:
+def other_model(fit: Fit, turned: Fit, places: int) -> Record | None:
     """The SAE does no better than on vectors turned at random: it knows none of this model's directions."""
     if fit.l0 == 0 or fit.fvu < max(POOR, FOREIGN * turned.fvu):
         return None
-    return Suspicion(
+    return _suspicion(
         "other_model",
         "error",
         f"knows no direction of this model: FVU {fit.fvu:.2g} here, {turned.fvu:.2g} on the same vectors "
@@ -130,3 +137,63 @@ def other_model(fit: Fit, turned: Fit, places: int) -> Suspicion | None:
         "it was trained on another model of equal width: check model, revision and saes",
         fit.fvu,
     )
+
+
+def _suspicion(cause: str, status: Status, message: str, remedy: str, fvu: float) -> Record:
+    """A record with what would be left of the misfit."""
+    return Record("fit", status, message, remedy, cause, figures={"fvu_mended": fvu})
+
+
+def _worst(suspicions: Sequence[Record]) -> Record | None:
+    ranked = sorted(suspicions, key=lambda s: (-STATUSES.index(s.status), s.figures["fvu_mended"]))
+    return ranked[0] if ranked else None
+
+
+def _not_finite(place: str, fit: Fit) -> Record | None:
+    if all(math.isfinite(value) for value in (fit.fvu, fit.cosine, fit.norm_ratio)):
+        return None
+    message = f"its output for {in_words(place)} isn't finite, or what it is fed doesn't vary"
+    return Record("fit", "error", message, "load it in float32, or check its file", "not_finite")
+
+
+def _silent(place: str, fit: Fit) -> Record | None:
+    if fit.l0 > 0:
+        return None
+    message = f"none of its features fires on {fit.tokens} tokens of {in_words(place)}"
+    return Record("fit", "error", message, "check its thresholds, its input scale and its hook", "silent")
+
+
+def _hopeless(place: str, fit: Fit) -> Record | None:
+    if fit.fvu < HOPELESS:
+        return None
+    message = f"reconstructs {in_words(place)} worse than its mean would (FVU {fit.fvu:.2g})"
+    return Record("fit", "error", message, "check that model, hook and SAE belong together", "poor")
+
+
+def _poor(place: str, fit: Fit) -> Record | None:
+    if fit.fvu < POOR:
+        return None
+    message = f"leaves much of {in_words(place)} unexplained (FVU {fit.fvu:.2g})"
+    remedy = "its features may miss what matters: is the text like its own?"
+    return Record("fit", "warning", message, remedy, "poor")
+
+
+def _dense(place: str, fit: Fit) -> Record | None:
+    if fit.l0 < DENSE * fit.d_sae:
+        return None
+    message = f"{fit.l0:.0f} features fire on a token of {in_words(place)}, which isn't sparse"
+    return Record("fit", "warning", message, "check its thresholds and its input scale", "dense")
+
+
+def _norm(place: str, fit: Fit) -> Record | None:
+    if NORM_RATIO[0] <= fit.norm_ratio <= NORM_RATIO[1]:
+        return None
+    message = f"its reconstructions are {fit.norm_ratio:.2g} times as long as {in_words(place)}"
+    return Record("fit", "warning", message, "check its input scale", "norm")
+
+
+def _dead(place: str, fit: Fit) -> Record | None:
+    if fit.dead_share < DEAD or fit.l0 * fit.tokens < ENOUGH_FIRINGS * fit.d_sae:
+        return None
+    message = f"{100 * fit.dead_share:.0f} % of its features fire on none of {fit.tokens} tokens"
+    return Record("fit", "warning", message, "dead features are left out of the pairs", "dead")

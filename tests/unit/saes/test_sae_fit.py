@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from congruence.errors import InputError
-from congruence.training import QualityMeter
+from congruence.saes.fit import FitMeter
 
 
 class _FirstHalf:
@@ -21,7 +21,7 @@ def test_quality_against_the_definition_whatever_the_batches():
     sae = _FirstHalf()
     expected = ((x - sae.decode(sae.encode(x))) ** 2).sum() / ((x - x.mean(0)) ** 2).sum()
     for size in (200, 7):
-        meter = QualityMeter(sae)
+        meter = FitMeter(sae)
         for batch in x.split(size):
             meter.update(batch)
         found = meter.result()
@@ -33,14 +33,14 @@ def test_quality_against_the_definition_whatever_the_batches():
 
 def test_perfect_reconstruction_has_fvu_zero():
     identity = type("Identity", (), {"encode": lambda self, x: x, "decode": lambda self, f: f})()
-    meter = QualityMeter(identity)
+    meter = FitMeter(identity)
     meter.update(torch.randn(50, 3))
     assert meter.result().fvu == 0.0
 
 
 @pytest.mark.parametrize("x", [torch.zeros(0, 4), torch.ones(1, 4), torch.ones(20, 4)])
 def test_activations_that_do_not_vary_are_refused(x):
-    meter = QualityMeter(_FirstHalf())
+    meter = FitMeter(_FirstHalf())
     meter.update(x)
     with pytest.raises(InputError, match="don't vary"):
         meter.result()

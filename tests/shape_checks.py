@@ -1,0 +1,79 @@
+"""Which modules are checked at run time, types and array shapes, while tests run: all that can be.
+
+numba compiles kernels from their own source, so a module that holds some can't be instrumented.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from beartype import BeartypeConf, BeartypeHintOverrides, beartype
+from beartype.roar import BeartypeDecorHintException
+from numpy.typing import ArrayLike
+
+SOURCES = Path(__file__).resolve().parents[1] / "src"
+
+LEFT_OUT: dict[str, str] = {}
+"""Module -> why it isn't checked although it holds no kernels."""
+
+ANSWERS_ITSELF = {
+    "congruence.activations.capture.capture_features",
+    "congruence.activations.capture.capture_together",
+    "congruence.activations.pooling.pool_rows",
+    "congruence.concepts.keywords.make_concept",
+    "congruence.concepts.word_index.word_index_of_texts",
+    "congruence.metrics.registry.Metric.__call__",
+    "congruence.metrics.svcca._prepare",
+    "congruence.metrics.svcca.svcca",
+    "congruence.models.load._auto_class",
+    "congruence.models.load.load_model",
+    "congruence.models.tokenizer_equality.require_equal_tokenizers",
+    "congruence.nulls.document_shift.document_shift",
+    "congruence.nulls.scorer.scorer_for",
+    "congruence.significance.bootstrap.bootstrap_interval",
+    "congruence.significance.permutation.permutation_test",
+}
+"""Functions that answer a wrong type with an error of their own, which tests ask for."""
+
+UNCHECKABLE: dict[str, str] = {}
+"""What was met whose annotations can't be checked, and why; a test keeps this empty."""
+
+_checker = beartype(
+    conf=BeartypeConf(
+        hint_overrides=BeartypeHintOverrides(
+            {
+                float: float | int | np.floating | np.integer,
+                int: int | np.integer,
+                bool: bool | np.bool_,
+                ArrayLike: object,
+            }
+        )
+    )
+)
+"""An int stands for a float, as for the static checker, and numpy's scalars for Python's; what is array-like numpy decides."""
+
+
+def typechecked(thing: Any) -> Any:
+    """beartype, which lets be what it can't check and what checks itself."""
+    name = f"{thing.__module__}.{thing.__qualname__}"
+    if name in ANSWERS_ITSELF or (name.startswith("congruence.metrics.") and name.endswith(".repaired")):
+        return thing
+    try:
+        return _checker(thing)
+    except BeartypeDecorHintException as error:
+        UNCHECKABLE[name] = str(error).splitlines()[0]
+        return thing
+
+
+def modules() -> dict[str, bool]:
+    """Every module of the package that isn't an `__init__`, and whether it holds kernels."""
+    files = [
+        path for path in sorted((SOURCES / "congruence").rglob("*.py")) if not path.name.startswith("__")
+    ]
+    names = [".".join(path.relative_to(SOURCES).with_suffix("").parts) for path in files]
+    return {name: "njit(" in path.read_text() for name, path in zip(names, files, strict=True)}
+
+
+def checked() -> list[str]:
+    """The modules to instrument."""
+    return [name for name, kernels in modules().items() if not kernels and name not in LEFT_OUT]
