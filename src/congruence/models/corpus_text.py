@@ -52,6 +52,12 @@ def format_suffix(path: Path) -> str:
     return Path(name.stem).suffix.lower() if name.suffix.lower() in COMPRESSIONS else name.suffix.lower()
 
 
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is what Git leaves in place of a large one that wasn't fetched."""
+    with path.open("rb") as file:
+        return file.read(len(LFS_POINTER)) == LFS_POINTER
+
+
 def require_content(path: Path) -> None:
     """Refuse a file that only points to its content.
 
@@ -59,11 +65,10 @@ def require_content(path: Path) -> None:
         CorpusError: it is a Git LFS pointer, or can't be opened.
     """
     try:
-        with path.open("rb") as file:
-            first = file.read(len(LFS_POINTER))
+        pointer = is_lfs_pointer(path)
     except OSError as error:
         raise CorpusError(f"corpus file {str(path)!r} can't be read: {error.strerror or error}") from error
-    if first == LFS_POINTER:
+    if pointer:
         raise CorpusError(
             f"corpus file {str(path)!r} is a Git LFS pointer: fetch its content by `git lfs pull`"
         )

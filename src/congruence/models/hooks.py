@@ -140,7 +140,9 @@ def _register(tap: Tap, keep):
 
 def _forward_options(module: "nn.Module") -> dict[str, bool]:
     accepted = inspect.signature(module.forward).parameters
-    return {"use_cache": False} if "use_cache" in accepted else {}
+    handed_on = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
+    known = "use_cache" in accepted or (handed_on and hasattr(text_config(module), "use_cache"))
+    return {"use_cache": False} if known else {}
 
 
 def _hidden(value: object, shape: "torch.Size", where: str) -> "torch.Tensor":

@@ -96,13 +96,16 @@ def _parts(module: "nn.Module", blocks: "list[nn.Module]", layer: int) -> dict[s
 def _observed(
     module: "nn.Module", blocks: "list[nn.Module]", layer: int, taps: dict[str, tuple[Tap, ...]]
 ) -> _Flow:
-    """A few tokens through the model; other tokens where they give numbers that aren't finite."""
+    """A few tokens through the model; others where they give numbers that aren't finite.
+
+    They are of the lower half of the vocabulary, as the last ids may stand for images.
+    """
     import torch
 
     vocabulary: Any = module.get_input_embeddings()  # pyright: ignore[reportCallIssue]
     size, device = vocabulary.weight.shape[0], vocabulary.weight.device
     for attempt in range(1, 1 + _ATTEMPTS):
-        picked = np.linspace(attempt, max(size - 1 - attempt, 1), _TOKENS).astype(np.int64) % size
+        picked = np.linspace(attempt, size // 2, _TOKENS).astype(np.int64) % size
         ids = torch.from_numpy(picked)[None].to(device)
         passed: list[tuple[torch.Tensor, torch.Tensor]] = []
         with _listening(blocks[layer], passed):

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from congruence.errors import ModelError
+from congruence.models.corpus_text import is_lfs_pointer
+from congruence.models.hub_cache import snapshot_of
 from congruence.models.language_model import LanguageModel
 from congruence.storage import content_key, stamped_file_key
 
@@ -40,8 +42,8 @@ def load_model(
     """Load any causal or masked language model that transformers knows.
 
     Args:
-        path_or_id: a folder in Hugging Face layout, a folder that holds a GGUF file, a GGUF file, or a Hub
-            id; with HF_HUB_OFFLINE=1 the Hub's cache answers.
+        path_or_id: a folder in Hugging Face layout, a folder that holds a GGUF file, a GGUF file, a folder
+            of the Hub's cache (`models--x--y`), or a Hub id; with HF_HUB_OFFLINE=1 the cache answers.
         device: where to put it; not used with `device_map`.
         dtype: a torch dtype or its name; "auto" for the checkpoint's own; None for float32.
         device_map: handed to transformers, e.g. "auto" to spread a model over GPUs (needs accelerate).
@@ -103,7 +105,7 @@ def find_model(
     where = str(folder or path_or_id)
     identity = _folder_identity(folder, gguf_file) if folder else _hub_identity(where, source)
     key = content_key([identity, str(dtype or "float32").removeprefix("torch."), _plain(quantization), kind])
-    name = folder.name if folder else str(path_or_id)
+    name = _called(path_or_id) if folder else str(path_or_id)
     stored = StoredModel(
         where=where,
         local=folder is not None,
@@ -188,6 +190,8 @@ def _locate(path_or_id: str | Path, gguf_file: str | None) -> tuple[Path | None,
         if isinstance(path_or_id, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1:
             raise ModelError(f"model folder {text!r} doesn't exist: check the path, or name a Hub id")
         return None, gguf_file
+    path = snapshot_of(path)
+    _require_content(path)
     if gguf_file is None and not (path / "config.json").exists():
         found = sorted(p.name for p in path.glob("*.gguf"))
         if len(found) != 1:
@@ -196,19 +200,36 @@ def _locate(path_or_id: str | Path, gguf_file: str | None) -> tuple[Path | None,
             )
             raise ModelError(f"model folder {str(path)!r} {problem}: name another folder, or gguf_file")
         gguf_file = found[0]
-    return path.resolve(), gguf_file
+    return path.absolute(), gguf_file
+
+
+def _called(path_or_id: str | Path) -> str:
+    """The name of a folder or file as the user gave it, never that of a link's target."""
+    path = Path(path_or_id).expanduser()
+    folder = path.parent if path.is_file() else path
+    return folder.name if folder.name not in ("", "..") else folder.resolve().name
+
+
+def _require_content(folder: Path) -> None:
+    for file in sorted(folder.iterdir()):
+        if file.suffix in _KEYED_SUFFIXES and file.is_file() and is_lfs_pointer(file):
+            raise ModelError(
+                f"model folder {str(folder)!r}: {file.name} is a Git LFS pointer: fetch it by `git lfs pull`"
+            )
 
 
 def _config_and_tokenizer(where: str, source: dict[str, Any]) -> tuple[Any, Any]:
     from transformers import AutoConfig, AutoTokenizer
 
     config = AutoConfig.from_pretrained(where, **source)
+    refusal = f"model {where!r} has no tokenizer that can be read: put its tokenizer.json beside its weights"
     try:
-        return config, AutoTokenizer.from_pretrained(where, **source)
+        tokenizer = AutoTokenizer.from_pretrained(where, **source)
     except Exception as error:
-        raise ModelError(
-            f"model {where!r} has no tokenizer that can be read: put its tokenizer.json beside its weights"
-        ) from error
+        raise ModelError(refusal) from error
+    if not set(tokenizer.get_vocab()) - set(tokenizer.get_added_vocab()):
+        raise ModelError(refusal)  # transformers makes an empty one where no file is
+    return config, tokenizer
 
 
 def _auto_class(where: str, config: Any, kind: Kind) -> Any:
