@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from congruence import __version__
 from congruence.errors import StorageError
 from congruence.storage.artefact import check_header, header
 from congruence.storage.atomic import atomic_path, read_json, write_json
@@ -71,4 +72,4 @@ class Memo:
 
     def _place(self, kind: str, of: Any, ending: str) -> Path:
         assert self.folder is not None
-        return self.folder / f"{kind}-{content_key([kind, FORMAT, of])}.{ending}"
+        return self.folder / f"{kind}-{content_key([kind, FORMAT, __version__, of])}.{ending}"
