@@ -151,10 +151,10 @@ def _existing(path: Path, key: str) -> ActivationStore | None:
 
 def _widths(model: LanguageModel, tokens: Tokens, sources: list[str]) -> dict[str, int]:
     """Width of the hidden states at each place, from two tokens run through the model."""
-    import torch
-
     if not sources:
         return {}
+    import torch
+
     ids = torch.from_numpy(np.ascontiguousarray(tokens.input_ids[:1, :2]))
     return {name: states.shape[-1] for name, states in model.capture(ids, None, sources).items()}
 

@@ -74,18 +74,7 @@ class Captures:
 
     def keys_of(self, sources: Iterable[Source]) -> list[str]:
         """Keys of what the activations of each source are made from; nothing is loaded to tell them."""
-        return [
-            content_key(
-                [
-                    name_of(s),
-                    v.model.key,
-                    self._hook(s),
-                    None if (sae := v.saes[s.layer]) is None else sae.key,
-                ]
-            )
-            for s in sources
-            for v in [self._variant_of(s)]
-        ]
+        return [self._key_of(source) for source in sources]
 
     def features(self, source: Source) -> Layer:
         """One layer, with what is computed once for all of its cells."""
@@ -141,6 +130,13 @@ class Captures:
             hook_offset=side.config.hook_offset,
         )
         return found[self._hook(source)]
+
+    def _key_of(self, source: Source) -> str:
+        variant = self._variant_of(source)
+        sae = variant.saes[source.layer]
+        return content_key(
+            [name_of(source), variant.model.key, self._hook(source), None if sae is None else sae.key]
+        )
 
     def _variant_of(self, source: Source) -> Variant:
         return self._variant(source.side, source.variant)

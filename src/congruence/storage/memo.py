@@ -52,7 +52,7 @@ class Memo:
             StorageError: the folder can't be written.
         """
         if self.folder is not None:
-            write_json(self._place(kind, of, "json"), header(KIND, FORMAT) | {"kind": kind, "value": value})
+            write_json(self._place(kind, of, "json"), header(KIND, FORMAT) | {"about": kind, "value": value})
 
     def arrays(
         self, kind: str, of: Any, compute: Callable[[], Mapping[str, np.ndarray]]
