@@ -68,6 +68,12 @@ class Captures:
         for wanted in passes.values():
             self._capture_in_one_pass(wanted, progress)
 
+    def let_go(self) -> None:
+        """Forget models and SAEs once everything is captured: the grid needs decoder rows alone."""
+        self._variant.cache_clear()
+        for side in self.sides.values():
+            side.let_go()
+
     def finished(self, sources: Iterable[Source]) -> bool:
         """Whether the activations of every source are on disk already; nothing is loaded to see it."""
         return all(self._stored(source) is not None for source in sources)

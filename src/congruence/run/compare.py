@@ -79,6 +79,7 @@ def _run(config: RunConfig, folder: RunFolder, progress: Progress) -> None:
     captures.capture(sources_of(cells), progress)
     if concepts:
         concepts.capture(sources_of(cells), progress)
+    captures.let_go()
     captured = time.perf_counter()
     results = run_cells(
         cells, captures, Settings.of(config), folder.cells, concepts=concepts, progress=progress

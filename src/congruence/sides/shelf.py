@@ -71,6 +71,10 @@ class Shelf:
             lambda: self._entry(layer).load(device=device_of(self.config.device), fold_decoder_norm=fold),
         )
 
+    def let_go(self) -> None:
+        """Forget what is loaded."""
+        self._loaded.clear()
+
     def _decoder(self, layer: int) -> np.ndarray:
         return self._entry(layer).decoder(fold_decoder_norm=self.config.fold_decoder_norm)
 
@@ -117,6 +121,7 @@ class Shelf:
         """From the memo while the files at `path` have the stamps they had; computed where it is no path."""
         if path not in self._stamps:
             place = Path(path).expanduser()
+            place = place.parent if place.is_file() else place  # its config lies beside it
             self._stamps[path] = folder_stamps(place) if place.exists() else None
         if self._stamps[path] is None:
             return compute()

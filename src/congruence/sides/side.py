@@ -45,6 +45,13 @@ class Side:
         """Where the features of a layer are read."""
         return hook_name(self.config.hook, layer)
 
+    def let_go(self) -> None:
+        """Forget the loaded model and SAEs; what is used again is loaded again."""
+        self.model.let_go()
+        for saes in (self.saes, self.other_seed):
+            if isinstance(saes, LayerSaes) and saes.shelf is not None:
+                saes.shelf.let_go()
+
 
 def hook_name(hook: str, layer: int) -> str:
     """The hook point of a layer: a kind's, or a module path with ``{layer}`` filled in.

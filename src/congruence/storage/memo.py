@@ -1,12 +1,13 @@
 """What was found out once is kept in the run's folder, under a key of all that it follows from."""
 
+import importlib.metadata
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from congruence import __version__
 from congruence.errors import StorageError
 from congruence.storage.artefact import check_header, header
 from congruence.storage.atomic import atomic_path, read_json, write_json
@@ -67,9 +68,15 @@ class Memo:
         except Exception:  # missing, or whatever numpy and zipfile raise on broken bytes
             found = compute()
         with atomic_path(place) as temporary, temporary.open("wb") as handle:
-            np.savez(handle, **found)
+            np.savez(handle, **dict[str, Any](found))
         return found
 
     def _place(self, kind: str, of: Any, ending: str) -> Path:
         assert self.folder is not None
-        return self.folder / f"{kind}-{content_key([kind, FORMAT, __version__, of])}.{ending}"
+        return self.folder / f"{kind}-{content_key([kind, FORMAT, _version(), of])}.{ending}"
+
+
+@cache
+def _version() -> str:
+    """Of this package: another one may find other answers."""
+    return importlib.metadata.version("congruence")

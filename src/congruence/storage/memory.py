@@ -29,6 +29,10 @@ class MemoryCache(Generic[T]):
         self._let_go(self.at_least)
         return self._held[key]
 
+    def clear(self) -> None:
+        """Hold nothing."""
+        self._held.clear()
+
     def __len__(self) -> int:
         return len(self._held)
 
