@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 """Called with (tokens done, tokens in all)."""
 
+SAE_BYTES = 6 << 30
+"""SAEs held at a time; where a model's are larger, the text goes through it several times."""
 _DENSE_VALUES = 1 << 24
 """Most pre-activations held densely at a time: 64 MiB."""
 
@@ -49,7 +51,8 @@ def capture_features(
     Args:
         model: the language model.
         tokens: its corpus.
-        saes: the SAE of each hook point; None for the raw hidden units there (the `neurons` control).
+        saes: the SAE of each hook point, loaded or a `KnownSae`; None for the raw hidden units there (the
+            `neurons` control).
         folder: holds one store for each hook point and key.
         batch_tokens: positions in one forward pass; not part of the key.
         activations: "encode", or "pre_activation" for relu(encoder) without the SAE's own rule, as in L's
@@ -108,18 +111,50 @@ def capture_together(
         for saes in requests
     ]
     jobs = list({job.store.path: job for planned in asked for job in planned}.values())
+    groups = _groups(jobs)
+    for number, group in enumerate(groups):
+        before, total = number * tokens.n, len(groups) * tokens.n
+        for done in _capture_group(model, tokens, group, batch_tokens=batch_tokens):
+            if progress is not None:
+                progress(before + done, total)
+    return [{job.hook_name: job.store for job in planned} for planned in asked]
+
+
+def _groups(jobs: list[Job]) -> list[list[Job]]:
+    """Jobs that share a pass over the text, so that the SAEs of a pass stay below SAE_BYTES."""
+    groups: list[list[Job]] = [[]]
+    held = 0
+    for job in jobs:
+        size = 0 if job.sae is None else job.sae.nbytes
+        if groups[-1] and held + size > SAE_BYTES:
+            groups.append([])
+            held = 0
+        groups[-1].append(job)
+        held += size
+    return groups
+
+
+def _capture_group(
+    model: LanguageModel, tokens: Tokens, jobs: list[Job], *, batch_tokens: int
+) -> Iterator[int]:
+    """Every shard of the jobs that isn't there; yields the tokens done. SAEs are loaded at the first."""
     offsets, step = shard_offsets(tokens), rows_per_shard(tokens)
-    tell = progress or (lambda _done, _total: None)
+    saes: dict[Path, Any] = {}
     for shard, (start, stop) in enumerate(itertools.pairwise(offsets)):
         missing = [job for job in jobs if not job.store.has_shard(shard)]
         _log_plan(shard, len(offsets) - 1, jobs, missing)
-        if missing:
-            rows = np.arange(shard * step, min((shard + 1) * step, len(tokens.keep)))
-            for done in _compute_shard(model, tokens, rows, shard, missing, batch_tokens=batch_tokens):
-                tell(start + done, offsets[-1])
-        else:
-            tell(stop, offsets[-1])
-    return [{job.hook_name: job.store for job in planned} for planned in asked]
+        if not missing:
+            yield stop
+            continue
+        for job in missing:
+            if job.sae is not None and job.store.path not in saes:
+                saes[job.store.path] = job.sae.load()
+        rows = np.arange(shard * step, min((shard + 1) * step, len(tokens.keep)))
+        parts = _compute_shard(
+            model, tokens, rows, shard=shard, jobs=missing, saes=saes, batch_tokens=batch_tokens
+        )
+        for done in parts:
+            yield start + done
 
 
 def _log_plan(shard: int, n_shards: int, jobs: list[Job], missing: list[Job]) -> None:
@@ -131,7 +166,14 @@ def _log_plan(shard: int, n_shards: int, jobs: list[Job], missing: list[Job]) ->
 
 
 def _compute_shard(
-    model: LanguageModel, tokens: Tokens, rows: np.ndarray, shard: int, jobs: list[Job], *, batch_tokens: int
+    model: LanguageModel,
+    tokens: Tokens,
+    rows: np.ndarray,
+    *,
+    shard: int,
+    jobs: list[Job],
+    saes: Mapping[Path, Any],
+    batch_tokens: int,
 ) -> Iterator[int]:
     """Write one shard of every job; yields the tokens done after each batch. All files appear at the end."""
     done, step = 0, max(1, batch_tokens // tokens.length)
@@ -146,7 +188,7 @@ def _compute_shard(
             batch = rows[first : first + step]
             states = batch_states(model, tokens, batch, sources)
             for job, writer in zip(jobs, writers, strict=True):
-                for block in _encoded(job, states[job.source]):
+                for block in _encoded(job, saes.get(job.store.path), states[job.source]):
                     writer.append(block)
             done += int(tokens.keep[batch].sum())
             yield done
@@ -154,19 +196,19 @@ def _compute_shard(
             writer.close()
 
 
-def _encoded(job: Job, x: "torch.Tensor") -> "Iterator[sparse.csr_array | np.ndarray]":
+def _encoded(job: Job, sae: Any, x: "torch.Tensor") -> "Iterator[sparse.csr_array | np.ndarray]":
     import torch
 
     if not torch.isfinite(x).all():
         raise ModelError(
             f"hidden states at {job.source} aren't finite in {x.dtype}: load the model in float32 or bfloat16"
         )
-    if job.sae is None:
+    if sae is None:
         yield x.float().cpu().numpy()
         return
-    x = x.to(job.sae.W_enc.device, job.sae.W_enc.dtype)
+    x = x.to(sae.W_enc.device, sae.W_enc.dtype)
     if job.activations == "encode":
-        yield job.sae.encode_csr(x)
+        yield sae.encode_csr(x)
         return
-    for part in x.split(max(1, _DENSE_VALUES // job.sae.d_sae)):
-        yield sparse.csr_array(torch.relu(job.sae.pre_activation(part)).float().cpu().numpy())
+    for part in x.split(max(1, _DENSE_VALUES // sae.d_sae)):
+        yield sparse.csr_array(torch.relu(sae.pre_activation(part)).float().cpu().numpy())

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from congruence.activations.sae_keys import sae_key
+from congruence.activations.known_sae import KnownSae
 from congruence.activations.store import FORMAT, ActivationStore
 from congruence.errors import ModelError, SaeError, StorageError
 from congruence.hook_names import parse_hook_name
@@ -31,14 +31,14 @@ class Job:
 
     Attributes:
         hook_name: as it was asked for; source: where its input is read, shifted by the hook offset.
-        sae: its SAE; None for the raw hidden units.
+        sae: its SAE, not loaded yet; None for the raw hidden units.
         activations: what of the SAE is kept.
         store: where it goes.
     """
 
     hook_name: str
     source: str
-    sae: Any
+    sae: KnownSae | None
     activations: ActivationKind
     store: ActivationStore
 
@@ -69,16 +69,17 @@ def plan_jobs(
     Raises:
         ModelError, SaeError: a hook point isn't in the model, or its SAE doesn't fit.
     """
+    known = {name: _known(sae) for name, sae in saes.items()}
     sources = {name: _source(name, hook_offset) for name in saes}
-    keys = {name: _key(model, tokens, sources[name], sae, activations) for name, sae in saes.items()}
+    keys = {name: _key(model, tokens, sources[name], sae, activations) for name, sae in known.items()}
     paths = {name: folder / f"{_label(name)}-{key}" for name, key in keys.items()}
     stores = {name: _existing(paths[name], keys[name]) for name in saes}
     fresh = [name for name, store in stores.items() if store is None]
     widths = _widths(model, tokens, [sources[name] for name in fresh])
     for name in fresh:
-        _check_fits(name, model, widths[sources[name]], saes[name])
+        _check_fits(name, model, widths[sources[name]], known[name])
     for name in fresh:
-        sae = saes[name]
+        sae = known[name]
         stores[name] = ActivationStore.create(
             paths[name],
             key=keys[name],
@@ -89,7 +90,32 @@ def plan_jobs(
             token_ids=tokens.token_ids,
             document_offsets=tokens.document_offsets,
         )
-    return [Job(n, sources[n], saes[n], activations, store) for n, store in stores.items() if store]
+    return [Job(n, sources[n], known[n], activations, store) for n, store in stores.items() if store]
+
+
+def stored_already(
+    model: LanguageModel,
+    tokens: Tokens,
+    saes: Mapping[str, Any],
+    folder: Path,
+    *,
+    activations: ActivationKind = "encode",
+    hook_offset: int = 0,
+) -> dict[str, ActivationStore | None]:
+    """The finished store of each hook point, None where there is something to capture.
+
+    Neither model nor SAEs are loaded for it; arguments are those of `capture_features`.
+    """
+    found = {}
+    for name, sae in saes.items():
+        key = _key(model, tokens, _source(name, hook_offset), _known(sae), activations)
+        store = _existing(folder / f"{_label(name)}-{key}", key)
+        found[name] = store if store is not None and store.finished else None
+    return found
+
+
+def _known(sae: Any) -> KnownSae | None:
+    return sae if sae is None or isinstance(sae, KnownSae) else KnownSae.of(sae)
 
 
 def _source(hook_name: str, offset: int) -> str:
@@ -101,8 +127,10 @@ def _source(hook_name: str, offset: int) -> str:
     return shifted(point, offset).transformer_lens
 
 
-def _key(model: LanguageModel, tokens: Tokens, source: str, sae: Any, activations: ActivationKind) -> str:
-    what = "neurons" if sae is None else [activations, sae_key(sae)]
+def _key(
+    model: LanguageModel, tokens: Tokens, source: str, sae: KnownSae | None, activations: ActivationKind
+) -> str:
+    what = "neurons" if sae is None else [activations, sae.key]
     return content_key(["activations", FORMAT, model.key, tokens.key, source, what])
 
 
@@ -123,18 +151,17 @@ def _existing(path: Path, key: str) -> ActivationStore | None:
 
 def _widths(model: LanguageModel, tokens: Tokens, sources: list[str]) -> dict[str, int]:
     """Width of the hidden states at each place, from two tokens run through the model."""
-    import torch
-
     if not sources:
         return {}
+    import torch
+
     ids = torch.from_numpy(np.ascontiguousarray(tokens.input_ids[:1, :2]))
     return {name: states.shape[-1] for name, states in model.capture(ids, None, sources).items()}
 
 
-def _check_fits(hook_name: str, model: LanguageModel, width: int, sae: Any) -> None:
+def _check_fits(hook_name: str, model: LanguageModel, width: int, sae: KnownSae | None) -> None:
     if sae is not None and sae.d_in != width:
-        where = getattr(sae, "path", None)
         raise SaeError(
-            f"SAE {str(where) if where else 'given'} reads vectors of {sae.d_in}, but {hook_name} of "
+            f"SAE {sae.where or 'given'} reads vectors of {sae.d_in}, but {hook_name} of "
             f"{model.name} gives {width}: it belongs to another model or hook point"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from congruence.activations.shards import read_dense, read_sparse, shard_is_whole
+from congruence.activations.shards import DATA, read_dense, read_sparse, shard_is_whole
 from congruence.errors import InputError, StorageError
 from congruence.storage import atomic_path, check_header, header, read_json, write_json
 
@@ -95,6 +95,14 @@ class ActivationStore:
         """Whether a shard is there and whole."""
         rows = self.shard_offsets[shard + 1] - self.shard_offsets[shard]
         return shard_is_whole(self.shard_path(shard), rows, self.shape[1] if self.dense else None)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows in memory: 8 a stored value, 4 where every value is stored."""
+        if self.dense:
+            return 4 * self.shape[0] * self.shape[1]
+        files = (self.shard_path(shard) / DATA for shard in range(self.n_shards))
+        return 2 * sum(file.stat().st_size for file in files if file.exists())
 
     @property
     def finished(self) -> bool:

@@ -83,6 +83,12 @@ class LanguageModel:
         width = getattr(self.config, "hidden_size", None)
         return ModelShape(len(self.blocks), None if width is None else int(width), self._context())
 
+    def let_go(self) -> None:
+        """Forget the loaded module; it is loaded again when it is next used."""
+        _ = self.shape if "module" in self.__dict__ else None
+        for name in ("module", "blocks"):
+            self.__dict__.pop(name, None)
+
     @property
     def config(self) -> Any:
         """The configuration of the text model."""

@@ -26,18 +26,18 @@ def rerandomize(
 
     Source: L's control with re-randomised weights (arXiv 2410.06981, public code).
     """
-    copied = rerandomized(model, rng, keep_embeddings=keep_embeddings)
-    _ = copied.module
-    return copied
+    name, key = _name_and_key(model, rng, keep_embeddings)
+    return LanguageModel.from_module(
+        _redrawn(model.module, rng, keep_embeddings), model.tokenizer, name=name, key=key
+    )
 
 
 def rerandomized(
     model: LanguageModel, rng: np.random.Generator, *, keep_embeddings: bool = True
 ) -> LanguageModel:
-    """The same, drawn when it is first used: until then `model` isn't loaded and `rng` must be left alone."""
-    key = content_key([model.key, "rerandomized", keep_embeddings, str(rng.bit_generator.state)])
-    redrawn = _Rerandomized(model, rng, keep_embeddings)
-    return LanguageModel(f"{model.name} (rerandomized)", key, redrawn)
+    """The same, drawn when it is first used: until then `model` isn't loaded; `rng` stays where it is."""
+    name, key = _name_and_key(model, rng, keep_embeddings)
+    return LanguageModel(name, key, _Rerandomized(model, copy.deepcopy(rng), keep_embeddings))
 
 
 @dataclass(frozen=True)
@@ -49,22 +49,31 @@ class _Rerandomized:
     keep_embeddings: bool
 
     def module(self) -> Any:
-        import torch
-
-        module = copy.deepcopy(self.model.module)
-        kept = _embedding_parameters(module) if self.keep_embeddings else set()
-        with torch.no_grad():
-            for name, parameter in module.named_parameters():
-                if not parameter.is_floating_point():
-                    raise ModelError(
-                        f"{self.model.name}: weight {name} is {parameter.dtype}: load it unquantized"
-                    )
-                if id(parameter) not in kept:
-                    _redraw(parameter, self.rng)
-        return module
+        return _redrawn(self.model.module, copy.deepcopy(self.rng), self.keep_embeddings)
 
     def tokenizer(self) -> Any:
         return self.model.tokenizer
+
+
+def _name_and_key(model: LanguageModel, rng: np.random.Generator, keep_embeddings: bool) -> tuple[str, str]:
+    key = content_key([model.key, "rerandomized", keep_embeddings, str(rng.bit_generator.state)])
+    return f"{model.name} (rerandomized)", key
+
+
+def _redrawn(trained: Any, rng: np.random.Generator, keep_embeddings: bool) -> Any:
+    import torch
+
+    module = copy.deepcopy(trained)
+    kept = _embedding_parameters(module) if keep_embeddings else set()
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if not parameter.is_floating_point():
+                raise ModelError(
+                    f"weight {name} of {type(trained).__name__} is {parameter.dtype}: load it unquantized"
+                )
+            if id(parameter) not in kept:
+                _redraw(parameter, rng)
+    return module
 
 
 def _embedding_parameters(module: Any) -> set[int]:

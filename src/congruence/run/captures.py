@@ -1,29 +1,35 @@
 """Features of every source of a run: captured once, then read from disk a layer at a time."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Iterable, Mapping
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from congruence.activations import ActivationStore, PooledActs, capture_together
+from congruence.activations import ActivationStore, PooledActs, capture_together, stored_already
 from congruence.config.run import RunConfig
 from congruence.models import token_strings
 from congruence.progress import Progress
 from congruence.run.grid import REAL, Cell, Source
-from congruence.run.layer_features import LayerFeatures, Vocabulary, shared_vocabulary
+from congruence.run.layer import Layer, Vocabulary, shared_vocabulary
 from congruence.sides.corpus import SharedText
 from congruence.sides.side import Side
-from congruence.sides.variants import variant_of
+from congruence.sides.variants import Variant, variant_of
 from congruence.stats import prepare, top_tokens
-from congruence.storage import content_key
+from congruence.storage import MemoryCache, content_key
 
 logger = logging.getLogger(__name__)
 
 LAYERS_IN_MEMORY = 24
-"""Layers whose features stay loaded at a time; the grid goes through them row by row."""
+"""Layers whose concepts stay in memory at a time."""
+LAYER_IN_MEMORY = 256 << 20
+"""Bytes up to which a layer's activations are held in memory; larger ones are read from disk by blocks."""
+LAYERS_BYTES = 3 << 29
+"""Bytes that all held layers may take; the two of the cell at hand are held whatever they take."""
+_LAYOUTS = 2
+"""Layouts of its activations that a prepared layer keeps for the next pair, each as large as they are."""
 
 
 class Captures:
@@ -39,18 +45,46 @@ class Captures:
     def __init__(self, sides: Mapping[str, Side], text: SharedText, config: RunConfig, folder: Path) -> None:
         self.sides, self.text, self.config, self.folder = sides, text, config, folder
         self._stores: dict[Source, ActivationStore] = {}
-        self.vocabulary = _vocabulary(sides, text)
         self._variant = cache(lambda side, name: variant_of(sides[side], name, config.seed))
-        self.features = lru_cache(maxsize=LAYERS_IN_MEMORY)(self._features)
+        self._layers: MemoryCache[Layer] = MemoryCache(LAYERS_BYTES, lambda layer: layer.nbytes, at_least=2)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Decoded tokens of both sides; the tokenizers are loaded for it."""
+        return _vocabulary(self.sides, self.text)
 
     def capture(self, sources: Iterable[Source], progress: Progress) -> None:
-        """Make sure that the activations of every source are on disk; finished shards are not repeated."""
-        by_model: dict[tuple[str, int], list[Source]] = {}
+        """Make sure that the activations of every source are on disk; finished shards are not repeated.
+
+        Sources that read the same text with the same model share every forward pass, whichever side they
+        belong to.
+        """
+        passes: dict[tuple[Any, ...], list[Source]] = {}
         for source in sorted(set(sources)):
+            config = self.sides[source.side].config
             model = self._variant(source.side, source.variant).model
-            by_model.setdefault((source.side, id(model)), []).append(source)
-        for (side, _), wanted in by_model.items():
-            self._capture_model(self.sides[side], wanted, progress)
+            alike = (id(model), self.text.tokens[source.side].key, config.activations, config.hook_offset)
+            passes.setdefault(alike, []).append(source)
+        for wanted in passes.values():
+            self._capture_in_one_pass(wanted, progress)
+
+    def let_go(self) -> None:
+        """Forget models and SAEs once everything is captured: the grid needs decoder rows alone."""
+        self._variant.cache_clear()
+        for side in self.sides.values():
+            side.let_go()
+
+    def finished(self, sources: Iterable[Source]) -> bool:
+        """Whether the activations of every source are on disk already; nothing is loaded to see it."""
+        return all(self._stored(source) is not None for source in sources)
+
+    def keys_of(self, sources: Iterable[Source]) -> list[str]:
+        """Keys of what the activations of each source are made from; nothing is loaded to tell them."""
+        return [self._key_of(source) for source in sources]
+
+    def features(self, source: Source) -> Layer:
+        """One layer, with what is computed once for all of its cells."""
+        return self._layers.get(source, lambda: self._layer(source))
 
     def key(self, source: Source) -> str:
         """Content key of a source's features, with what stands beside them in a cell."""
@@ -60,45 +94,81 @@ class Captures:
 
     def keys(self) -> dict[str, str]:
         """Keys of all captured sources, for the record of what made a result."""
-        return {f"{s.side}/{s.variant}/{s.layer}": store.key for s, store in self._stores.items()}
+        return {name_of(source): store.key for source, store in self._stores.items()}
 
-    def _capture_model(self, side: Side, sources: Sequence[Source], progress: Progress) -> None:
+    def _capture_in_one_pass(self, sources: list[Source], progress: Progress) -> None:
         """Every feature set that one model's hidden states go into, in one pass over the text."""
-        names = list(dict.fromkeys(source.variant for source in sources))
-        variants = {name: self._variant(side.name, name) for name in names}
-        layers = {name: [s.layer for s in sources if s.variant == name] for name in names}
-        label = f"capture {side.config.label}" + ("" if REAL in names else f" ({', '.join(names)})")
+        first = self.sides[sources[0].side]
+        sets = list(dict.fromkeys((source.side, source.variant) for source in sources))
+        label = self._label(sets)
         found = capture_together(
-            variants[names[0]].model,
-            self.text.tokens[side.name],
-            [{v.hooks[layer]: v.saes[layer] for layer in layers[name]} for name, v in variants.items()],
+            self._variant(*sets[0]).model,
+            self.text.tokens[first.name],
+            [self._request([s for s in sources if (s.side, s.variant) == one]) for one in sets],
             self.folder,
             batch_tokens=self.config.batch_tokens,
-            activations=side.config.activations,
-            hook_offset=side.config.hook_offset,
+            activations=first.config.activations,
+            hook_offset=first.config.hook_offset,
             progress=lambda done, total: progress.advance(label, done, total, "tokens"),
         )
-        for name, stores in zip(names, found, strict=True):
-            for layer in layers[name]:
-                self._stores[Source(side.name, name, layer)] = stores[variants[name].hooks[layer]]
+        stores = dict(zip(sets, found, strict=True))
+        for source in sources:
+            self._stores[source] = stores[source.side, source.variant][self._hook(source)]
 
-    def _features(self, source: Source) -> LayerFeatures:
-        """Statistics, top tokens and decoder of one layer: computed once, for all of its cells."""
+    def _label(self, sets: list[tuple[str, str]]) -> str:
+        """What a progress bar says of a pass."""
+        labels = dict.fromkeys(self.sides[side].config.label for side, _ in sets)
+        variants = dict.fromkeys(variant for _, variant in sets)
+        return f"capture {' and '.join(labels)}" + ("" if REAL in variants else f" ({', '.join(variants)})")
+
+    def _request(self, sources: Iterable[Source]) -> dict[str, Any]:
+        """Hook point -> SAE of one side's sources of one variant."""
+        return {self._hook(source): self._variant_of(source).saes[source.layer] for source in sources}
+
+    def _stored(self, source: Source) -> ActivationStore | None:
+        side = self.sides[source.side]
+        found = stored_already(
+            self._variant_of(source).model,
+            self.text.tokens[source.side],
+            self._request([source]),
+            self.folder,
+            activations=side.config.activations,
+            hook_offset=side.config.hook_offset,
+        )
+        return found[self._hook(source)]
+
+    def _key_of(self, source: Source) -> str:
+        variant = self._variant_of(source)
+        sae = variant.saes[source.layer]
+        return content_key(
+            [name_of(source), variant.model.key, self._hook(source), None if sae is None else sae.key]
+        )
+
+    def _variant_of(self, source: Source) -> Variant:
+        return self._variant(source.side, source.variant)
+
+    def _hook(self, source: Source) -> str:
+        return self._variant_of(source).hooks[source.layer]
+
+    def _layer(self, source: Source) -> Layer:
+        """Statistics and top tokens of one layer; its decoder is read when it is wanted."""
+        stored, variant = self._stores[source], self._variant_of(source)
         acts = self._acts(source)
-        dense = getattr(self._stores[source], "dense", False)
-        matrix = acts if dense else acts.to_csr()
-        prepared = prepare(matrix)
+        held = not stored.dense and stored.nbytes <= LAYER_IN_MEMORY
+        offsets = np.asarray(acts.document_offsets)
+        prepared = prepare(acts.to_csr(), document_offsets=offsets) if held else prepare(acts)
         top = top_tokens(prepared, np.asarray(acts.token_ids), k=self.config.top_tokens)
         codes = self.vocabulary.codes[source.side]
-        return LayerFeatures(
-            acts=prepared,
-            W_dec=self._variant(source.side, source.variant).decoder(source.layer),
-            token_codes=np.where(top.token_ids >= 0, codes[np.maximum(top.token_ids, 0)], -1),
-            matrix=matrix,
-            live=np.flatnonzero(prepared.moments.firings),
-            document_offsets=np.asarray(acts.document_offsets),
-            vocabulary=self.vocabulary,
+        return Layer(
+            name=name_of(source),
             key=self.key(source),
+            acts=prepared,
+            top=top,
+            token_codes=np.where(top.token_ids >= 0, codes[np.maximum(top.token_ids, 0)], -1),
+            document_offsets=offsets,
+            vocabulary=self.vocabulary,
+            decoder=lambda: variant.decoder(source.layer),
+            acts_bytes=stored.nbytes * (_LAYOUTS + held),
         )
 
     def _acts(self, source: Source) -> Any:
@@ -113,6 +183,11 @@ class Captures:
             alignment.document_offsets,
             alignment.unit_ids,
         )
+
+
+def name_of(source: Source) -> str:
+    """A source as it is called in records and seeds, e.g. "a/real/3"."""
+    return f"{source.side}/{source.variant}/{source.layer}"
 
 
 def sources_of(cells: Iterable[Cell]) -> list[Source]:

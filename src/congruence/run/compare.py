@@ -12,19 +12,18 @@ from typing import Any
 from congruence.config.parsing import resolve
 from congruence.config.run import RunConfig
 from congruence.config.steps import check_names
-from congruence.doctor import preflight
 from congruence.progress import Progress, shown
 from congruence.run.captures import Captures, sources_of
 from congruence.run.concept_stage import check_concepts, stage_of
-from congruence.run.grid import Cell, ceiling_cells, control_cells, real_cells
+from congruence.run.grid import Cell, Source, ceiling_cells, control_cells, real_cells
 from congruence.run.plan import Plan
 from congruence.run.results import FORMAT_VERSION, KIND, Run, load_run
 from congruence.run.run_cells import run_cells
 from congruence.run.tables import put_together
 from congruence.sides.corpus import SharedText, read_text
-from congruence.sides.side import Side, open_side
+from congruence.sides.side import Side, known_saes, open_sides
 from congruence.sides.variants import check_controls
-from congruence.storage import header, write_json
+from congruence.storage import Memo, header, write_json
 from congruence.storage.run_folder import RunFolder, open_folder, run_log
 
 logger = logging.getLogger(__name__)
@@ -73,22 +72,36 @@ def compare(
 
 def _run(config: RunConfig, folder: RunFolder, progress: Progress) -> None:
     started = time.perf_counter()
-    sides = {"a": open_side("a", config.a), "b": open_side("b", config.b)}
-    text = read_text(config.corpus, sides["a"], sides["b"])
-    preflight(config, sides, text)
+    memo = Memo(folder.activations / "known")
+    sides = open_sides(config, memo)
+    text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
     cells = cells_of(sides, config.controls)
     captures = Captures(sides, text, config, folder.activations)
+    _examine(config, captures, sources_of(cells), memo)
     plan = Plan.of(config)
     concepts = stage_of(captures, plan)
     captures.capture(sources_of(cells), progress)
     if concepts:
         concepts.capture(sources_of(cells), progress)
+    captures.let_go()
     captured = time.perf_counter()
     results = run_cells(cells, captures, plan, folder.cells, concepts=concepts, progress=progress)
     put_together(results, folder.path)
     seconds = {"capture": captured - started, "grid": time.perf_counter() - captured}
     write_json(folder.path / "run.json", _record(config, sides, text, captures, seconds))
     logger.info("run finished: %d cells in %s", len(cells), folder.path)
+
+
+def _examine(config: RunConfig, captures: Captures, sources: Sequence[Source], memo: Memo) -> None:
+    """The preflight, unless it was passed before everything here was captured."""
+    verdict = [captures.keys_of(sources), config.force]
+    if captures.finished(sources) and memo.look_up("preflight", verdict):
+        logger.info("preflight: passed when the activations were captured, which are all there; not repeated")
+        return
+    from congruence.doctor import preflight
+
+    preflight(config, captures.sides, captures.text)
+    memo.keep("preflight", verdict, True)
 
 
 def cells_of(sides: Mapping[str, Side], controls: Sequence[str]) -> list[Cell]:
@@ -127,7 +140,7 @@ def _record(
 
 
 def _side_record(side: Side) -> dict[str, Any]:
-    d_sae = {str(layer): sae.d_sae for layer, sae in side.saes.items()}
+    d_sae = {str(layer): sae.d_sae for layer, sae in known_saes(side.saes).items()}
     return {
         "name": side.config.label,
         "model": side.config.model,

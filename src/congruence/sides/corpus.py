@@ -1,7 +1,11 @@
 """The text of a run as both sides read it: tokens of each, and how their rows correspond."""
 
+import importlib.metadata
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from congruence.config.sections import CorpusConfig
 from congruence.errors import ModelError
@@ -17,6 +21,7 @@ from congruence.models import (
 )
 from congruence.models.tokenizer_equality import tokenizer_difference
 from congruence.sides.side import Side
+from congruence.storage import Memo
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +44,13 @@ class SharedText:
     alignment: Alignment | None
 
 
-def read_text(config: CorpusConfig, a: Side, b: Side) -> SharedText:
+def read_text(config: CorpusConfig, a: Side, b: Side, *, memo: Memo | None = None) -> SharedText:
     """Read and tokenize the corpus for both sides.
+
+    Args:
+        config: the section.
+        a, b: the sides.
+        memo: keeps the token ids, so that tokenizers aren't loaded a second time.
 
     Raises:
         CorpusError: it is missing, empty or too short.
@@ -48,8 +58,11 @@ def read_text(config: CorpusConfig, a: Side, b: Side) -> SharedText:
     """
     corpus = read_corpus(config)
     length = max_tokens(config, a.model, b.model)
-    tokens = {side.name: read_tokens(corpus, config, side.model, length) for side in (a, b)}
-    difference = tokenizer_difference(a.model.tokenizer, b.model.tokenizer, tokens["a"], tokens["b"])
+    memo = memo or Memo()
+    tokens = {a.name: read_tokens(corpus, config, a.model, length, memo=memo)}
+    same = a.model.key == b.model.key
+    tokens[b.name] = tokens[a.name] if same else read_tokens(corpus, config, b.model, length, memo=memo)
+    difference = None if same else _difference(a.model, b.model, tokens, memo)
     if difference is None:
         return SharedText(corpus, tokens, None)
     if config.pooling is None:
@@ -66,6 +79,17 @@ def read_text(config: CorpusConfig, a: Side, b: Side) -> SharedText:
         100 * alignment.coverage_b,
     )
     return SharedText(corpus, tokens, alignment)
+
+
+def _difference(a: LanguageModel, b: LanguageModel, tokens: Mapping[str, Tokens], memo: Memo) -> str | None:
+    """How the tokenizers differ, in words; "" in the memo stands for not at all."""
+    of = [a.key, b.key, tokens["a"].key, tokens["b"].key]
+    found = memo.value(
+        "tokenizers",
+        of,
+        lambda: tokenizer_difference(a.tokenizer, b.tokenizer, tokens["a"], tokens["b"]) or "",
+    )
+    return found or None
 
 
 def read_corpus(config: CorpusConfig) -> Corpus:
@@ -93,13 +117,25 @@ def max_tokens(config: CorpusConfig, *models: LanguageModel) -> int:
     return min([DEFAULT_MAX_TOKENS, *(model.context for model in models if model.context)])
 
 
-def read_tokens(corpus: Corpus, config: CorpusConfig, model: LanguageModel, length: int) -> Tokens:
-    """A corpus in a model's tokens, masked as its section says."""
-    return tokenize(
-        corpus,
-        model.tokenizer,
-        max_tokens=length,
-        packed=config.packed,
-        mask_padding=config.mask_special,
-        mask_special=config.mask_special,
+def read_tokens(
+    corpus: Corpus, config: CorpusConfig, model: LanguageModel, length: int, *, memo: Memo | None = None
+) -> Tokens:
+    """A corpus in a model's tokens, masked as its section says; from the memo where it holds them."""
+    options = {
+        "max_tokens": length,
+        "packed": config.packed,
+        "mask_padding": config.mask_special,
+        "mask_special": config.mask_special,
+    }
+    libraries = [importlib.metadata.version(name) for name in ("tokenizers", "transformers")]
+    arrays = (memo or Memo()).arrays(
+        "tokens",
+        [corpus.key, model.key, options, libraries],
+        lambda: _arrays(tokenize(corpus, model.tokenizer, **options)),
     )
+    return Tokens(**arrays, texts=corpus.texts)
+
+
+def _arrays(tokens: Tokens) -> dict[str, np.ndarray]:
+    names = ("input_ids", "attention_mask", "keep", "document", "spans")
+    return {name: array for name in names if (array := getattr(tokens, name)) is not None}

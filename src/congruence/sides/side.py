@@ -1,15 +1,19 @@
-"""One side of a comparison, opened: its language model, and an SAE for each layer that fits it."""
+"""One side of a comparison: a language model, and an SAE for each layer that fits it; both load when used."""
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
+from congruence.activations import KnownSae
+from congruence.config.run import RunConfig
 from congruence.config.sections import SideConfig
 from congruence.errors import ConfigError, SaeError
 from congruence.hook_names import KINDS
-from congruence.models import LanguageModel, load_model
-from congruence.saes import find_sae, list_saes, load_sae
+from congruence.models import LanguageModel, ModelShape, find_model
+from congruence.sides.devices import device_of, dtype_of
+from congruence.sides.shelf import LayerSaes, Shelf
+from congruence.storage import Memo
 
 if TYPE_CHECKING:
     from congruence.saes import Sae
@@ -24,8 +28,9 @@ class Side:
     Attributes:
         name: "a" or "b".
         config: its section.
-        model: the language model.
-        saes: an SAE for each compared layer; empty where the features are neurons.
+        model: the language model; the same object on both sides where both name the same one.
+        saes: an SAE for each compared layer, loaded when it is asked for; empty where the features are
+            neurons.
         other_seed: SAEs of another seed, for the layers that have one.
         layers: the compared blocks, ascending as configured.
     """
@@ -40,6 +45,13 @@ class Side:
     def hook_name(self, layer: int) -> str:
         """Where the features of a layer are read."""
         return hook_name(self.config.hook, layer)
+
+    def let_go(self) -> None:
+        """Forget the loaded model and SAEs; what is used again is loaded again."""
+        self.model.let_go()
+        for saes in (self.saes, self.other_seed):
+            if isinstance(saes, LayerSaes) and saes.shelf is not None:
+                saes.shelf.let_go()
 
 
 def hook_name(hook: str, layer: int) -> str:
@@ -58,51 +70,85 @@ def hook_name(hook: str, layer: int) -> str:
     )
 
 
-def open_side(name: str, config: SideConfig) -> Side:
-    """Load a side's model and SAEs, and prove that the layers asked for exist and fit.
+def open_sides(config: RunConfig, memo: Memo | None = None) -> dict[str, Side]:
+    """Both sides; a model that both name is opened once.
+
+    Args:
+        config: the run's configuration.
+        memo: keeps shapes, listings and keys, so that nothing is loaded for them a second time.
 
     Raises:
         ModelError, SaeError, ConfigError: one line each.
     """
-    model = open_model(config)
-    layers = layers_of(config, model)
-    saes = {} if config.features == "neurons" else _saes(config.saes, layers, config, model)
-    other = _other_seed(config, layers, model)
+    memo = memo or Memo()
+    a = open_side("a", config.a, memo=memo)
+    same = _model_options(config.a) == _model_options(config.b)
+    return {"a": a, "b": open_side("b", config.b, memo=memo, model=a.model if same else None)}
+
+
+def open_side(
+    name: str, config: SideConfig, *, memo: Memo | None = None, model: LanguageModel | None = None
+) -> Side:
+    """One side, and proof that the layers asked for exist and fit.
+
+    Args:
+        name: "a" or "b".
+        config: its section.
+        memo: as in `open_sides`.
+        model: its model, where that is open already.
+
+    Raises:
+        ModelError, SaeError, ConfigError: one line each.
+    """
+    memo = memo or Memo()
+    model = open_model(config, memo) if model is None else model
+    shelf, other_shelf = _shelf(config.saes, config, memo), _shelf(config.other_seed, config, memo)
+    layers = layers_of(config, model, shelf)
+    wanted = () if config.features == "neurons" else layers
+    residual = bool(wanted) and config.hook in ("resid_post", "resid_pre")
+    width = model.d_model if residual else None
+    saes = LayerSaes(shelf, wanted, config.label, width)
+    others = other_seed_layers(config, layers, other_shelf)
+    other = LayerSaes(other_shelf, others, config.label, width)
     logger.info("side %s: %s, layers %s", name, config.label, ", ".join(map(str, layers)))
     return Side(name, config, model, saes, other, layers)
 
 
-def open_model(config: SideConfig) -> LanguageModel:
-    """A side's language model, once its kind of hook is known to exist."""
+def known_saes(saes: "Mapping[int, Sae]") -> dict[int, KnownSae]:
+    """A side's SAEs by key and sizes, none of them loaded for it."""
+    if isinstance(saes, LayerSaes):
+        return saes.known
+    return {layer: KnownSae.of(sae) for layer, sae in saes.items()}
+
+
+def open_model(config: SideConfig, memo: Memo | None = None) -> LanguageModel:
+    """A side's language model, once its kind of hook is known to exist; it is loaded when first used."""
     hook_name(config.hook, 0)
-    return load_model(
-        config.model,
-        device=device_of(config.device),
-        dtype=dtype_of(config.dtype, config.device),
-        device_map=config.device_map,
-        quantization=config.quantization,
-        revision=config.revision,
-    )
+    model = find_model(**_model_options(config))
+    if memo is not None:
+        shape = memo.value("model", model.key, lambda: asdict(model.shape))
+        model.shape = ModelShape(**shape)
+    return model
 
 
-def device_of(device: str) -> str:
-    """The device itself where the configuration says ``auto``."""
-    if device != "auto":
-        return device
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def dtype_of(dtype: str, device: str) -> str:
-    """float32 on a CPU, the stored type elsewhere, unless the configuration says which."""
-    if dtype != "auto":
-        return dtype
-    return "float32" if device_of(device) == "cpu" else "auto"
+def _model_options(config: SideConfig) -> dict[str, Any]:
+    return {
+        "path_or_id": config.model,
+        "device": device_of(config.device),
+        "dtype": dtype_of(config.dtype, config.device),
+        "device_map": config.device_map,
+        "quantization": config.quantization,
+        "revision": config.revision,
+    }
 
 
-def layers_of(config: SideConfig, model: LanguageModel) -> tuple[int, ...]:
+def layers_of(config: SideConfig, model: LanguageModel, shelf: Shelf | None = None) -> tuple[int, ...]:
     """The blocks that a side compares.
+
+    Args:
+        config: its section.
+        model: its model.
+        shelf: its SAEs, where they are listed already.
 
     Raises:
         ConfigError, SaeError: the model has no such block, or no SAE tells its layer.
@@ -112,7 +158,12 @@ def layers_of(config: SideConfig, model: LanguageModel) -> tuple[int, ...]:
     elif config.features == "neurons":
         layers = tuple(range(model.n_layers))
     else:
-        layers = _layers_with_sae(config)
+        shelf = shelf or _shelf(config.saes, config)
+        layers = () if shelf is None else shelf.layers
+        if not layers:
+            raise SaeError(
+                f"{config.saes} holds no SAE whose layer its name tells: name layers, or a path for each"
+            )
     if max(layers) >= model.n_layers:
         raise ConfigError(
             f"layer {max(layers)} isn't in {config.label}, which has {model.n_layers} blocks (0 to "
@@ -121,68 +172,36 @@ def layers_of(config: SideConfig, model: LanguageModel) -> tuple[int, ...]:
     return layers
 
 
-def _layers_with_sae(config: SideConfig) -> tuple[int, ...]:
-    if isinstance(config.saes, dict):
-        return tuple(sorted(config.saes))
-    layers = _listed_layers(str(config.saes), config.hook)
-    if not layers:
-        raise SaeError(
-            f"{config.saes} holds no SAE whose layer its name tells: name layers, or a path for each"
-        )
-    return layers
-
-
-def _listed_layers(path: str, hook: str) -> tuple[int, ...]:
-    entries = [entry for entry in list_saes(path) if entry.layer is not None]
-    at_hook = [entry for entry in entries if entry.hook_point is None or entry.hook_point.kind == hook]
-    return tuple(sorted({entry.layer for entry in at_hook or entries if entry.layer is not None}))
-
-
-def _saes(
-    where: "str | dict[int, str] | None", layers: tuple[int, ...], config: SideConfig, model: LanguageModel
-) -> "dict[int, Sae]":
-    return {layer: _fitting(sae_of_layer(where, layer, config), layer, config, model) for layer in layers}
-
-
 def sae_of_layer(where: "str | dict[int, str] | None", layer: int, config: SideConfig) -> "Sae":
     """The SAE of one layer, from a folder or Hub id or from the paths of each layer."""
-    device = device_of(config.device)
-    if isinstance(where, dict):
-        if layer not in where:
-            raise ConfigError(
-                f"saes has no path for layer {layer} of {config.label}: add it or drop the layer"
-            )
-        return load_sae(where[layer], device=device, fold_decoder_norm=config.fold_decoder_norm)
-    entry = find_sae(str(where), layer, config.hook if config.hook in KINDS else None)
-    return entry.load(device=device, fold_decoder_norm=config.fold_decoder_norm)
+    if where is None:
+        raise ConfigError(f"{config.label} names no SAEs: add saes")
+    return Shelf(where, config, Memo()).load(layer)
 
 
-def _fitting(sae: "Sae", layer: int, config: SideConfig, model: LanguageModel) -> "Sae":
-    if config.hook in ("resid_post", "resid_pre") and sae.d_in != model.d_model:
-        raise SaeError(
-            f"SAE {sae.path} reads vectors of {sae.d_in}, but {config.label} has d_model {model.d_model}: "
-            f"name the SAEs that were trained on layer {layer} of this model"
-        )
-    return sae
-
-
-def _other_seed(config: SideConfig, layers: tuple[int, ...], model: LanguageModel) -> "dict[int, Sae]":
-    return _saes(config.other_seed, other_seed_layers(config, layers), config, model)
-
-
-def other_seed_layers(config: SideConfig, layers: tuple[int, ...]) -> tuple[int, ...]:
+def other_seed_layers(
+    config: SideConfig, layers: tuple[int, ...], shelf: Shelf | None = None
+) -> tuple[int, ...]:
     """Those of a side's layers that have an SAE of another seed.
+
+    Args:
+        config: its section.
+        layers: its layers.
+        shelf: its SAEs of another seed, where they are listed already.
 
     Raises:
         SaeError: SAEs of another seed are named, and none is of these layers.
     """
-    if config.other_seed is None or config.features == "neurons":
+    shelf = shelf or _shelf(config.other_seed, config)
+    if shelf is None or config.features == "neurons":
         return ()
-    if isinstance(config.other_seed, dict):
-        available = tuple(sorted(config.other_seed))
-    else:
-        available = _listed_layers(config.other_seed, config.hook)
-    shared = tuple(layer for layer in available if layer in layers)
+    shared = tuple(layer for layer in shelf.layers if layer in layers)
     if not shared:
         raise SaeError(f"{config.other_seed} holds no SAE of another seed for any of layers {list(layers)}")
     return shared
+
+
+def _shelf(
+    where: "str | dict[int, str] | None", config: SideConfig, memo: Memo | None = None
+) -> Shelf | None:
+    return None if where is None else Shelf(where, config, memo or Memo())

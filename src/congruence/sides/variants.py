@@ -1,21 +1,19 @@
 """What stands in for a side in each grid: the side itself, or a control made from it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from congruence.activations import KnownSae, decoder_rows
 from congruence.config.run import RunConfig
 from congruence.errors import ConfigError, unknown_name
-from congruence.models import LanguageModel, rerandomize
+from congruence.models import LanguageModel, rerandomized
 from congruence.registry import Registry
 from congruence.rng import derive
-from congruence.saes.untrained import untrained
-from congruence.sides.side import Side
-
-if TYPE_CHECKING:
-    from congruence.saes import Sae
+from congruence.sides.side import Side, known_saes
+from congruence.storage import content_key
 
 REAL = "real"
 
@@ -27,18 +25,18 @@ class Variant:
     Attributes:
         model: the language model that reads the text.
         hooks: layer -> where its features are read.
-        saes: layer -> its SAE; None for raw hidden units.
+        saes: layer -> its SAE, loaded when something is to be encoded; None for raw hidden units.
     """
 
     model: LanguageModel
     hooks: Mapping[int, str]
-    saes: "Mapping[int, Sae | None]"
+    saes: Mapping[int, KnownSae | None]
 
     def decoder(self, layer: int) -> np.ndarray:
         """(f, d) float32: the vector each feature writes."""
         sae = self.saes[layer]
         if sae is not None:
-            return sae.W_dec.detach().float().cpu().numpy()
+            return sae.decoder()
         return neuron_rows(self.model, self.hooks[layer])
 
 
@@ -69,30 +67,41 @@ def variant_of(side: Side, name: str, seed: int) -> Variant:
 @VARIANTS.register(REAL)
 def real(side: Side, seed: int) -> Variant:
     """The side as configured."""
-    return Variant(side.model, _hooks(side), {layer: side.saes.get(layer) for layer in side.layers})
+    saes = known_saes(side.saes)
+    return Variant(side.model, _hooks(side), {layer: saes.get(layer) for layer in side.layers})
 
 
 @VARIANTS.register("other_seed")
 def other_seed(side: Side, seed: int) -> Variant:
     """The same model with SAEs of another seed: the ceiling."""
-    return Variant(side.model, _hooks(side), side.other_seed)
+    return Variant(side.model, _hooks(side), known_saes(side.other_seed))
 
 
 @VARIANTS.register("rerandomized")
-def rerandomized(side: Side, seed: int) -> Variant:
+def random_weights(side: Side, seed: int) -> Variant:
     """Weights redrawn with their own mean and standard deviation, embeddings kept; SAEs as they are."""
-    model = rerandomize(side.model, derive(seed, "rerandomized", side.name), keep_embeddings=True)
-    return Variant(model, _hooks(side), side.saes)
+    model = rerandomized(side.model, derive(seed, "rerandomized", side.name), keep_embeddings=True)
+    return Variant(model, _hooks(side), known_saes(side.saes))
 
 
 @VARIANTS.register("untrained_sae")
 def untrained_sae(side: Side, seed: int) -> Variant:
     """SAEs of the same shapes with random unit decoders, on the model as it is."""
     saes = {
-        layer: untrained(sae, derive(seed, "untrained_sae", side.name, layer))
-        for layer, sae in side.saes.items()
+        layer: _untrained(sae, (seed, "untrained_sae", side.name, layer))
+        for layer, sae in known_saes(side.saes).items()
     }
     return Variant(side.model, _hooks(side), saes)
+
+
+def _untrained(sae: KnownSae, drawn_from: tuple[int, str, str, int]) -> KnownSae:
+    def load() -> Any:
+        from congruence.saes import untrained
+
+        return untrained(sae.load(), derive(*drawn_from))
+
+    key = content_key([sae.key, list(drawn_from)])
+    return replace(sae, key=key, load=load, decoder=lambda: decoder_rows(load()))
 
 
 @VARIANTS.register("neurons")

@@ -4,10 +4,12 @@ from congruence.storage.artefact import check_header, header
 from congruence.storage.atomic import atomic_folder, atomic_path, read_json, write_json
 from congruence.storage.keys import content_key, file_key, folder_key
 from congruence.storage.memo import Memo
+from congruence.storage.memory import MemoryCache
 from congruence.storage.stamps import folder_stamps, stamped_file_key
 
 __all__ = [
     "Memo",
+    "MemoryCache",
     "atomic_folder",
     "atomic_path",
     "check_header",

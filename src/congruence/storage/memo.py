@@ -1,6 +1,8 @@
 """What was found out once is kept in the run's folder, under a key of all that it follows from."""
 
+import importlib.metadata
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,7 @@ class Memo:
             StorageError: the folder can't be written.
         """
         if self.folder is not None:
-            write_json(self._place(kind, of, "json"), header(KIND, FORMAT) | {"kind": kind, "value": value})
+            write_json(self._place(kind, of, "json"), header(KIND, FORMAT) | {"about": kind, "value": value})
 
     def arrays(
         self, kind: str, of: Any, compute: Callable[[], Mapping[str, np.ndarray]]
@@ -66,9 +68,15 @@ class Memo:
         except Exception:  # missing, or whatever numpy and zipfile raise on broken bytes
             found = compute()
         with atomic_path(place) as temporary, temporary.open("wb") as handle:
-            np.savez(handle, **found)
+            np.savez(handle, **dict[str, Any](found))
         return found
 
     def _place(self, kind: str, of: Any, ending: str) -> Path:
         assert self.folder is not None
-        return self.folder / f"{kind}-{content_key([kind, FORMAT, of])}.{ending}"
+        return self.folder / f"{kind}-{content_key([kind, FORMAT, _version(), of])}.{ending}"
+
+
+@cache
+def _version() -> str:
+    """Of this package: another one may find other answers."""
+    return importlib.metadata.version("congruence")

@@ -1,0 +1,74 @@
+"""SAEs as a capture takes them: known by key and sizes, loaded when something is to be encoded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from congruence.storage import content_key
+
+_NOT_COMPUTING = {"path", "metadata", "format", "hook_name", "hook_name_out", "name", "key"}
+
+
+@dataclass(frozen=True, eq=False)
+class KnownSae:
+    """What is known of an SAE before it is loaded.
+
+    Attributes:
+        key: content key of what it computes.
+        d_in, d_sae: width of its input, and number of features.
+        where: where it lies, for messages; "" where nobody knows.
+        load: gives the SAE.
+        decoder: gives its (d_sae, d_out) float32 decoder rows.
+    """
+
+    key: str
+    d_in: int
+    d_sae: int
+    where: str
+    load: Callable[[], Any] = field(repr=False)
+    decoder: Callable[[], np.ndarray] = field(repr=False)
+
+    @classmethod
+    def of(cls, sae: Any) -> "KnownSae":
+        """The same of an SAE that is loaded."""
+        where = getattr(sae, "path", None)
+        return cls(
+            sae_key(sae), sae.d_in, sae.d_sae, str(where or ""), lambda: sae, lambda: decoder_rows(sae)
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of encoder and decoder in float32."""
+        return 8 * self.d_in * self.d_sae
+
+
+def decoder_rows(sae: Any) -> np.ndarray:
+    """(d_sae, d_out) float32: the vector each feature writes."""
+    return sae.W_dec.detach().float().cpu().numpy()
+
+
+def sae_key(sae: Any) -> str:
+    """Key of all tensors and settings of an SAE, where it lies and what it is called left out."""
+    return content_key(_content(sae))
+
+
+def _content(value: Any) -> Any:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        array = value.detach().cpu().contiguous()
+        raw = array.view(torch.uint8) if array.ndim else array.reshape(1).view(torch.uint8)
+        return [str(value.dtype), list(value.shape), raw.numpy()]
+    if isinstance(value, np.ndarray):
+        return [str(value.dtype), list(value.shape), value]
+    if isinstance(value, dict):
+        return {str(name): _content(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_content(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    names = [f.name for f in fields(value)] if is_dataclass(value) else list(getattr(value, "__dict__", {}))
+    parts = {name: _content(getattr(value, name)) for name in names if name not in _NOT_COMPUTING}
+    return [type(value).__name__, parts or str(value)]

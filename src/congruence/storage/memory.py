@@ -1,0 +1,46 @@
+"""Values kept in memory up to a number of bytes; what was used longest ago goes first."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class MemoryCache(Generic[T]):
+    """Values by key, made when they are asked for and not held.
+
+    Args:
+        max_bytes: of all values together.
+        size: bytes of a value; asked again each time, as values may grow.
+        at_least: values that are held whatever their size.
+    """
+
+    def __init__(self, max_bytes: int, size: Callable[[T], int], *, at_least: int = 1) -> None:
+        self.max_bytes, self.size, self.at_least = max_bytes, size, at_least
+        self._held: OrderedDict[Hashable, T] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value of `key`, made now where it isn't held."""
+        if key not in self._held:
+            self._let_go(self.at_least - 1)  # before a new one comes, so that both never stand side by side
+            self._held[key] = make()
+        self._held.move_to_end(key)
+        self._let_go(self.at_least)
+        return self._held[key]
+
+    def clear(self) -> None:
+        """Hold nothing."""
+        self._held.clear()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def _let_go(self, keep: int) -> None:
+        sizes = {key: self.size(value) for key, value in self._held.items()}
+        total = sum(sizes.values())
+        for key in list(self._held):
+            if total <= self.max_bytes or len(self._held) <= keep:
+                return
+            total -= sizes[key]
+            del self._held[key]
