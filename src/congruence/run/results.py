@@ -3,18 +3,42 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
-from congruence.errors import InputError, unknown_name
-from congruence.run.cell_result import CellResult
+from congruence.errors import InputError, StorageError, unknown_name
 from congruence.storage import atomic_path, check_header, read_json
 
-KIND, FORMAT_VERSION = "run", 1
+if TYPE_CHECKING:
+    from congruence.run.cell_result import CellResult
+
+KIND, FORMAT_VERSION = "run", 2
 GRID = ["control", "control_side", "concept", "subspace", "measure", "null"]
 """Rows that agree in these are one grid: q-values and max-T are computed over it."""
+
+_NEEDED = {
+    "results": ("control", "concept", "layer_a", "layer_b", "measure", "value", "n", "null", "p", "q"),
+    "cells": (
+        "control", "layer_a", "layer_b", "pairs_before", "pairs_after", "mean_r_before", "mean_r_after",
+    ),
+    "matches": ("control", "layer_a", "layer_b", "feature_a", "feature_b", "r", "kept"),
+}  # fmt: skip
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "results": {
+        "control_side": "", "subspace": "all", "draws": 0, "scored": 0, "null_mean": np.nan,
+        "null_q05": np.nan, "null_q95": np.nan, "z": np.nan, "p_max_t": np.nan, "alternative": "greater",
+        "low": np.nan, "high": np.nan, "interval": "", "calibrated": np.nan, "ceiling": np.nan,
+        "details": None, "warnings": None,
+    },
+    "cells": {"control_side": "", "removed": None},
+    "matches": {
+        "control_side": "", "firings_a": -1, "firings_b": -1, "cofirings": -1,
+        "top_tokens_a": None, "top_tokens_b": None,
+    },
+}  # fmt: skip
+"""Columns that a table may lack, with what they read as then."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +50,9 @@ class Run:
         info: run.json: resolved config, versions, seeds, keys, sides, corpus.
         results: one row a control, concept, layer pair, measure and null.
         cells: one row a control and layer pair: alive features, pairs before and after filtering.
+
+    In `results`, ``warnings`` is a list of sentences and ``details`` a mapping; in `cells`, ``removed`` is a
+    list of mappings of ``step`` and ``pairs``.
     """
 
     path: Path
@@ -39,9 +66,37 @@ class Run:
         return self.info["config"]
 
     @property
+    def corpus(self) -> dict[str, Any]:
+        """What run.json says of the text: documents, tokens, kept_tokens, coverage_a and coverage_b."""
+        return self.info.get("corpus") or {}
+
+    @property
+    def real_cells(self) -> pd.DataFrame:
+        """Layer pairs of the comparison itself, controls left out."""
+        return cast(pd.DataFrame, self.cells[self.cells.control == "none"])
+
+    @property
+    def pair_counts(self) -> tuple[int, int]:
+        """Pairs matched over the whole grid, and how many of them the filters left."""
+        before, after = (np.nansum(self.real_cells[f"pairs_{stage}"]) for stage in ("before", "after"))
+        return int(before), int(after)
+
+    @property
     def matches(self) -> pd.DataFrame:
         """Every pair of every cell, read from disk at each call."""
-        return pd.read_parquet(self.path / "matches.parquet")
+        return _table(self.path, "matches")
+
+    def matches_of(self, layer_a: int, layer_b: int, *, control: str = "none") -> pd.DataFrame:
+        """The pairs of one cell; only that cell's rows are read. A run without matches gives none."""
+        if not (self.path / "matches.parquet").exists():
+            return pd.DataFrame(columns=[*_NEEDED["matches"], *_DEFAULTS["matches"]])
+        cell = [("control", "==", control), ("layer_a", "==", layer_a), ("layer_b", "==", layer_b)]
+        return _table(self.path, "matches", filters=cell)
+
+    def side_name(self, side: str) -> str:
+        """What a side is called in pictures; told apart by (a) and (b) where both have one name."""
+        names = {key: str(self.info["sides"][key].get("name") or f"model {key}") for key in ("a", "b")}
+        return f"{names[side]} ({side})" if names["a"] == names["b"] else names[side]
 
     @property
     def concept_keywords(self) -> pd.DataFrame:
@@ -109,17 +164,72 @@ def load_run(path: str | Path) -> Run:
     """Read a finished run's folder.
 
     Raises:
-        StorageError: the folder isn't a finished run.
+        StorageError: it isn't one, a file is missing or broken, or another version wrote it.
     """
     folder = Path(path)
-    info = read_json(folder / "run.json")
-    check_header(info, KIND, FORMAT_VERSION, folder / "run.json")
-    return Run(
-        folder, info, pd.read_parquet(folder / "results.parquet"), pd.read_parquet(folder / "cells.parquet")
-    )
+    if not folder.is_dir():
+        raise StorageError(f"{folder} isn't a folder: name the folder that `congruence run --out` wrote")
+    info = _record(folder / "run.json")
+    results, cells = _table(folder, "results"), _table(folder, "cells")
+    if results.empty:
+        raise StorageError(f"{folder / 'results.parquet'} holds no rows: run again")
+    return Run(folder, info, results, cells)
 
 
-def put_together(results: Iterable[CellResult], folder: Path) -> None:
+def _record(path: Path) -> dict[str, Any]:
+    """run.json, if this version can read what it describes."""
+    info = read_json(path)
+    check_header(info, KIND, FORMAT_VERSION, path)
+    version = info.get("format_version", 0)
+    if version < FORMAT_VERSION:
+        raise StorageError(
+            f"{path} has format {version}, older than this congruence reads ({FORMAT_VERSION}): run again"
+        )
+    sides = info.get("sides")
+    if not isinstance(sides, dict) or not all(isinstance(sides.get(side), dict) for side in ("a", "b")):
+        raise StorageError(f"{path} doesn't name the sides a and b: run again")
+    return info
+
+
+def _table(folder: Path, name: str, **options: Any) -> pd.DataFrame:
+    """One of the run's tables with every column that readers rely on."""
+    path = folder / f"{name}.parquet"
+    if not path.exists():
+        raise StorageError(f"{path} doesn't exist: the run isn't finished; give the same command again")
+    try:
+        table = pd.read_parquet(path, **options)
+    except Exception as error:  # pyarrow raises many kinds for a broken file
+        reason = " ".join(str(error).split())[:120]
+        raise StorageError(f"{path} can't be read ({reason}): remove it and run again") from error
+    if missing := [column for column in _NEEDED[name] if column not in table.columns]:
+        raise StorageError(f"{path} has no column {missing[0]!r}: an older congruence wrote it; run again")
+    return _nested(_with_defaults(table, _DEFAULTS[name]))
+
+
+def _with_defaults(table: pd.DataFrame, defaults: dict[str, Any]) -> pd.DataFrame:
+    table = table.assign(**{name: value for name, value in defaults.items() if name not in table.columns})
+    return table.fillna({name: value for name, value in defaults.items() if isinstance(value, str)})
+
+
+def _nested(table: pd.DataFrame) -> pd.DataFrame:
+    """Lists and mappings as Python's own: Parquet gives an absent key as None and a list as an array."""
+    for column in {"warnings", "removed"} & set(table.columns):
+        table[column] = pd.Series([_listed(cell) for cell in table[column]], table.index, dtype=object)
+    if "details" in table.columns:
+        kept = [_present(cell) for cell in table["details"]]
+        table["details"] = pd.Series(kept, table.index, dtype=object)
+    return table
+
+
+def _listed(cell: Any) -> list[Any]:
+    return list(cell) if isinstance(cell, (list, tuple, np.ndarray)) else []
+
+
+def _present(cell: Any) -> dict[str, Any]:
+    return {k: v for k, v in cell.items() if v is not None} if isinstance(cell, dict) else {}
+
+
+def put_together(results: "Iterable[CellResult]", folder: Path) -> None:
     """Write results, cells, matches and concept_keywords as Parquet files, p adjusted over each grid."""
     results = list(results)
     table = pd.DataFrame([row for result in results for row in result.rows])
