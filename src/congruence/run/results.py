@@ -24,10 +24,13 @@ _NEEDED = {
         "control", "layer_a", "layer_b", "pairs_before", "pairs_after", "mean_r_before", "mean_r_after",
     ),
     "matches": ("control", "layer_a", "layer_b", "feature_a", "feature_b", "r", "kept"),
+    "concept_keywords": (
+        "concept", "layer_a", "layer_b", "keyword", "features_a", "features_b", "pairs", "ratio",
+    ),
 }  # fmt: skip
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "results": {
-        "control_side": "", "subspace": "all", "draws": 0, "scored": 0, "null_mean": np.nan,
+        "control_side": "", "subspace": "all", "draws": 0, "scored": np.nan, "null_mean": np.nan,
         "null_q05": np.nan, "null_q95": np.nan, "z": np.nan, "p_max_t": np.nan, "alternative": "greater",
         "low": np.nan, "high": np.nan, "interval": "", "calibrated": np.nan, "ceiling": np.nan,
         "details": None, "warnings": None,
@@ -37,6 +40,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "control_side": "", "firings_a": -1, "firings_b": -1, "cofirings": -1,
         "top_tokens_a": None, "top_tokens_b": None,
     },
+    "concept_keywords": {"without": None, "change": None},
 }  # fmt: skip
 """Columns that a table may lack, with what they read as then."""
 
@@ -104,7 +108,7 @@ class Run:
         path = self.path / "concept_keywords.parquet"
         if not path.exists():
             raise InputError(f"{self.path} compared no concepts: give its configuration a section concepts:")
-        return pd.read_parquet(path)
+        return _table(self.path, "concept_keywords")
 
     def grid(
         self,
@@ -213,7 +217,7 @@ def _with_defaults(table: pd.DataFrame, defaults: dict[str, Any]) -> pd.DataFram
 
 def _nested(table: pd.DataFrame) -> pd.DataFrame:
     """Lists and mappings as Python's own: Parquet gives an absent key as None and a list as an array."""
-    for column in {"warnings", "removed"} & set(table.columns):
+    for column in {"warnings", "removed", "without", "change"} & set(table.columns):
         table[column] = pd.Series([_listed(cell) for cell in table[column]], table.index, dtype=object)
     if "details" in table.columns:
         kept = [_present(cell) for cell in table["details"]]
