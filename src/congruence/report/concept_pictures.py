@@ -1,14 +1,20 @@
 """Pictures of concept subspaces: a row of heat maps for each concept, union or set of phrases."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from congruence.report.concepts import INTERACTION, Subspace, measures_of, reason_without_score, subspaces
-from congruence.report.pictures import Panel, Picture, file_name, notes_of, panel_of, score_colours, stars_of
-from congruence.report.scales import Scale, count_scale, difference_scale, p_scale
-from congruence.report.views import MeasureView
+from congruence.report.pictures import (
+    Panel,
+    Picture,
+    file_name,
+    panel_of,
+    score_colours,
+    score_panel,
+    stars_of,
+)
+from congruence.report.scales import count_scale, difference_scale, p_scale
 from congruence.report.words import measure_words, null_words
 from congruence.run.results import Run
 
@@ -42,7 +48,7 @@ def _scores(found: Sequence[Subspace], measure: str) -> Picture | None:
     for name, subspace in scored.items():
         tested = [view for view in subspace.views[measure].values() if len(view.tested)]
         others = [view for view in tested if view is not usual[name]]
-        score = replace(panel_of(usual[name], "value", name, scores), notes=notes_of(usual[name], *others))
+        score = score_panel(usual[name], name, scores, *others)
         rows.append((score, *(panel_of(v, "q", f"q: {null_words(v.null).title}", evidence) for v in tested)))
     return Picture(
         file_name(f"concepts_{measure}"), "concepts", f"{title} inside concept subspaces",
@@ -69,12 +75,9 @@ def _interactions(found: Sequence[Subspace], measure: str) -> Picture | None:
         file_name(f"concepts_interaction_{measure}"), "concepts",
         f"{measure_words(measure).title}: unions of concepts less their parts",
         "score of the union minus the mean score of its parts; stars against unions of random word groups",
-        (_row(views, "value", scale),), (), stars_of(views.values()),
+        (tuple(score_panel(view, name, scale) for name, view in views.items()),), (),
+        stars_of(views.values()),
     )  # fmt: skip
-
-
-def _row(views: dict[str, MeasureView], column: str, scale: Scale) -> tuple[Panel, ...]:
-    return tuple(panel_of(view, column, name, scale) for name, view in views.items())
 
 
 def _counts(found: Sequence[Subspace]) -> Picture | None:

@@ -1,6 +1,5 @@
 """Drawing pictures with matplotlib and writing them as PNG and SVG: no pyplot, no state left behind."""
 
-import io
 import textwrap
 import warnings
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import numpy as np
 from congruence.report.concept_pictures import concept_pictures
 from congruence.report.pictures import Panel, Picture, headline_picture, pictures
 from congruence.report.scales import LIGHT, Scale, shade, text_on
-from congruence.report.sheet import Sheet, boxes_of
+from congruence.report.sheet import Sheet, boxes_of, has_outlines, png, short, svg
 from congruence.report.views import headline, measure_views
 from congruence.run.results import load_run
 from congruence.storage import atomic_path
@@ -78,28 +77,7 @@ def render(picture: Picture, side_a: str, side_b: str) -> dict[str, bytes]:
     with matplotlib.rc_context(cast(Any, _STYLE)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = _draw(picture, side_a, side_b)
-        return {"png": _png(figure), "svg": _svg(figure)}
-
-
-def _png(figure: "Figure") -> bytes:
-    """Opaque and quickly packed: matplotlib's own way takes twice as long."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    dpi = 170 if figure.get_figheight() < 14 else 120
-    figure.set_dpi(dpi)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    buffer = io.BytesIO()
-    pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    Image.fromarray(pixels).save(buffer, "png", compress_level=2, dpi=(dpi, dpi))
-    return buffer.getvalue()
-
-
-def _svg(figure: "Figure") -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
+        return {"png": png(figure), "svg": svg(figure)}
 
 
 @dataclass(frozen=True)
@@ -150,7 +128,7 @@ def _layout(picture: Picture) -> _Layout:
         _MIN_WIDTH,
     )
     title = textwrap.wrap(picture.title, int((width - 0.3) * 72 / (0.62 * 11.5)))[:3] or [""]
-    subtitle = [_short(line, width - 0.3, 8.5) for line in picture.subtitle.splitlines()]
+    subtitle = [short(line, width - 0.3, 8.5) for line in picture.subtitle.splitlines()]
     height = (
         _header(title, subtitle)
         + len(rows) * (panel[1] + _TOP_OF_PANEL + 0.1)
@@ -186,12 +164,12 @@ def _draw(picture: Picture, side_a: str, side_b: str) -> "Figure":
             _panel(axes, sheet, panel, layout, corner)
             if column == 0:
                 _layers_a(sheet, panel, layout, corner)
-                words, place = _short(f"{side_a}: layer", high, 9), (corner[0] - 0.38, corner[1] + high / 2)
+                words, place = short(f"{side_a}: layer", high, 9), (corner[0] - 0.38, corner[1] + high / 2)
                 axes.text(*place, words, fontsize=9, color=INK, ha="center", va="center", rotation=90)
             if column >= below:
                 _layers_b(sheet, panel, layout, corner)
                 words, place = (
-                    _short(f"{side_b}: layer", wide, 9),
+                    short(f"{side_b}: layer", wide, 9),
                     (corner[0] + wide / 2, corner[1] + high + 0.34),
                 )
                 axes.text(*place, words, fontsize=9, color=INK, ha="center", va="center")
@@ -211,15 +189,18 @@ def _panel(axes: "Axes", sheet: Sheet, panel: Panel, layout: _Layout, corner: tu
     for (row, column), value in np.ndenumerate(panel.grid.values):
         x, y, colour = left + column * wide, top + row * high, _shade(panel.scale, value)
         ink = MUTED if colour == EMPTY else text_on(colour)
-        sheet.cell(x, y, wide, high, colour)
+        sheet.cell((x, y, wide, high), colour)
         sheet.text((x + wide / 2, y + high / 2), panel.text(value), layout.font_size, ink)
         if panel.stars[row, column] and colour != EMPTY:
             sheet.stars.append((x + wide - 0.07, y + 0.07, ink))
     if panel.best:
         place = left + panel.best[1] * wide, top + panel.best[0] * high
         axes.add_patch(Rectangle(place, wide, high, fill=False, edgecolor=INK, linewidth=2.2, zorder=4))
-    title = _short(panel.title, layout.panel[0], 9)
-    axes.text(left, top - 0.07, title, fontsize=9, color=INK, va="bottom")
+    title = short(panel.title, layout.panel[0], 9)
+    if has_outlines(title):
+        sheet.text((left, top - 0.12), title, 9, INK, align=0.0)
+    else:
+        axes.text(left, top - 0.07, title, fontsize=9, color=INK, va="bottom")
 
 
 def _layers_a(sheet: Sheet, panel: Panel, layout: _Layout, corner: tuple[float, float]) -> None:
@@ -296,13 +277,5 @@ def _words(axes: "Axes", picture: Picture, layout: _Layout) -> None:
     legend = [picture.legend] if picture.legend else []
     legend += ["frame: best layer pair"] if any(panel.best for panel in picture.panels) else []
     legend += ["–: no score"] if any(np.isnan(panel.grid.values).any() for panel in picture.panels) else []
-    words = _short("     ".join(legend), layout.size[0] - 0.3, 7.8)
+    words = short("     ".join(legend), layout.size[0] - 0.3, 7.8)
     axes.text(0.16, layout.size[1] - 0.12, words, fontsize=7.8, color=MUTED, va="bottom")
-
-
-def _short(text: str, inches: float, size: float) -> str:
-    room = max(10, int((inches + 0.2) * 72 / (0.55 * size)))
-    if len(text) <= room:
-        return text
-    kept = room - 1
-    return f"{text[: kept // 2]}…{text[len(text) - (kept - kept // 2) :]}"

@@ -91,7 +91,7 @@ def pictures(run: Run, lead: MeasureView | None) -> list[Picture]:
 def measure_picture(run: Run, view: MeasureView) -> Picture:
     """Score, null mean, calibrated score and q of one measure; the scores share their colours."""
     words = null_words(view.null)
-    panels = [score_panel(view, "score", score_colours(view))]
+    panels = [_framed(view, score_panel(view, "score", score_colours(view)))]
     scores = panels[0].scale
     if _any(view, "null_mean"):
         panels.append(_null_panel(view, f"null: {words.title}", scores))
@@ -115,13 +115,16 @@ def measure_picture(run: Run, view: MeasureView) -> Picture:
 
 def panel_of(view: MeasureView, column: str, title: str, scale: Scale) -> Panel:
     """One column of a view as a heat map."""
-    return Panel(title, view.grid(column), scale, view.grid("q").values <= ALPHA, notes=notes_of(view))
+    return Panel(title, view.grid(column), scale, view.grid("q").values <= ALPHA)
 
 
-def score_panel(view: MeasureView, title: str, scale: Scale) -> Panel:
-    """The scores, the best layer pair framed."""
-    place = None if view.best is None else view.place(view.best)
-    return replace(panel_of(view, "value", title, scale), best=place)
+def score_panel(view: MeasureView, title: str, scale: Scale, *others: MeasureView) -> Panel:
+    """The scores, with all that is known of each under the pointer, other nulls included."""
+    return replace(panel_of(view, "value", title, scale), notes=notes_of(view, *others))
+
+
+def _framed(view: MeasureView, panel: Panel) -> Panel:
+    return replace(panel, best=None if view.best is None else view.place(view.best))
 
 
 def _null_panel(view: MeasureView, title: str, scale: Scale) -> Panel:
@@ -194,7 +197,7 @@ def control_picture(run: Run, lead: MeasureView) -> Picture | None:
     ]
     return Picture(
         "controls", "controls", f"{measure_words(lead.measure).title} in the controls", "\n".join(said),
-        (tuple(panel_of(view, "value", f"control {name!r}", scale) for name, view in views.items()),),
+        (tuple(score_panel(view, f"control {name!r}", scale) for name, view in views.items()),),
         _marks(lead), stars_of(views.values()),
     )  # fmt: skip
 
@@ -203,7 +206,7 @@ def headline_picture(run: Run, view: MeasureView) -> Picture:
     """Score and null side by side in one scale, with the ceiling: the picture of a README."""
     words, scale = measure_words(view.measure), score_colours(view)
     panels = (
-        score_panel(view, "matched features", scale),
+        _framed(view, panel_of(view, "value", "matched features", scale)),
         _null_panel(view, f"null: {null_words(view.null).title}", scale),
     )
     sides = f"{words.title}, {run.side_name('a')} × {run.side_name('b')}"

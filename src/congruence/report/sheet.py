@@ -1,5 +1,6 @@
 """Many cells and short texts of a figure, drawn in a few strokes: matplotlib takes a millisecond a piece."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -9,49 +10,46 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.path import Path as Outline
 
 Box = tuple[float, float, float, float]
+Mark = tuple[float, float, str]
 
 
 @dataclass
 class Sheet:
     """What stands on a figure, in inches from its top left."""
 
-    cells: list[Box] = field(default_factory=list)
-    shades: list[str] = field(default_factory=list)
-    outlines: list["Outline"] = field(default_factory=list)
-    places: list[tuple[float, float]] = field(default_factory=list)
-    inks: list[str] = field(default_factory=list)
-    stars: list[tuple[float, float, str]] = field(default_factory=list)
+    cells: list[tuple[Box, str]] = field(default_factory=list)
+    texts: dict[tuple[str, float, float], list[Mark]] = field(default_factory=dict)
+    stars: list[Mark] = field(default_factory=list)
 
-    def cell(self, left: float, top: float, wide: float, high: float, shade: str) -> None:
-        """A filled rectangle with a white edge."""
-        self.cells.append((left, top, wide, high))
-        self.shades.append(shade)
+    def cell(self, box: Box, shade: str) -> None:
+        """A filled rectangle (left, top, width, height) with a white edge."""
+        self.cells.append((box, shade))
 
     def text(
         self, place: tuple[float, float], text: str, size: float, ink: str, *, align: float = 0.5
     ) -> None:
         """A short text of `size` points, its middle at a place; `align` is 0 to start there, 1 to end."""
-        self.outlines.append(_outline(text, size, align))
-        self.places.append(place)
-        self.inks.append(ink)
+        self.texts.setdefault((text, size, align), []).append((*place, ink))
 
     def draw(self, axes: "Axes", star_size: float) -> None:
-        """Put everything on axes that are measured in inches."""
+        """Put everything on axes that are measured in inches; equal texts are one outline."""
         from matplotlib.collections import PathCollection
         from matplotlib.transforms import Affine2D
 
-        axes.add_collection(
-            boxes_of(self.cells, self.shades, edgecolors="white", linewidths=1.0), autolim=False
-        )
-        texts = PathCollection(
-            self.outlines, offsets=self.places, offset_transform=axes.transData, facecolors=self.inks,
-            linewidths=0, zorder=2,
-        )  # fmt: skip
-        texts.set_transform(Affine2D().scale(1 / 72) + cast(Any, axes.figure).dpi_scale_trans)
-        axes.add_collection(texts, autolim=False)
+        boxes, shades = zip(*self.cells, strict=True)
+        axes.add_collection(boxes_of(boxes, shades, edgecolors="white", linewidths=1.0), autolim=False)
+        points = Affine2D().scale(1 / 72) + cast(Any, axes.figure).dpi_scale_trans
+        for text, marks in self.texts.items():
+            drawn = PathCollection(
+                [_outline(*text)], offsets=[mark[:2] for mark in marks], offset_transform=axes.transData,
+                facecolors=colours_of([ink for _, _, ink in marks]), linewidths=0, zorder=2,
+            )  # fmt: skip
+            drawn.set_transform(points)
+            axes.add_collection(drawn, autolim=False)
         if self.stars:
             x, y, inks = zip(*self.stars, strict=True)
             axes.scatter(x, y, marker="*", s=star_size**2, c=inks, linewidths=0, zorder=3)
@@ -64,7 +62,31 @@ def boxes_of(boxes: Sequence[Box], shades: Sequence[str], **options: Any) -> Any
     left, top, wide, high = np.array(boxes).T
     x = np.stack([left, left + wide, left + wide, left], axis=1)
     y = np.stack([top, top, top + high, top + high], axis=1)
-    return PolyCollection(list(np.stack([x, y], axis=2)), facecolors=shades, **options)
+    return PolyCollection(list(np.stack([x, y], axis=2)), facecolors=colours_of(shades), **options)
+
+
+def colours_of(shades: Sequence[str]) -> np.ndarray:
+    """#rrggbb as rows of red, green and blue from 0 to 1."""
+    return np.array([_rgb(shade) for shade in shades])
+
+
+@lru_cache(maxsize=4096)
+def _rgb(shade: str) -> tuple[float, ...]:
+    from matplotlib.colors import to_rgb
+
+    return to_rgb(shade)
+
+
+@lru_cache(maxsize=1)
+def _characters() -> frozenset[int]:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    return frozenset(get_font(findfont(FontProperties())).get_charmap())
+
+
+def has_outlines(text: str) -> bool:
+    """Whether the font has every character; matplotlib looks in other fonts for what is missing."""
+    return set(map(ord, text)) <= _characters()
 
 
 @lru_cache(maxsize=4096)
@@ -76,3 +98,34 @@ def _outline(text: str, size: float, align: float) -> "Outline":
     path = TextPath((0, 0), text, size=size, usetex=False)
     width = float(path.vertices[:, 0].max()) if len(path.vertices) else 0.0
     return path.transformed(Affine2D().translate(-width * align, -0.365 * size))
+
+
+def short(text: str, inches: float, size: float) -> str:
+    """A text of `size` points that fits, with its middle left out where it is too long."""
+    room = max(10, int((inches + 0.2) * 72 / (0.55 * size)))
+    if len(text) <= room:
+        return text
+    kept = room - 1
+    return f"{text[: kept // 2]}…{text[len(text) - (kept - kept // 2) :]}"
+
+
+def png(figure: "Figure") -> bytes:
+    """Opaque and quickly packed: matplotlib's own way takes twice as long."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    dpi = 160 if figure.get_figheight() < 14 else 110
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    buffer = io.BytesIO()
+    pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    Image.fromarray(pixels).save(buffer, "png", compress_level=2, dpi=(dpi, dpi))
+    return buffer.getvalue()
+
+
+def svg(figure: "Figure") -> bytes:
+    """The same bytes each time: without a date, and with the names that rcParams["svg.hashsalt"] gives."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -76,33 +77,33 @@ class MeasureView:
         """Name of this view in file names."""
         return self.measure if self.first_null else f"{self.measure}_{self.null}"
 
-    @property
+    @cached_property
     def draws(self) -> int:
         """Null scores of each layer pair (the smallest number of them, where they differ)."""
         draws = self.rows.draws[self.rows.p.notna()]
         return int(draws.min()) if len(draws) else 0
 
-    @property
+    @cached_property
     def scored(self) -> pd.DataFrame:
         """Layer pairs with a score, tested or not."""
         return where(self.rows, self.rows.value.notna())
 
-    @property
+    @cached_property
     def tested(self) -> pd.DataFrame:
         """Layer pairs with a score and a q."""
         return where(self.rows, self.rows.value.notna() & self.rows.q.notna())
 
-    @property
+    @cached_property
     def untested(self) -> pd.DataFrame:
         """Layer pairs with a score that was not held against a null, mostly because their size forces it."""
         return where(self.rows, self.rows.value.notna() & self.rows.q.isna())
 
-    @property
+    @cached_property
     def significant(self) -> pd.DataFrame:
         """Layer pairs that stand after correction."""
         return where(self.tested, self.tested.q <= ALPHA)
 
-    @property
+    @cached_property
     def smallest_p(self) -> float:
         """The smallest p that the draws of any tested layer pair can give; NaN without tests."""
         return float(min(smallest_p(self.tested), default=math.nan))
@@ -113,7 +114,7 @@ class MeasureView:
         sides = 2 if (self.rows.alternative == "two-sided").any() else 1
         return max(99, math.ceil(sides * len(self.tested) / ALPHA) - 1)
 
-    @property
+    @cached_property
     def best(self) -> pd.Series | None:
         """The highest score of those that stand after correction, else tested, else of all; None without."""
         for rows in (self.significant, self.tested, self.scored):
