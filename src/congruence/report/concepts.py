@@ -1,15 +1,19 @@
-"""What a run says of its concept subspaces: their grids, and one line for each of them."""
+"""What a run says of its concept subspaces: their grids, a line for each of them, and their keywords."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from congruence.report.read import FinishedRun, where
-from congruence.report.views import USUAL_NULL, MeasureView, concepts_of, measure_views
+from congruence.report.verdict import unanswered
+from congruence.report.views import USUAL_NULL, MeasureView, concepts_of, measure_views, records, where
+from congruence.run.results import Run
 
 INTERACTION = "interaction"
+MOST_KEYWORDS = 6
+"""Keywords shown for each concept."""
 HEADLINES = ("rsa", "linear_cka", "translation_accuracy")
 """The measure of the summary: the first of these that the concepts have, else their first."""
 
@@ -47,6 +51,7 @@ class ConceptLine:
         pairs: (fewest, most) pairs of a layer pair.
         score: mean over the layer pairs that have one; NaN without any.
         above: null -> (layer pairs that stand after correction, layer pairs tested).
+        unclear: null -> why it can't be told whether any layer pair stands; absent where it can.
         reason: why there is no score; "" where there is one.
     """
 
@@ -55,10 +60,49 @@ class ConceptLine:
     pairs: tuple[int, int]
     score: float
     above: dict[str, tuple[int, int]]
+    unclear: dict[str, str]
     reason: str
 
 
-def subspaces(run: FinishedRun) -> list[Subspace]:
+@dataclass(frozen=True)
+class Keyword:
+    """One keyword of one concept at one layer pair.
+
+    Attributes:
+        word: the keyword.
+        features_a, features_b: matched features of either side that fire on it.
+        pairs: pairs of which both do.
+        ratio: its share of the features over its share of the occurrences.
+        change: the score without it minus the score with it; NaN where it wasn't computed.
+    """
+
+    word: str
+    features_a: int
+    features_b: int
+    pairs: int
+    ratio: float
+    change: float
+
+
+@dataclass(frozen=True)
+class ConceptKeywords:
+    """The keywords of one concept at the layer pair where it scores highest.
+
+    Attributes:
+        concept: its name.
+        layer_a, layer_b: the layer pair.
+        keywords: those with most features first.
+        more: number of further keywords with a feature.
+    """
+
+    concept: str
+    layer_a: int
+    layer_b: int
+    keywords: tuple[Keyword, ...]
+    more: int
+
+
+def subspaces(run: Run) -> list[Subspace]:
     """Every subspace of the run, in its order."""
     found = []
     for name, kind in concepts_of(run):
@@ -81,7 +125,7 @@ def lead_measure(found: Sequence[Subspace]) -> str | None:
     return next(iter([*leading, *measures]), None)
 
 
-def concept_lines(run: FinishedRun) -> list[ConceptLine]:
+def concept_lines(run: Run) -> list[ConceptLine]:
     """A line for each subspace by the leading measure; interactions are left to the pictures."""
     found = subspaces(run)
     measure = lead_measure(found)
@@ -92,25 +136,54 @@ def concept_lines(run: FinishedRun) -> list[ConceptLine]:
 def reason_without_score(subspace: Subspace, measure: str) -> str:
     """Why no layer pair has a score: the warning of the one that came nearest."""
     rows = subspace.usual(measure).rows
-    said = where(rows, rows.warnings != "")
-    if said.empty:
+    said = [text for texts in rows.warnings for text in texts]
+    if not said:
         return "no score"
-    nearest = max(said.warnings, key=_first_number)
+    nearest = max(said, key=_first_number)
     return re.sub(r" \(a: .*\)$", "", nearest).replace("features: ", "features: at most ")
+
+
+def concept_keywords(run: Run) -> list[ConceptKeywords]:
+    """For every subspace with a score: what its matched features fire on, where it scores highest."""
+    found = subspaces(run)
+    if not found or not (run.path / "concept_keywords.parquet").exists():
+        return []
+    table = run.concept_keywords
+    measure = str(lead_measure(found))
+    chosen = []
+    for subspace in found:
+        if subspace.kind == INTERACTION or not subspace.scored(measure):
+            continue
+        best = subspace.usual(measure).best
+        assert best is not None
+        here = (table.layer_a == best.layer_a) & (table.layer_b == best.layer_b)
+        rows = records(where(table, (table.concept == subspace.name) & here))
+        if rows:
+            words = tuple(_keyword(row, measure) for row in rows[:MOST_KEYWORDS])
+            place = (int(best.layer_a), int(best.layer_b))
+            chosen.append(ConceptKeywords(subspace.name, *place, words, max(0, len(rows) - MOST_KEYWORDS)))
+    return chosen
 
 
 def _line(subspace: Subspace, measure: str) -> ConceptLine:
     rows = subspace.usual(measure).rows
-    above = {
-        name: (len(view.significant), len(view.tested)) for name, view in subspace.views[measure].items()
-    }
+    views = subspace.views[measure]
+    above = {null: (len(view.significant), len(view.tested)) for null, view in views.items()}
+    unclear = {null: reason for null, view in views.items() if (reason := unanswered(view))}
     score = float(np.nanmean(rows.value)) if rows.value.notna().any() else float("nan")
     reason = "" if subspace.scored(measure) else reason_without_score(subspace, measure)
-    return ConceptLine(
-        subspace.name, subspace.kind, (int(rows.n.min()), int(rows.n.max())), score, above, reason
-    )
+    pairs = (int(rows.n.min()), int(rows.n.max()))
+    return ConceptLine(subspace.name, subspace.kind, pairs, score, above, unclear, reason)
 
 
 def _first_number(text: str) -> int:
     number = re.search(r"\d+", text)
     return int(number.group()) if number else -1
+
+
+def _keyword(row: dict[str, Any], measure: str) -> Keyword:
+    change = {entry["measure"]: entry["value"] for entry in row["change"]}.get(measure, np.nan)
+    return Keyword(
+        str(row["keyword"]), int(row["features_a"]), int(row["features_b"]), int(row["pairs"]),
+        float(row["ratio"]), float(change),
+    )  # fmt: skip

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from congruence.report.concept_pictures import concept_pictures
-from congruence.report.concepts import concept_lines, lead_measure, subspaces
-from congruence.report.heat_tables import heat_map, palette_css
-from congruence.report.keywords import concept_keywords
-from congruence.report.measures import note_for
+from congruence.report.concepts import concept_keywords, concept_lines, lead_measure, subspaces
+from congruence.report.figures import FOLDER
 from congruence.report.numbers import ALPHA, format_count, format_p, format_score
-from congruence.report.pictures import pictures
-from congruence.report.read import FinishedRun, read_run
+from congruence.report.pictures import Panel, Picture, pictures
+from congruence.report.scales import DARK, LEVELS, LIGHT, Scale, level, shade, text_on
 from congruence.report.sections import (
     cell_table,
     lead_numbers,
@@ -23,6 +23,8 @@ from congruence.report.sections import (
 from congruence.report.terminal import REPORT
 from congruence.report.verdict import verdict
 from congruence.report.views import headline, measure_views
+from congruence.report.words import measure_words, null_words
+from congruence.run.results import Run, load_run
 from congruence.storage import atomic_path
 
 
@@ -42,7 +44,7 @@ def write_report(run_dir: str | Path) -> Path:
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    run = read_run(run_dir)
+    run = load_run(run_dir)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -55,13 +57,13 @@ def write_report(run_dir: str | Path) -> Path:
     return path
 
 
-def context(run: FinishedRun) -> dict[str, Any]:
+def context(run: Run) -> dict[str, Any]:
     """Everything that the template shows."""
     views = measure_views(run)
     lead = headline(views) if views else None
     lead_first = sorted(views, key=lambda view: view is not lead)
     found: dict[str, list[dict[str, Any]]] = {"pairs": [], "controls": [], "concepts": []}
-    for picture in [*pictures(run), *concept_pictures(run)]:
+    for picture in [*pictures(run, lead), *concept_pictures(run)]:
         found.setdefault(picture.group, []).append(heat_map(run, picture))
     return {
         "run": run,
@@ -87,17 +89,17 @@ def context(run: FinishedRun) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def concept_table(run: FinishedRun) -> dict[str, Any] | None:
+def concept_table(run: Run) -> dict[str, Any] | None:
     """A line for each concept subspace, by the measure that leads."""
     lines = concept_lines(run)
     if not lines:
         return None
-    nulls = list(dict.fromkeys(null for line in lines for null in line.above))
+    nulls = {null: null_words(null) for line in lines for null in line.above}
     measure = str(lead_measure(subspaces(run)))
-    return {"lines": lines, "nulls": nulls, "title": note_for(measure).title, "label": measure}
+    return {"lines": lines, "nulls": nulls, "title": measure_words(measure).title}
 
 
-def side_facts(run: FinishedRun, side: str) -> str:
+def side_facts(run: Run, side: str) -> str:
     """What a side is, in a line."""
     about = run.info["sides"][side]
     layers = len(about.get("layers") or [])
@@ -113,14 +115,14 @@ def side_facts(run: FinishedRun, side: str) -> str:
     return f"{run.side_name(side)}: {', '.join(parts)}."
 
 
-def config_text(run: FinishedRun) -> str:
+def config_text(run: Run) -> str:
     """The resolved configuration as YAML."""
     import yaml
 
     return yaml.safe_dump(run.info.get("config", {}), sort_keys=False, allow_unicode=True, width=100)
 
 
-def facts(run: FinishedRun) -> list[tuple[str, str]]:
+def facts(run: Run) -> list[tuple[str, str]]:
     """What was run, when, on what."""
     info = run.info
     seconds = info.get("seconds") or {}
@@ -142,3 +144,67 @@ def facts(run: FinishedRun) -> list[tuple[str, str]]:
         "Versions": versions,
     }
     return [(name, value) for name, value in found.items() if value]
+
+
+def heat_map(run: Run, picture: Picture) -> dict[str, Any]:
+    """A picture as tables of coloured cells, with the files that hold the same.
+
+    Of rows of concepts the page shows the scores; what stands beside them is under the pointer and in the
+    files.
+    """
+    panels = picture.panels if len(picture.rows) == 1 else [row[0] for row in picture.rows]
+    scales = {id(panel.scale): panel.scale for panel in panels}.values()
+    files = [f"{FOLDER}/{picture.name}.{suffix}" for suffix in ("png", "svg")]
+    return {
+        "title": picture.title,
+        "subtitle": picture.subtitle,
+        "panels": [_table(panel) for panel in panels],
+        "bars": [_bar(scale, picture.marks if i == 0 else ()) for i, scale in enumerate(scales)],
+        "files": [file for file in files if (run.path / file).exists()],
+        "legend": picture.legend,
+        "gaps": any(np.isnan(panel.grid.values).any() for panel in panels),
+        "framed": any(panel.best for panel in panels),
+    }
+
+
+def _bar(scale: Scale, marks: tuple[tuple[float, str], ...]) -> dict[str, Any]:
+    def places(named: Any) -> list[tuple[float, str]]:
+        return [(round(100 * scale.position(value), 2), words) for value, words in named]
+
+    ticks = places((value, scale.text(value)) for value in scale.ticks)
+    return {"palette": scale.palette, "label": scale.label, "ticks": ticks, "marks": places(marks)}
+
+
+def _table(panel: Panel) -> dict[str, Any]:
+    rows = [
+        (layer, [_cell(panel, row, column) for column in range(len(panel.grid.layers_b))])
+        for row, layer in enumerate(panel.grid.layers_a)
+    ]
+    return {"title": panel.title, "columns": panel.grid.layers_b, "rows": rows}
+
+
+def _cell(panel: Panel, row: int, column: int) -> dict[str, Any]:
+    value = panel.grid.values[row, column]
+    place = panel.scale.position(value)
+    return {
+        "text": panel.text(value),
+        "shade": "x" if np.isnan(place) else f"{panel.scale.palette[0]}{level(place)}",
+        "star": bool(panel.stars[row, column]),
+        "best": panel.best == (row, column),
+        "note": "" if panel.notes is None else panel.notes[row, column],
+    }
+
+
+def palette_css() -> str:
+    """Background and text colour of every level, on light and on dark pages."""
+    return f"{_levels(LIGHT)}\n@media screen and (prefers-color-scheme: dark) {{\n{_levels(DARK)}\n}}"
+
+
+def _levels(palettes: dict[str, tuple[str, ...]]) -> str:
+    rules = []
+    for name, anchors in palettes.items():
+        for step in range(LEVELS):
+            background = shade(anchors, step / (LEVELS - 1))
+            rules.append(f".{name[0]}{step}{{background:{background};color:{text_on(background)}}}")
+        rules.append(f".bar-{name}{{background:linear-gradient(to right,{','.join(anchors)})}}")
+    return "".join(rules)

@@ -1,9 +1,15 @@
-"""How numbers are written: the same in pictures, the report and the terminal."""
+"""How numbers and tokens are written: the same in pictures, the report and the terminal."""
 
 import math
+import unicodedata
+from collections.abc import Iterable
 
 ALPHA = 0.05
 """A layer pair is marked where its Benjamini-Hochberg q is at most this."""
+
+_VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "\u00a0": "⍽"}
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+MAX_LENGTH = 32
 
 
 def format_score(value: float, decimals: int | None = None) -> str:
@@ -66,3 +72,26 @@ def percent(value: float) -> str:
     if not math.isfinite(value):
         return "–"
     return f"{100 * value:.0f}%" if abs(value) >= 0.0995 else f"{100 * value:.1f}%"
+
+
+def visible(token: str) -> str:
+    r"""One token on one line; characters without a glyph are written as escapes.
+
+    >>> visible(" king"), visible("\n\n"), visible("a\u200bb"), visible("")
+    ('␣king', '⏎⏎', 'a\\u200bb', '∅')
+    """
+    text = "".join(_character(character) for character in token) or "∅"
+    return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
+
+
+def visible_list(tokens: Iterable[str | None] | None) -> list[str]:
+    """Each token made visible; no list gives none."""
+    return [] if tokens is None else [visible(str(token)) for token in tokens if token is not None]
+
+
+def _character(character: str) -> str:
+    if character in _VISIBLE:
+        return _VISIBLE[character]
+    if unicodedata.category(character) in _HIDDEN:
+        return character.encode("unicode_escape", "backslashreplace").decode()
+    return character

@@ -1,24 +1,18 @@
 """Which pictures a run gives. Drawn by matplotlib into files and by the template into the report."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 
-from congruence.report.measures import note_for
-from congruence.report.numbers import ALPHA, format_score
-from congruence.report.read import FinishedRun
+from congruence.report.numbers import ALPHA, format_count, format_p, format_score
 from congruence.report.scales import Scale, count_scale, p_scale, score_scale
-from congruence.report.views import (
-    Ceiling,
-    Grid,
-    MeasureView,
-    cell_grid,
-    headline,
-    measure_views,
-    other_controls,
-)
+from congruence.report.verdict import ceiling_words, interval_words, star_words, tally, value_range
+from congruence.report.views import Grid, MeasureView, cell_grid, measure_views, other_controls
+from congruence.report.words import measure_words, null_words
+from congruence.run.results import Run
 
 _CONTROLS = {
     "rerandomized": "both models with their weights redrawn at random",
@@ -32,183 +26,209 @@ class Panel:
     """One heat map.
 
     Attributes:
-        title: stands above it where a picture has several.
+        title: stands above it.
         grid: the numbers.
+        scale: colours and texts; panels that compare share one.
         stars: (rows, columns) bool, cells marked as significant.
         best: (row, column) of the cell that gets a frame, or None.
         decimals: of the texts in its cells, where they aren't the scale's.
+        notes: (rows, columns) str, what the page says of a cell under the pointer; None for nothing.
     """
 
     title: str
     grid: Grid
+    scale: Scale
     stars: np.ndarray
     best: tuple[int, int] | None = None
     decimals: int | None = None
+    notes: np.ndarray | None = None
 
-    def text(self, scale: Scale, value: float) -> str:
+    def text(self, value: float) -> str:
         """What stands in a cell."""
-        return scale.text(value) if self.decimals is None else format_score(value, self.decimals)
+        return self.scale.text(value) if self.decimals is None else format_score(value, self.decimals)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure: heat maps that share a colour scale.
+    """One figure: rows of heat maps.
 
     Attributes:
         name: stem of its files.
         group: the measure it belongs to, "pairs", "controls" or "concepts".
         title: what is shown.
         subtitle: what to compare it with.
-        panels: one heat map or several.
-        scale: colours and texts.
-        marks: (value, words) named on the colour bar.
-        tested: number of layer pairs that the correction was over; 0 where nothing is marked.
+        rows: its heat maps; a row that is too wide for a figure is broken.
+        marks: (value, words) named on the bar of the first panel's scale.
+        legend: what stars mean, or why there are none.
     """
 
     name: str
     group: str
     title: str
     subtitle: str
-    panels: tuple[Panel, ...]
-    scale: Scale
+    rows: tuple[tuple[Panel, ...], ...]
     marks: tuple[tuple[float, str], ...] = ()
-    tested: int = 0
+    legend: str = ""
+
+    @property
+    def panels(self) -> list[Panel]:
+        """All heat maps, row by row."""
+        return [panel for row in self.rows for panel in row]
+
+    @property
+    def scales(self) -> list[Scale]:
+        """The colour scales, each once."""
+        return list({id(panel.scale): panel.scale for panel in self.panels}.values())
 
 
-def pictures(run: FinishedRun) -> list[Picture]:
-    """Every heat map of the whole space, in the order of the report."""
-    views = measure_views(run)
-    found = [picture for view in views for picture in measure_pictures(run, view)]
-    found += pair_pictures(run)
-    found += control_pictures(run, headline(views)) if views else []
-    return found
+def pictures(run: Run, lead: MeasureView | None) -> list[Picture]:
+    """Every picture of the whole space, in the order of the report."""
+    found = [measure_picture(run, view) for view in measure_views(run)]
+    controls = control_picture(run, lead) if lead else None
+    return [*found, pair_picture(run), *([controls] if controls else [])]
 
 
-def measure_pictures(run: FinishedRun, view: MeasureView) -> list[Picture]:
-    """Score, null mean, p and q of one measure; score and null share their colours."""
-    title = note_for(view.measure).title
-    scores = score_colours(view)
-    shuffled = f"null {view.null!r}, {view.draws:,} draws a layer pair"
-    over = f"Benjamini-Hochberg over {len(view.tested)} layer pairs"
-    kinds = (
-        ("score", _score_panel(view), scores, f"{title}: score", ceiling_words(run, view.ceilings)),
-        ("null_mean", _null_panel(view), scores, f"{title}: mean of the null", shuffled),
-        ("p", _panel(view, "p"), p_scale(view.draws, label="p"), f"{title}: p of each layer pair", shuffled),
-        (
-            "q",
-            _panel(view, "q"),
-            p_scale(view.draws, label="q"),
-            f"{title}: q, p corrected for the grid",
-            over,
-        ),
-    )
-    return [
-        Picture(
-            file_name(f"{kind}_{view.slug}"), view.slug, heading, subtitle, (panel,), colours,
-            _marks(view) if kind == "score" else (), 0 if kind == "null_mean" else len(view.tested),
-        )
-        for kind, panel, colours, heading, subtitle in kinds
-    ]  # fmt: skip
+def measure_picture(run: Run, view: MeasureView) -> Picture:
+    """Score, null mean, calibrated score and q of one measure; the scores share their colours."""
+    words = null_words(view.null)
+    panels = [_framed(view, score_panel(view, "score", score_colours(view)))]
+    scores = panels[0].scale
+    if _any(view, "null_mean"):
+        panels.append(_null_panel(view, f"null: {words.title}", scores))
+    if _any(view, "calibrated"):
+        panels.append(panel_of(view, "calibrated", "calibrated: 0 at the null's 95%", scores))
+    elif _any(view, "z"):
+        colours = score_scale(view.grid("z").values, label="z")
+        panels.append(panel_of(view, "z", "z: null standard deviations", colours))
+    if len(view.tested):
+        panels.append(panel_of(view, "q", "q: p corrected for the grid", p_scale(view.draws, label="q")))
+    drawn = f"null {view.null!r} ({words.title}), {view.draws:,} draws a layer pair"
+    tested = f"{drawn}; q: Benjamini-Hochberg over {len(view.tested)} layer pairs"
+    title = measure_words(view.measure).title
+    title = title if view.first_null else f"{title}, null {view.null}"
+    return Picture(
+        file_name(f"measure_{view.slug}"), view.slug, title,
+        "\n".join([ceiling_words(run, view.ceilings), *([tested] if len(view.tested) else [])]),
+        (tuple(panels),), _marks(view), star_words(view),
+    )  # fmt: skip
 
 
-def _panel(view: MeasureView, column: str, title: str = "") -> Panel:
-    return Panel(title, view.grid(column), view.grid("q").values <= ALPHA)
+def panel_of(view: MeasureView, column: str, title: str, scale: Scale) -> Panel:
+    """One column of a view as a heat map."""
+    return Panel(title, view.grid(column), scale, view.grid("q").values <= ALPHA)
 
 
-def _score_panel(view: MeasureView, title: str = "") -> Panel:
-    return replace(_panel(view, "value", title), best=_best(view))
+def score_panel(view: MeasureView, title: str, scale: Scale, *others: MeasureView) -> Panel:
+    """The scores, with all that is known of each under the pointer, other nulls included."""
+    return replace(panel_of(view, "value", title, scale), notes=notes_of(view, *others))
 
 
-def _null_panel(view: MeasureView, title: str = "") -> Panel:
+def _framed(view: MeasureView, panel: Panel) -> Panel:
+    return replace(panel, best=None if view.best is None else view.place(view.best))
+
+
+def _null_panel(view: MeasureView, title: str, scale: Scale) -> Panel:
     grid = view.grid("null_mean")
     small = bool(np.all(np.abs(grid.values[np.isfinite(grid.values)]) < 0.0995))
-    return Panel(title, grid, np.zeros(grid.values.shape, dtype=bool), decimals=3 if small else None)
+    return Panel(title, grid, scale, _no_stars(grid), decimals=3 if small else None)
+
+
+def notes_of(view: MeasureView, *others: MeasureView) -> np.ndarray:
+    """What each layer pair's numbers are, in words, with its p and q under other nulls."""
+    notes = np.full((len(view.layers_a), len(view.layers_b)), "", dtype=object)
+    for row in cast(Iterable[Any], view.rows.itertuples()):
+        notes[view.place(row)] = _note(row)
+    for other in others:
+        for row in cast(Iterable[Any], other.tested.itertuples()):
+            notes[view.place(row)] += f"; {other.null}: p {format_p(row.p)}, q {format_p(row.q)}"
+    return notes
+
+
+def _note(row: Any) -> str:
+    numbers = (
+        ("score", format_score(row.value)),
+        ("", interval_words(row)),
+        ("null mean", format_score(row.null_mean)),
+        ("95% of draws below", format_score(row.null_q95)),
+        ("calibrated", format_score(row.calibrated)),
+        ("ceiling", format_score(row.ceiling)),
+        ("p", format_p(row.p)),
+        ("q", format_p(row.q)),
+        ("pairs", format_count(row.n)),
+    )
+    said = [f"{name} {text}".strip() for name, text in numbers if text not in ("", "–")]
+    return "; ".join([*said, *row.warnings])
 
 
 def score_colours(*views: MeasureView) -> Scale:
-    """One scale for scores and null means of some views."""
-    values = [view.grid(column).values.ravel() for view in views for column in ("value", "null_mean")]
+    """One scale for scores, null means and calibrated scores of some views."""
+    columns = ("value", "null_mean", "calibrated")
+    values = [view.grid(column).values.ravel() for view in views for column in columns]
     return score_scale(np.concatenate(values), label="score")
 
 
-def pair_pictures(run: FinishedRun) -> list[Picture]:
+def pair_picture(run: Run) -> Picture:
     """Mean correlation and number of pairs, before and after filtering."""
-    kinds = (
-        ("mean_r", "Mean correlation of the matched pairs", "mean r"),
-        ("pairs", "Number of matched pairs", "pairs"),
-    )
-    return [picture for kind, title, label in kinds for picture in _before_and_after(run, kind, title, label)]
+    kinds = (("mean_r", "mean r", score_scale), ("pairs", "number of pairs", count_scale))
+    panels = []
+    for kind, label, scale_of in kinds:
+        grids = [cell_grid(run, f"{kind}_{stage}") for stage in ("before", "after")]
+        scale = scale_of(np.concatenate([grid.values for grid in grids]), label=label)
+        for stage, grid in zip(("before filtering", "after filtering"), grids, strict=True):
+            panels.append(Panel(f"{label} {stage}", grid, scale, _no_stars(grid)))
+    subtitle = "their mean correlation and number, before filtering and after: these are scored"
+    return Picture("pairs", "pairs", "Matched pairs of features", subtitle, (tuple(panels),))
 
 
-def _before_and_after(run: FinishedRun, kind: str, title: str, label: str) -> Iterator[Picture]:
-    grids = {stage: cell_grid(run, f"{kind}_{stage}") for stage in ("before", "after")}
-    values = np.concatenate([grid.values for grid in grids.values()])
-    scale = (score_scale if kind == "mean_r" else count_scale)(values, label=label)
-    for stage, grid in grids.items():
-        words = "before filtering" if stage == "before" else "after filtering: these are scored"
-        panel = Panel("", grid, np.zeros(grid.values.shape, dtype=bool))
-        yield Picture(f"{kind}_{stage}", "pairs", title, words, (panel,), scale)
-
-
-def control_pictures(run: FinishedRun, lead: MeasureView) -> list[Picture]:
+def control_picture(run: Run, lead: MeasureView) -> Picture | None:
     """The headline measure of every control that has a grid of its own, in the colours of the real one."""
-    title = note_for(lead.measure).title
-    return [
-        Picture(
-            file_name(f"score_{view.slug}_{control}"), "controls", f"{title}: control {control!r}",
-            _CONTROLS.get(control, "the same grid with this control"), (_panel(view, "value"),),
-            score_colours(view, lead), _marks(lead), len(view.tested),
-        )
+    views = {
+        control: view
         for control in other_controls(run)
         for view in measure_views(run, control=control)
         if view.measure == lead.measure and view.first_null
-    ]  # fmt: skip
-
-
-def headline_picture(run: FinishedRun, view: MeasureView) -> Picture:
-    """Score and null side by side in one scale, with the ceiling: the picture of a README."""
-    note = note_for(view.measure)
-    panels = (_score_panel(view, "matched features"), _null_panel(view, "same features, pairs shuffled"))
-    sides = f"{note.title}, {run.side_name('a')} × {run.side_name('b')}"
-    subtitle = f"{sides}\n{ceiling_words(run, view.ceilings)}"
+    }
+    if not views:
+        return None
+    scale = score_colours(lead, *views.values())
+    said = [
+        f"{name}: {_CONTROLS.get(name, 'the grid with this control')}; {tally(v)}"
+        for name, v in views.items()
+    ]
     return Picture(
-        "headline", "headline", _claim(view), subtitle, panels, score_colours(view), _marks(view),
-        len(view.tested),
+        "controls", "controls", f"{measure_words(lead.measure).title} in the controls", "\n".join(said),
+        (tuple(score_panel(view, f"control {name!r}", scale) for name, view in views.items()),),
+        _marks(lead), stars_of(views.values()),
     )  # fmt: skip
+
+
+def headline_picture(run: Run, view: MeasureView) -> Picture:
+    """Score and null side by side in one scale, with the ceiling: the picture of a README."""
+    words, scale = measure_words(view.measure), score_colours(view)
+    panels = (
+        _framed(view, panel_of(view, "value", "matched features", scale)),
+        _null_panel(view, f"null: {null_words(view.null).title}", scale),
+    )
+    sides = f"{words.title}, {run.side_name('a')} × {run.side_name('b')}"
+    subtitle = f"{sides}\n{ceiling_words(run, view.ceilings)}"
+    return Picture("headline", "headline", _claim(view), subtitle, (panels,), _marks(view), star_words(view))
 
 
 def _claim(view: MeasureView) -> str:
     if view.best is None:
         return "No layer pair could be scored"
-    if view.significant.empty:
+    if not view.significant.empty:
+        return f"At the best layer pair, {measure_words(view.measure).sentence(view.best.value)}"
+    if star_words(view).startswith("no layer pair"):
         return "No layer pair differs from chance after correction"
-    return f"At the best layer pair, {note_for(view.measure).sentence(view.best.value)}"
+    return f"Whether a layer pair differs from chance: {star_words(view)}"
 
 
-def ceiling_words(run: FinishedRun, ceilings: Sequence[Ceiling]) -> str:
-    """The ceiling in a line, or that there is none."""
-    if not ceilings:
-        return "no same-model ceiling was run"
-    values = _range([ceiling.value for ceiling in ceilings])
-    return f"ceiling {values}: same model, other SAE seed ({ceiling_places(run, ceilings)})"
-
-
-def ceiling_places(run: FinishedRun, ceilings: Sequence[Ceiling]) -> str:
-    """Which models and layers the ceilings are of."""
-    layers: dict[str, list[int]] = {}
-    for ceiling in ceilings:
-        layers.setdefault(ceiling.side, []).append(ceiling.layer)
-    named = [
-        f"{run.side_name(side) if side in ('a', 'b') else 'the same model'} "
-        f"{'layer' if len(numbers) == 1 else 'layers'} {', '.join(map(str, sorted(numbers)))}"
-        for side, numbers in layers.items()
-    ]
-    return "; ".join(named)
-
-
-def _range(values: Sequence[float]) -> str:
-    low, high = format_score(min(values)), format_score(max(values))
-    return low if low == high else f"{low}–{high}"
+def stars_of(views: Iterable[MeasureView]) -> str:
+    """What the stars of several views mean, each thing once; "no layer pair" only where none has a star."""
+    said = dict.fromkeys(filter(None, (star_words(view) for view in views)))
+    starred = any(text.startswith("★") for text in said)
+    return "     ".join(text for text in said if not (starred and text.startswith("no layer pair")))
 
 
 def _marks(view: MeasureView) -> tuple[tuple[float, str], ...]:
@@ -216,15 +236,16 @@ def _marks(view: MeasureView) -> tuple[tuple[float, str], ...]:
     marks = [] if not np.isfinite(null_mean) else [(float(null_mean), f"{format_score(null_mean)} null")]
     if view.ceilings:
         values = [ceiling.value for ceiling in view.ceilings]
-        marks.append((float(np.mean(values)), f"{_range(values)} ceiling"))
+        marks.append((float(np.mean(values)), f"{value_range(values)} ceiling"))
     return tuple(marks)
 
 
-def _best(view: MeasureView) -> tuple[int, int] | None:
-    best = view.best
-    if best is None:
-        return None
-    return view.layers_a.index(int(best.layer_a)), view.layers_b.index(int(best.layer_b))
+def _any(view: MeasureView, column: str) -> bool:
+    return bool(view.rows[column].notna().any())
+
+
+def _no_stars(grid: Grid) -> np.ndarray:
+    return np.zeros(grid.values.shape, dtype=bool)
 
 
 def file_name(text: str) -> str:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from congruence.report.colours import LIGHT, shade, text_on
-from congruence.report.measures import note_for
+from congruence.report.concepts import ConceptLine, concept_lines, lead_measure, subspaces
 from congruence.report.numbers import ALPHA, format_score
-from congruence.report.read import FinishedRun, read_run
-from congruence.report.scales import score_scale
-from congruence.report.terminal_concepts import concept_rows
-from congruence.report.verdict import Verdict, verdict
+from congruence.report.scales import LIGHT, score_scale, shade, text_on
+from congruence.report.verdict import Verdict, star_words, verdict
 from congruence.report.views import MeasureView, headline, measure_views
+from congruence.report.words import measure_words, null_words
+from congruence.run.results import Run, load_run
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -22,16 +21,16 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 REPORT = "report.html"
-_CELL = 6
+_CELL, _MOST_LAYERS = 6, 12
 _PLAIN = str.maketrans({"×": "x", "–": "-", "≤": "<=", "√": "sqrt", "π": "pi", "²": "2", "…": "..."})
 
 
 def summary(run_dir: str | Path) -> "Summary":
     """What a person wants to know at the end of a run, for `rich.console.Console.print`.
 
-    The grid of the headline measure with the significant cells marked, the best layer pair with its score,
-    null, p and ceiling, the numbers of pairs, and where the report lies. Reads well at 80 columns, in
-    colour or without.
+    The answer first: the best layer pair with its score, null, p and ceiling; then the grid of the headline
+    measure with the significant cells marked (beyond 12 layers a side, those that reach highest), the
+    numbers of pairs, and where the report lies. Reads well at 80 columns, in colour or without.
 
     Args:
         run_dir: folder of a finished run.
@@ -39,7 +38,7 @@ def summary(run_dir: str | Path) -> "Summary":
     Raises:
         StorageError: `run_dir` isn't a finished run.
     """
-    run = read_run(run_dir)
+    run = load_run(run_dir)
     views = measure_views(run)
     view = headline(views) if views else None
     return Summary(run, view, verdict(run, view) if view else None)
@@ -49,7 +48,7 @@ def summary(run_dir: str | Path) -> "Summary":
 class Summary:
     """A rich renderable; see :func:`summary`."""
 
-    run: FinishedRun
+    run: Run
     view: MeasureView | None
     answer: Verdict | None
 
@@ -62,36 +61,52 @@ class Summary:
 
         yield Text(f"{self.run.side_name('a')} × {self.run.side_name('b')}", style="bold")
         if self.view is not None and self.answer is not None:
-            yield Text(f"{note_for(self.view.measure).title} of each layer pair", style="dim")
-            yield Text("")
-            yield from _grid(self.run, self.view, width)
-            yield Text("")
             for number, sentence in enumerate(self.answer.sentences):
                 yield Text(sentence, style="bold" if number == 0 else "")
+            yield Text("")
+            yield Text(f"{measure_words(self.view.measure).title} of each layer pair", style="dim")
+            yield Text("")
+            yield from _grid(self.run, self.view, width)
             yield Text("")
         yield from concept_rows(self.run)
         yield from _counts(self.run)
         yield from _places(self.run)
 
 
-def _grid(run: FinishedRun, view: MeasureView, width: int) -> Iterator["Text"]:
+def _grid(run: Run, view: MeasureView, width: int) -> Iterator["Text"]:
     from rich.text import Text
 
     label = max(len(str(layer)) for layer in view.layers_a) + 2
     fitting = max(1, (width - label) // _CELL)
-    cells = _cells(view)
-    blocks = np.array_split(np.arange(len(view.layers_b)), -(-len(view.layers_b) // fitting))
-    for number, columns in enumerate(blocks):
+    cells, values = _cells(view), view.grid("value").values
+    rows, shown = _highest(values), _highest(values.T)
+    for number, columns in enumerate(np.array_split(shown, -(-len(shown) // fitting))):
         if number:
             yield Text("")
         heading = "".join(f"{view.layers_b[column]:>{_CELL - 1}} " for column in columns)
         yield Text(f"{'':>{label}}{heading}", style="bold", no_wrap=True)
-        for layer, row in zip(view.layers_a, cells, strict=True):
+        for row in rows:
             yield Text.assemble(
-                (f"{layer:>{label - 1}} ", "bold"), *(row[column] for column in columns), no_wrap=True
-            )
-    yield Text(f"rows: layers of {run.side_name('a')}; columns: layers of {run.side_name('b')}", style="dim")
-    yield Text(f"*: q ≤ {ALPHA:g} over {len(view.tested)} layer pairs; >: best; –: no score", style="dim")
+                (f"{view.layers_a[row]:>{label - 1}} ", "bold"), *(cells[row][column] for column in columns),
+                no_wrap=True,
+            )  # fmt: skip
+    part_a, part_b = _part(len(rows), len(view.layers_a)), _part(len(shown), len(view.layers_b))
+    yield Text(
+        f"rows: {part_a}layers of {run.side_name('a')}; columns: {part_b}layers of {run.side_name('b')}",
+        style="dim",
+    )
+    stars = star_words(view).replace("★", "*:")
+    yield Text("; ".join(filter(None, [stars, ">: best", "–: no score"])), style="dim")
+
+
+def _highest(values: np.ndarray) -> np.ndarray:
+    """Rows of a grid that fit the terminal: all, or those whose highest score is among the highest."""
+    top = np.where(np.isfinite(values), values, -np.inf).max(axis=1)
+    return np.sort(np.argsort(-top, kind="stable")[:_MOST_LAYERS])
+
+
+def _part(shown: int, total: int) -> str:
+    return "" if shown == total else f"{shown} of {total} (highest scores) "
 
 
 def _cells(view: MeasureView) -> list[list[tuple[str, "Style"]]]:
@@ -99,7 +114,7 @@ def _cells(view: MeasureView) -> list[list[tuple[str, "Style"]]]:
     scale = score_scale(values.values, label="")
     chosen = np.zeros(values.values.shape, dtype=bool)
     if best is not None:
-        chosen[view.layers_a.index(int(best.layer_a)), view.layers_b.index(int(best.layer_b))] = True
+        chosen[view.place(best)] = True
     return [
         [_cell(v, scale.position(v), bool(star), bool(here)) for v, star, here in zip(*row, strict=True)]
         for row in zip(values.values, stars, chosen, strict=True)
@@ -116,10 +131,62 @@ def _cell(value: float, place: float, star: bool, chosen: bool) -> tuple[str, "S
     return text, Style(color=text_on(background), bgcolor=background, bold=chosen)
 
 
-def _counts(run: FinishedRun) -> Iterator["Text"]:
+def concept_rows(run: Run) -> Iterator["Text"]:
+    """A line for each concept subspace: pairs, score, and layer pairs that stand under each null."""
     from rich.text import Text
 
-    before, after = run.pair_counts()
+    lines = concept_lines(run)
+    if not lines:
+        return
+    nulls = list(dict.fromkeys(null for line in lines for null in line.above))
+    width = min(max(len(line.name) for line in lines), 28)
+    title = measure_words(str(lead_measure(subspaces(run)))).title
+    yield Text(f"Concept subspaces: {title}", style="bold")
+    upper, lower = zip(*(_two_lines(null) for null in nulls), strict=True)
+    if any(upper):
+        heads = "".join(f"{part:>{_wide(null)}}" for part, null in zip(upper, nulls, strict=True))
+        yield Text(f"{'':<{width}}  {'':>7} {'':>6}{heads}", style="bold", no_wrap=True)
+    heads = "".join(f"{part:>{_wide(null)}}" for part, null in zip(lower, nulls, strict=True))
+    yield Text(f"{'':<{width}}  {'pairs':>7} {'score':>6}{heads}", style="bold", no_wrap=True)
+    for line in lines:
+        yield Text(_concept_row(line, nulls, width), no_wrap=True)
+    tested = max((number for line in lines for _, number in line.above.values()), default=0)
+    named = "; ".join(f"{null}, {null_words(null).title}" for null in nulls)
+    unclear = list(dict.fromkeys(reason for line in lines for reason in line.unclear.values()))
+    yield Text(
+        f"pairs: fewest-most of a layer pair; score: mean; then layer pairs of {tested} with q ≤ {ALPHA:g} "
+        f"under each null: {named}" + "".join(f"; ?: {reason}" for reason in unclear[:1]),
+        style="dim",
+    )
+    yield Text("")
+
+
+def _two_lines(null: str) -> tuple[str, str]:
+    """A null's name for the head of a column: a long one is broken at its first underline."""
+    first, joint, rest = null.partition("_")
+    return (first + joint, rest) if len(null) > 8 and rest else ("", null)
+
+
+def _wide(null: str) -> int:
+    return max(map(len, _two_lines(null))) + 2
+
+
+def _concept_row(line: ConceptLine, nulls: list[str], width: int) -> str:
+    low, high = line.pairs
+    pairs = str(low) if low == high else f"{low}-{high}"
+    start = f"{line.name[:width]:<{width}}  {pairs:>7} "
+    if line.reason:
+        return f"{start}     - {line.reason}"
+    shown = {null: "?" if null in line.unclear else str(count) for null, (count, _) in line.above.items()}
+    return f"{start}{format_score(line.score):>6}" + "".join(
+        f"{shown.get(null, '-'):>{_wide(null)}}" for null in nulls
+    )
+
+
+def _counts(run: Run) -> Iterator["Text"]:
+    from rich.text import Text
+
+    before, after = run.pair_counts
     tokens = run.corpus.get("kept_tokens")
     read = f" over {tokens:,} tokens" if tokens else ""
     yield Text(f"{before:,} pairs of features matched{read}, {after:,} kept by the filters.")
@@ -128,13 +195,13 @@ def _counts(run: FinishedRun) -> Iterator["Text"]:
             f"{run.corpus[f'coverage_{side}']:.1%} of {run.side_name(side)}'s" for side in "ab"
         )
         yield Text(f"The tokenizers differ: tokens were aligned by characters and cover {shares} tokens.")
-    doubted = int((run.results.warnings != "").sum())
+    doubted = sum(1 for texts in run.results.warnings if texts)
     if doubted:
         share = f"{doubted:,} of {len(run.results):,} scores"
         yield Text(f"{share} come with a warning: the report lists them.", style="yellow")
 
 
-def _places(run: FinishedRun) -> Iterator["Text"]:
+def _places(run: Run) -> Iterator["Text"]:
     from rich.text import Text
 
     for name, path in (("report", run.path / REPORT), ("figures", run.path / "figures")):

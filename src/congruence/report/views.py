@@ -1,13 +1,16 @@
 """What the report looks at: grids of layer pairs, one measure at a time, with its null and its ceiling."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from congruence.report.numbers import ALPHA
-from congruence.report.read import FinishedRun, where
+from congruence.run.results import Run
 
 REAL, CEILING, WHOLE_SPACE, USUAL_NULL = "none", "other_seed", "all", "pairing"
 HEADLINES = ("translation_accuracy", "svcca", "rsa")
@@ -74,26 +77,47 @@ class MeasureView:
         """Name of this view in file names."""
         return self.measure if self.first_null else f"{self.measure}_{self.null}"
 
-    @property
+    @cached_property
     def draws(self) -> int:
         """Null scores of each layer pair (the smallest number of them, where they differ)."""
         draws = self.rows.draws[self.rows.p.notna()]
         return int(draws.min()) if len(draws) else 0
 
-    @property
+    @cached_property
+    def scored(self) -> pd.DataFrame:
+        """Layer pairs with a score, tested or not."""
+        return where(self.rows, self.rows.value.notna())
+
+    @cached_property
     def tested(self) -> pd.DataFrame:
         """Layer pairs with a score and a q."""
         return where(self.rows, self.rows.value.notna() & self.rows.q.notna())
 
-    @property
+    @cached_property
+    def untested(self) -> pd.DataFrame:
+        """Layer pairs with a score that was not held against a null, mostly because their size forces it."""
+        return where(self.rows, self.rows.value.notna() & self.rows.q.isna())
+
+    @cached_property
     def significant(self) -> pd.DataFrame:
         """Layer pairs that stand after correction."""
         return where(self.tested, self.tested.q <= ALPHA)
 
+    @cached_property
+    def smallest_p(self) -> float:
+        """The smallest p that the draws of any tested layer pair can give; NaN without tests."""
+        return float(min(smallest_p(self.tested), default=math.nan))
+
     @property
+    def draws_needed(self) -> int:
+        """Draws with which one layer pair alone can stand out of those tested, and 99 at least."""
+        sides = 2 if (self.rows.alternative == "two-sided").any() else 1
+        return max(99, math.ceil(sides * len(self.tested) / ALPHA) - 1)
+
+    @cached_property
     def best(self) -> pd.Series | None:
-        """The highest score of those that stand after correction, else of all; None without any."""
-        for rows in (self.significant, where(self.rows, self.rows.value.notna())):
+        """The highest score of those that stand after correction, else tested, else of all; None without."""
+        for rows in (self.significant, self.tested, self.scored):
             if len(rows):
                 return rows.iloc[int(np.argmax(rows.value))]
         return None
@@ -102,10 +126,38 @@ class MeasureView:
         """One column of the results over the layer pairs."""
         return grid_of(self.rows, column, self.layers_a, self.layers_b)
 
+    def place(self, row: Any) -> tuple[int, int]:
+        """Row and column of a layer pair in the grids."""
+        return self.layers_a.index(int(row.layer_a)), self.layers_b.index(int(row.layer_b))
+
     def ceilings_near(self, layer_a: int, layer_b: int) -> tuple[Ceiling, ...]:
         """Ceilings of just these layers where they were run, else all of them."""
         near = [c for c in self.ceilings if (c.side, c.layer) in (("a", layer_a), ("b", layer_b))]
         return tuple(near) or self.ceilings
+
+    def ceiling_at(self, row: pd.Series) -> float:
+        """The ceiling of a layer pair: its own, else the mean of those that were run; NaN without any."""
+        if np.isfinite(row.ceiling):
+            return float(row.ceiling)
+        near = [c.value for c in self.ceilings_near(int(row.layer_a), int(row.layer_b))]
+        return float(np.mean(near)) if near else math.nan
+
+
+def smallest_p(rows: pd.DataFrame) -> np.ndarray:
+    """The smallest p that the draws of each row can give: one without a score counts against the claim."""
+    lost = np.where(np.isfinite(rows.scored), rows.draws - rows.scored, 0)
+    sides = np.where(rows.alternative == "two-sided", 2, 1)
+    return np.minimum(1.0, sides * (1 + lost) / (1 + rows.draws.to_numpy()))
+
+
+def where(table: pd.DataFrame, keep: Any) -> pd.DataFrame:
+    """The rows of a table that a boolean mask keeps."""
+    return cast(pd.DataFrame, table.loc[keep])
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as plain mappings."""
+    return cast(list[dict[str, Any]], table.to_dict("records"))
 
 
 def grid_of(rows: pd.DataFrame, column: str, layers_a: Sequence[int], layers_b: Sequence[int]) -> Grid:
@@ -117,7 +169,7 @@ def grid_of(rows: pd.DataFrame, column: str, layers_a: Sequence[int], layers_b: 
 
 
 def measure_views(
-    run: FinishedRun, *, control: str = REAL, concept: str = WHOLE_SPACE, subspace: str = "all"
+    run: Run, *, control: str = REAL, concept: str = WHOLE_SPACE, subspace: str = "all"
 ) -> list[MeasureView]:
     """Every measure and null of one grid, in the order in which the run has them."""
     table = run.results
@@ -138,7 +190,7 @@ def measure_views(
     return views
 
 
-def ceilings_of(run: FinishedRun, measure: str) -> tuple[Ceiling, ...]:
+def ceilings_of(run: Run, measure: str) -> tuple[Ceiling, ...]:
     """The same-model scores of a measure."""
     table = run.results
     mine = (table.control == CEILING) & (table.concept == WHOLE_SPACE) & (table.measure == measure)
@@ -151,9 +203,10 @@ def ceilings_of(run: FinishedRun, measure: str) -> tuple[Ceiling, ...]:
 
 
 def headline(views: Sequence[MeasureView]) -> MeasureView:
-    """The view that leads: by HEADLINES, else the first; one without any score only if none has one."""
+    """The view that leads: by HEADLINES, else the first; one that was tested, else that has any score."""
     leading = [view for view in views if view.first_null]
     scored = [view for view in leading if view.best is not None] or leading
+    scored = [view for view in scored if len(view.tested)] or scored
 
     def rank(view: MeasureView) -> int:
         return HEADLINES.index(view.base_measure) if view.base_measure in HEADLINES else len(HEADLINES)
@@ -161,18 +214,18 @@ def headline(views: Sequence[MeasureView]) -> MeasureView:
     return min(scored, key=rank)
 
 
-def cell_grid(run: FinishedRun, column: str) -> Grid:
+def cell_grid(run: Run, column: str) -> Grid:
     """A column of cells.parquet over the real layer pairs."""
-    rows = run.real_cells()
+    rows = run.real_cells
     return grid_of(rows, column, _layers(rows.layer_a), _layers(rows.layer_b))
 
 
-def other_controls(run: FinishedRun) -> list[str]:
+def other_controls(run: Run) -> list[str]:
     """Controls with a grid of their own: not the real comparison, not the same-model ceiling."""
     return [name for name in run.results.control.unique() if name not in (REAL, CEILING)]
 
 
-def concepts_of(run: FinishedRun) -> list[tuple[str, str]]:
+def concepts_of(run: Run) -> list[tuple[str, str]]:
     """(concept, subspace) of every subspace in the run, the whole space left out."""
     rows = where(run.results, (run.results.control == REAL) & (run.results.concept != WHOLE_SPACE))
     return list(dict.fromkeys(zip(rows.concept, rows.subspace, strict=True)))

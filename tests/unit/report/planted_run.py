@@ -20,7 +20,8 @@ NASTY_TOKENS = [
 RESULT_COLUMNS = [
     "control", "control_side", "concept", "subspace", "layer_a", "layer_b", "measure", "value", "n", "null",
     "draws", "seed", "null_mean", "null_std", "null_q05", "null_q50", "null_q95", "z", "p", "q",
-    "p_max_t", "corrected", "alternative", "details", "warnings", "seconds",
+    "p_max_t", "corrected", "alternative", "low", "high", "interval", "calibrated", "ceiling", "scored",
+    "details", "warnings", "seconds",
 ]  # fmt: skip
 
 
@@ -88,10 +89,32 @@ def write_planted_run(
     return folder
 
 
+def untest(folder: Path, measure: str | None = None, *, layer_a: int | None = None) -> None:
+    """Take the draws from a planted run, or from one measure or row of layers of it: scores that weren't tested."""
+    table = pd.read_parquet(folder / "results.parquet")
+    chosen = (table.measure == measure) if measure else table.measure.notna()
+    chosen &= (table.layer_a == layer_a) if layer_a is not None else True
+    table.loc[chosen, ["draws", "scored"]] = 0
+    numbers = [
+        "null_mean",
+        "null_std",
+        "null_q05",
+        "null_q50",
+        "null_q95",
+        "z",
+        "p",
+        "q",
+        "p_max_t",
+        "calibrated",
+    ]
+    table.loc[chosen, numbers] = np.nan
+    table.to_parquet(folder / "results.parquet", index=False)
+
+
 def _set_kinds(rows: list[dict], kinds: Mapping[str, str], scoreless: Sequence[str]) -> None:
     for row in rows:
         if row["concept"] in scoreless:
-            row |= {"n": 1, "warnings": "too few features: 1 of 3 needed (a: 1, b: 4)"}
+            row |= {"n": 1, "warnings": ["too few features: 1 of 3 needed (a: 1, b: 4)"]}
         row["subspace"] = kinds.get(row["concept"], row["subspace"])
         row["concept"] = row["concept"].removesuffix("!")
 
@@ -118,10 +141,14 @@ def _row(place, measure, null, likeness, draws, gone, rng):
         "q": min(1.0, p * 1.2),
         "p_max_t": p,
         "corrected": (value - null_mean) / (1 - null_mean),
+        "low": value - 0.02,
+        "high": value + 0.03,
+        "calibrated": (value - null_mean * 2) / (1 - null_mean * 2),
     }
     if gone:
         numbers = dict.fromkeys(numbers, np.nan)
-    warning = "2 pairs are too few: 3 needed" if gone else ("n < 2 (k_a + k_b)" if measure == "svcca" else "")
+    warnings = ["n < 2 (k_a + k_b)"] if measure == "svcca" else []
+    warnings = ["2 pairs are too few: 3 needed"] if gone else warnings
     fixed = {
         "control": control,
         "control_side": side,
@@ -135,8 +162,11 @@ def _row(place, measure, null, likeness, draws, gone, rng):
         "draws": draws,
         "seed": 3,
         "alternative": "greater",
-        "details": "{}",
-        "warnings": warning,
+        "interval": "" if gone else "pairs",
+        "ceiling": np.nan,
+        "scored": 0 if gone else draws,
+        "details": None if gone else {"held_out": 450},
+        "warnings": warnings,
         "seconds": 0.1,
     }
     return {name: {**fixed, **numbers}[name] for name in RESULT_COLUMNS}
@@ -160,7 +190,7 @@ def _cell(control, side, a, b, pairs, likeness):
         "pairs_after": after,
         "mean_r_before": 0.2 + 0.4 * likeness,
         "mean_r_after": 0.35 + 0.5 * likeness if after else np.nan,
-        "removed": json.dumps(removed),
+        "removed": [{"step": step, "pairs": number} for step, number in removed.items()],
         "seconds": 0.4,
     }
 
@@ -224,7 +254,7 @@ def _write_info(folder, layers_a, layers_b, names, draws, measures, ceiling, con
     }
     info = {
         "kind": "congruence/run",
-        "format_version": 1,
+        "format_version": 2,
         "created": "2026-01-02T03:04:05+00:00",
         "finished": "2026-01-02T03:05:10+00:00",
         "config": config,

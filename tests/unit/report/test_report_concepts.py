@@ -6,18 +6,17 @@ import pandas as pd
 import pytest
 from planted_run import write_planted_run
 
-from congruence.report.concept_pictures import concept_evidence, concept_pictures
-from congruence.report.concepts import concept_lines, lead_measure, subspaces
+from congruence.report.concept_pictures import concept_pictures
+from congruence.report.concepts import concept_keywords, concept_lines, lead_measure, subspaces
 from congruence.report.html import write_report
-from congruence.report.keywords import concept_keywords
-from congruence.report.read import FinishedRun, read_run
-from congruence.report.terminal_concepts import concept_rows
+from congruence.report.terminal import concept_rows
+from congruence.run.results import Run, load_run
 
 NULLS = ("pairing", "subset")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> FinishedRun:
+def run(tmp_path_factory) -> Run:
     folder = write_planted_run(
         tmp_path_factory.mktemp("concepts") / "run",
         measures=("pc1_correlation", "rsa"),
@@ -28,14 +27,14 @@ def run(tmp_path_factory) -> FinishedRun:
     )
     keywords = [_keyword(a, word, count) for a in range(4) for word, count in (("day", 3), ("<i>", 1))]
     pd.DataFrame(keywords).to_parquet(folder / "concept_keywords.parquet")
-    return read_run(folder)
+    return load_run(folder)
 
 
 def _keyword(layer: int, word: str, count: int) -> dict:
     return {
         "concept": "Time", "layer_a": layer, "layer_b": layer, "keyword": word, "features_a": count,
         "features_b": count, "pairs": count, "ratio": 0.5 * count,
-        "change": '{"rsa": -0.25}' if word == "day" else "{}",
+        "without": [], "change": [{"measure": "rsa", "value": -0.25}] if word == "day" else [],
     }  # fmt: skip
 
 
@@ -46,24 +45,31 @@ def test_a_union_and_its_interaction_are_two_subspaces(run):
         ("Time+Nature", "overlap"),
         ("Time+Nature", "interaction"),
     ]
-    names = {picture.name: [panel.title for panel in picture.panels] for picture in concept_pictures(run)}
-    assert names["concepts_score_rsa"] == ["Time", "Time+Nature"]
-    assert names["concepts_interaction_rsa"] == ["Time+Nature"]
-    assert names["concepts_pairs"] == ["Time", "Biology", "Time+Nature"]
+    drawn = {picture.name: picture for picture in concept_pictures(run)}
+    assert [row[0].title for row in drawn["concepts_rsa"].rows] == ["Time", "Time+Nature"]
+    assert [panel.title for panel in drawn["concepts_interaction_rsa"].panels] == ["Time+Nature"]
+    assert [panel.title for panel in drawn["concepts_pairs"].panels] == ["Time", "Biology", "Time+Nature"]
 
 
 def test_a_subspace_without_scores_is_named_with_the_reason(run):
-    score = next(picture for picture in concept_pictures(run) if picture.name == "concepts_score_rsa")
+    score = next(picture for picture in concept_pictures(run) if picture.name == "concepts_rsa")
     assert "Biology: too few features: at most 1 of 3 needed" in score.subtitle
     assert "(a: 1" not in score.subtitle
 
 
 def test_every_null_has_its_p_and_q(run):
-    names = {picture.name for picture in concept_evidence(run)}
-    wanted = {
-        f"concepts_{kind}_{m}_{null}" for kind in "pq" for m in ("pc1_correlation", "rsa") for null in NULLS
-    }
-    assert names == wanted
+    for measure in ("pc1_correlation", "rsa"):
+        picture = next(p for p in concept_pictures(run) if p.name == f"concepts_{measure}")
+        for score, *evidence in picture.rows:
+            here = (run.results.concept == score.title) & (run.results.measure == measure)
+            rows = run.results[here & (run.results.subspace != "interaction")]
+            assert [panel.title for panel in evidence] == ["q: pairs shuffled", "q: random features"]
+            for null, panel in zip(NULLS, evidence, strict=True):
+                of_null = rows[rows.null == null].sort_values(["layer_a", "layer_b"])
+                assert panel.grid.values.ravel().tolist() == of_null.q.tolist()
+            note = score.notes[0, 0]
+            assert "p 0.001; q 0.001" in note
+            assert "subset: p 0.001, q 0.001" in note
 
 
 def test_lines_count_layer_pairs_under_each_null(run):
@@ -98,8 +104,7 @@ def test_page_and_terminal_say_it(run):
 
 
 def test_a_run_without_concepts_says_nothing_of_them(tmp_path):
-    plain = read_run(write_planted_run(tmp_path / "run", measures=("rsa",)))
+    plain = load_run(write_planted_run(tmp_path / "run", measures=("rsa",)))
     assert concept_pictures(plain) == []
-    assert concept_evidence(plain) == []
     assert list(concept_rows(plain)) == []
     assert concept_keywords(plain) == []

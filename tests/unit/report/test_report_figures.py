@@ -7,17 +7,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planted_run import write_planted_run
+from planted_run import untest, write_planted_run
 
 from congruence.report import write_figures
-from congruence.report.colours import DARK, LEVELS, LIGHT, contrast, shade, text_on
-from congruence.report.heatmap import render
-from congruence.report.pictures import headline_picture, measure_pictures, pictures
-from congruence.report.read import read_run
-from congruence.report.scales import count_scale, p_scale, score_scale
+from congruence.report.figures import render
+from congruence.report.pictures import Picture, headline_picture, measure_picture
+from congruence.report.pictures import pictures as pictures_of
+from congruence.report.scales import (
+    DARK,
+    LEVELS,
+    LIGHT,
+    contrast,
+    count_scale,
+    p_scale,
+    score_scale,
+    shade,
+    text_on,
+)
 from congruence.report.views import headline, measure_views
+from congruence.run.results import Run, load_run
 
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def pictures(run: Run) -> list[Picture]:
+    return pictures_of(run, headline(measure_views(run)))
 
 
 def test_every_promised_file_is_there(tmp_path: Path) -> None:
@@ -29,11 +43,7 @@ def test_every_promised_file_is_there(tmp_path: Path) -> None:
         nulls=("pairing", "subset"),
     )
     written = {path.name for path in write_figures(folder)}
-    kinds = [
-        f"{kind}_{m}" for kind in ("score", "null_mean", "p", "q") for m in ("svcca", "rsa", "rsa_subset")
-    ]
-    kinds += [f"{kind}_{stage}" for kind in ("mean_r", "pairs") for stage in ("before", "after")]
-    for name in [*kinds, "headline"]:
+    for name in ("measure_svcca", "measure_rsa", "measure_rsa_subset", "pairs", "headline"):
         assert {f"{name}.png", f"{name}.svg"} <= written
     assert all((folder / "figures" / name).stat().st_size > 1000 for name in written)
     assert (folder / "figures" / "headline.png").read_bytes().startswith(PNG)
@@ -41,7 +51,7 @@ def test_every_promised_file_is_there(tmp_path: Path) -> None:
 
 
 def test_same_run_gives_same_bytes(planted: Path) -> None:
-    run = read_run(planted)
+    run = load_run(planted)
     picture = pictures(run)[0]
     assert render(picture, "a", "b") == render(picture, "a", "b")
 
@@ -52,14 +62,14 @@ def test_drawing_leaves_matplotlib_as_it_was(planted: Path) -> None:
     import matplotlib
 
     before = dict(matplotlib.rcParams)
-    render(pictures(read_run(planted))[0], "a", "b")
+    render(pictures(load_run(planted))[0], "a", "b")
     assert dict(matplotlib.rcParams) == before
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
 
 
 @pytest.mark.parametrize("name", ["$\\frac{1$", "日本語モデル", "<b>&amp;", "m" * 200, ""])
 def test_any_model_name_can_be_drawn(tmp_path: Path, name: str) -> None:
-    run = read_run(
+    run = load_run(
         write_planted_run(
             tmp_path / "run", names=(name, "b"), layers_a=(0, 1), layers_b=(0, 1), measures=("rsa",)
         )
@@ -74,17 +84,17 @@ def test_any_model_name_can_be_drawn(tmp_path: Path, name: str) -> None:
 def test_every_grid_size_can_be_drawn(tmp_path: Path, shape: tuple[int, int]) -> None:
     layers_a, layers_b = range(shape[0]), range(shape[1])
     folder = write_planted_run(tmp_path / "run", layers_a=layers_a, layers_b=layers_b, measures=("rsa",))
-    run = read_run(folder)
+    run = load_run(folder)
     view = measure_views(run)[0]
-    for picture in (measure_pictures(run, view)[0], headline_picture(run, view)):
+    for picture in (measure_picture(run, view), headline_picture(run, view)):
         drawn = render(picture, "a", "b")
         assert len(drawn["svg"]) > 5000
 
 
 def test_cells_hold_the_values_of_the_results(planted: Path) -> None:
-    run = read_run(planted)
+    run = load_run(planted)
     view = headline(measure_views(run))
-    score = measure_pictures(run, view)[0].panels[0]
+    score = measure_picture(run, view).panels[0]
     rows = run.results.query("control == 'none' and measure == 'translation_accuracy'")
     for row in rows.itertuples():
         place = score.grid.layers_a.index(row.layer_a), score.grid.layers_b.index(row.layer_b)
@@ -95,24 +105,24 @@ def test_cells_hold_the_values_of_the_results(planted: Path) -> None:
 
 
 def test_ceiling_and_null_are_named_on_the_colour_bar(planted: Path) -> None:
-    run = read_run(planted)
-    score = measure_pictures(run, headline(measure_views(run)))[0]
+    run = load_run(planted)
+    score = measure_picture(run, headline(measure_views(run)))
     assert [words for _, words in score.marks] == ["0.001 null", "0.92 ceiling"]
     assert "0.92" in score.subtitle
 
 
 def test_no_ceiling_is_said(tmp_path: Path) -> None:
-    run = read_run(write_planted_run(tmp_path / "run", ceiling=False))
-    assert "no same-model ceiling" in measure_pictures(run, measure_views(run)[0])[0].subtitle
+    run = load_run(write_planted_run(tmp_path / "run", ceiling=False))
+    assert "no same-model ceiling" in measure_picture(run, measure_views(run)[0]).subtitle
 
 
 def test_headline_claims_nothing_where_nothing_is_found(tmp_path: Path) -> None:
-    run = read_run(write_planted_run(tmp_path / "run", signal=0.0))
+    run = load_run(write_planted_run(tmp_path / "run", signal=0.0))
     assert headline_picture(run, headline(measure_views(run))).title.startswith("No layer pair")
 
 
 def test_measure_labels_with_options_make_plain_file_names(tmp_path: Path) -> None:
-    run = read_run(write_planted_run(tmp_path / "run", measures=("svcca(variance=0.9, on_forced=warn)",)))
+    run = load_run(write_planted_run(tmp_path / "run", measures=("svcca(variance=0.9, on_forced=warn)",)))
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+", picture.name) for picture in pictures(run))
     assert len({picture.name for picture in pictures(run)}) == len(pictures(run))
 
@@ -155,7 +165,38 @@ def test_count_scale_takes_any_counts(counts: list[float]) -> None:
 
 
 @pytest.mark.slow
-def test_thirty_figures_take_less_than_twelve_seconds(planted: Path) -> None:
+def test_the_figures_of_a_run_take_less_than_four_seconds(planted: Path) -> None:
     started = time.process_time()
-    assert len(write_figures(planted)) >= 30
-    assert time.process_time() - started < 12
+    assert len(write_figures(planted)) == 2 * (4 + 1 + 1 + 1)
+    assert time.process_time() - started < 4
+
+
+def test_panels_of_a_measure_are_score_null_calibrated_and_q(planted: Path) -> None:
+    run = load_run(planted)
+    view = headline(measure_views(run))
+    (panels,) = measure_picture(run, view).rows
+    for panel, column in zip(panels, ("value", "null_mean", "calibrated", "q"), strict=True):
+        np.testing.assert_equal(panel.grid.values, view.grid(column).values)
+    assert panels[0].scale is panels[1].scale is panels[2].scale
+    assert panels[3].scale is not panels[0].scale
+    note = panels[0].notes[0, 0]
+    assert "95% interval" in note
+    assert "p 0.001; q 0.001" in note
+
+
+def test_a_measure_without_draws_has_its_scores_alone(tmp_path: Path) -> None:
+    folder = write_planted_run(tmp_path / "run", measures=("svcca",))
+    untest(folder)
+    run = load_run(folder)
+    picture = measure_picture(run, measure_views(run)[0])
+    assert [panel.title for panel in picture.panels] == ["score"]
+    assert picture.legend == "not tested: n < 2 (k_a + k_b)"
+    assert len(render(picture, "a", "b")["svg"]) > 5000
+
+
+def test_controls_share_one_figure_and_the_colours_of_the_real_grid(tmp_path: Path) -> None:
+    folder = write_planted_run(tmp_path / "run", controls=["rerandomized", "neurons"])
+    picture = next(p for p in pictures(load_run(folder)) if p.name == "controls")
+    assert [panel.title for panel in picture.panels] == ["control 'rerandomized'", "control 'neurons'"]
+    assert len(picture.scales) == 1
+    assert "rerandomized: both models with their weights redrawn" in picture.subtitle

@@ -9,7 +9,7 @@ import pytest
 from planted_run import NASTY_TOKENS, write_planted_run
 
 from congruence.report import write_report
-from congruence.report.tokens import visible
+from congruence.report.numbers import visible
 
 VOID = {"meta", "link", "br", "img", "hr", "input", "col"}
 
@@ -145,7 +145,7 @@ def test_warnings_that_differ_in_numbers_only_are_one(tmp_path: Path) -> None:
 
     folder = write_planted_run(tmp_path / "run", measures=("rsa",))
     table = pd.read_parquet(folder / "results.parquet")
-    table["warnings"] = [f"n={i} is below {2 * i + 1.5}" for i in range(len(table))]
+    table["warnings"] = [[f"n={i} is below {2 * i + 1.5}"] for i in range(len(table))]
     table.to_parquet(folder / "results.parquet")
     assert f"{len(table)} scores, such as: n=0 is below 1.5" in page_of(folder).text
 

@@ -1,25 +1,21 @@
-"""What each measure means, in words for a reader who hasn't met it."""
+"""Words of measures and nulls until they stand with the measure and the null; then this module goes.
+
+Read by `congruence.report.words` alone, where an entry of a registry has no words of its own.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from congruence.report.numbers import format_score, percent
 
 
 @dataclass(frozen=True)
 class MeasureNote:
-    """A measure in words.
-
-    Attributes:
-        title: name in running text.
-        meaning: what it asks of the two spaces.
-        caveat: when not to believe it.
-        sentence: a score in words, to stand after "…: ".
-    """
+    """A measure in words: see `congruence.report.words.MeasureWords`."""
 
     title: str
-    meaning: str
-    caveat: str
+    reading: str
+    beware: str
     sentence: Callable[[float], str]
 
 
@@ -124,15 +120,31 @@ NOTES = {
     ),
 }
 
-
-def note_for(measure: str) -> MeasureNote:
-    """The words for a measure's label; one that isn't listed here is described as such."""
-    base = measure.split("(", 1)[0]
-    if base not in NOTES:
-        unknown = "No description is stored with this measure.", "See its own documentation."
-        return MeasureNote(measure, *unknown, _scores("the score is"))
-    note = NOTES[base]
-    if measure == base:
-        return note
-    sentence = _scores("the score is") if "at=" in measure else note.sentence
-    return replace(note, title=f"{note.title}{measure[len(base) :]}", sentence=sentence)
+NULLS = {
+    "pairing": (
+        "pairs shuffled", "every pairing of these features is equally likely", "with the pairs shuffled",
+    ),
+    "subset": (
+        "random features", "random features, as many and paired inside by the same matcher, score as high",
+        "with random subsets of the same sizes, paired anew,",
+    ),
+    "firing_rate": (
+        "pairs shuffled among similar firing rates",
+        "every pairing that keeps how often the partner fires is equally likely",
+        "with the pairs shuffled among features of similar firing rate",
+    ),
+    "document_shift": (
+        "documents shifted",
+        "features that fire on unrelated text, paired by the same correlation, score as high",
+        "with one side's documents shifted and the pairing run again",
+    ),
+    "size_matched": (
+        "as many pairs of the whole space", "any as many pairs of the whole space score as high",
+        "with as many pairs drawn from the whole space",
+    ),
+    "unrelated_keywords": (
+        "features of other words", "features of random words, as many and as frequent, score as high",
+        "with the features of random words as frequent",
+    ),
+}  # fmt: skip
+"""name -> (title, hypothesis, in words)."""
