@@ -10,9 +10,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from planted_concepts import PLACE, config_of, make_cell, make_world
 
-from congruence.run.cell import Testing, compute_cell
+from congruence.run.cell import compute_cell
 from congruence.run.contrasts import interaction_rows
 from congruence.run.keywords import keyword_rows
+from congruence.run.plan import Testing
 from congruence.run.selections.concepts import concept_selections
 from congruence.run.selections.phrases import phrase_selection
 from congruence.significance import benjamini_hochberg

@@ -23,7 +23,8 @@ class Rerun(Null, ABC):
         """
         rerun: Any = case.rerun
         if callable(rerun):
-            return [rerun(derive(case.seed, "rerun", d)) for d in numbers]
+            made: RowPairs = [rerun(derive(case.seed, "rerun", d)) for d in numbers]
+            return made
         return _given(rerun, numbers)
 
 

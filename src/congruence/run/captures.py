@@ -94,7 +94,7 @@ class Captures:
 
     def keys(self) -> dict[str, str]:
         """Keys of all captured sources, for the record of what made a result."""
-        return {name_of(source): store.key for source, store in self._stores.items()}
+        return {source.name: store.key for source, store in self._stores.items()}
 
     def _capture_in_one_pass(self, sources: list[Source], progress: Progress) -> None:
         """Every feature set that one model's hidden states go into, in one pass over the text."""
@@ -141,7 +141,7 @@ class Captures:
         variant = self._variant_of(source)
         sae = variant.saes[source.layer]
         return content_key(
-            [name_of(source), variant.model.key, self._hook(source), None if sae is None else sae.key]
+            [source.name, variant.model.key, self._hook(source), None if sae is None else sae.key]
         )
 
     def _variant_of(self, source: Source) -> Variant:
@@ -160,7 +160,7 @@ class Captures:
         top = top_tokens(prepared, np.asarray(acts.token_ids), k=self.config.top_tokens)
         codes = self.vocabulary.codes[source.side]
         return Layer(
-            name=name_of(source),
+            name=source.name,
             key=self.key(source),
             acts=prepared,
             top=top,
@@ -183,11 +183,6 @@ class Captures:
             alignment.document_offsets,
             alignment.unit_ids,
         )
-
-
-def name_of(source: Source) -> str:
-    """A source as it is called in records and seeds, e.g. "a/real/3"."""
-    return f"{source.side}/{source.variant}/{source.layer}"
 
 
 def sources_of(cells: Iterable[Cell]) -> list[Source]:

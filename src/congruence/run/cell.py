@@ -10,9 +10,10 @@ import numpy as np
 from congruence.errors import InputError
 from congruence.metrics import Measure, is_answerable
 from congruence.nulls import Null
-from congruence.records import Alternative, NullTest, Score
+from congruence.records import NullTest, Score
 from congruence.rng import derive_seed
 from congruence.run.grid import Cell
+from congruence.run.plan import Testing
 from congruence.run.schema import RESULTS, blank_row
 from congruence.run.selections.base import Selection
 from congruence.significance import calibrated
@@ -20,21 +21,6 @@ from congruence.significance.scoring import Observed, against_null
 
 Tested = tuple[dict[str, Any], np.ndarray | None]
 """A row of results, and the null scores behind it."""
-
-
-@dataclass(frozen=True)
-class Testing:
-    """How every score of a run is tested.
-
-    Attributes:
-        seed: the run's, from which draws derive.
-        alternative: which scores are extreme.
-        stop_after: stop a test once so many draws are.
-    """
-
-    seed: int = 0
-    alternative: Alternative = "greater"
-    stop_after: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

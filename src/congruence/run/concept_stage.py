@@ -21,7 +21,7 @@ from congruence.run.cell import compute_cell
 from congruence.run.contrasts import interaction_rows
 from congruence.run.grid import Cell, Source
 from congruence.run.keywords import keyword_rows
-from congruence.run.layer_features import LayerFeatures
+from congruence.run.layer import Layer
 from congruence.run.plan import Plan
 from congruence.run.selections.concepts import ConceptCell, concept_selections
 from congruence.run.selections.layer import LayerConcepts
@@ -246,7 +246,7 @@ def phrase_text(texts: Sequence[str], captures: Captures) -> SharedText:
     return SharedText(corpus, tokens, aligned)
 
 
-def fires_on_non_concepts(features: LayerFeatures) -> np.ndarray:
+def fires_on_non_concepts(features: Layer) -> np.ndarray:
     """(f,) features with punctuation, white space or a special token among their top tokens.
 
     Lan et al. 2024, appendix F, filter 1, applied to each feature before subsets are chosen.

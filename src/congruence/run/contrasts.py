@@ -10,8 +10,9 @@ from congruence.errors import InputError
 from congruence.metrics import Measure
 from congruence.nulls import Case, UnrelatedKeywords
 from congruence.records import PairLists, Score
-from congruence.run.cell import Outcome, Tested, Testing, columns_of, row_of
+from congruence.run.cell import Outcome, Tested, columns_of, row_of
 from congruence.run.grid import Cell
+from congruence.run.plan import Testing
 from congruence.run.selections.base import Selection
 from congruence.run.selections.concepts import ConceptCell
 from congruence.run.selections.text import Subspace

@@ -10,7 +10,7 @@ from congruence.errors import InputError
 from congruence.metrics import Measure
 from congruence.rng import derive
 from congruence.run.cell import Outcome, Tested
-from congruence.run.layer_features import LayerFeatures
+from congruence.run.layer import Layer
 from congruence.run.plan import Plan
 from congruence.run.selections.base import Selection
 from congruence.run.selections.whole import pair_documents
@@ -19,7 +19,7 @@ Resample = Callable[[int], tuple[np.ndarray, np.ndarray]]
 """Number of a resample -> the paired decoder rows that it is scored on."""
 
 
-def with_intervals(outcome: Outcome, a: LayerFeatures, b: LayerFeatures, plan: Plan) -> list[Tested]:
+def with_intervals(outcome: Outcome, a: Layer, b: Layer, plan: Plan) -> list[Tested]:
     """The rows of a selection with `low`, `high` and `interval`, where the configuration asks for them."""
     config = plan.config.interval
     if config is None:
@@ -46,7 +46,7 @@ def halves_of_pairs(selection: Selection, seed: int) -> Resample:
     return half
 
 
-def paired_again(a: LayerFeatures, b: LayerFeatures, plan: Plan) -> Resample:
+def paired_again(a: Layer, b: Layer, plan: Plan) -> Resample:
     """Documents drawn with replacement; features are paired and filtered anew on each resample."""
     documents = len(b.document_offsets) - 1
 
@@ -59,7 +59,7 @@ def paired_again(a: LayerFeatures, b: LayerFeatures, plan: Plan) -> Resample:
 
 
 def _resampled(
-    measures: Sequence[Measure], outcome: Outcome, a: LayerFeatures, b: LayerFeatures, plan: Plan
+    measures: Sequence[Measure], outcome: Outcome, a: Layer, b: Layer, plan: Plan
 ) -> Float[np.ndarray, "measures resamples"]:
     config: IntervalConfig = plan.config.interval  # pyright: ignore[reportAssignmentType]
     if config.by == "pairs":

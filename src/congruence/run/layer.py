@@ -11,7 +11,6 @@ from scipy import sparse
 
 from congruence.records import TopTokens
 from congruence.stats import PreparedActs, prepare
-from congruence.stats.sources import CsrSource
 
 
 @dataclass(frozen=True)
@@ -69,12 +68,6 @@ class Layer:
     def alive(self) -> int:
         """Number of features that fire at all."""
         return len(self.live)
-
-    @property
-    def matrix(self) -> Any:
-        """The activations as they were prepared, for nulls that pair again."""
-        source = self.acts.source
-        return source.matrix if isinstance(source, CsrSource) else getattr(source, "acts", source)
 
     @property
     def nbytes(self) -> int:

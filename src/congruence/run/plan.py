@@ -13,10 +13,24 @@ from congruence.filters import FilterStep
 from congruence.matching import match, one_of_each
 from congruence.metrics import Measure
 from congruence.nulls import Null, make_null
-from congruence.records import Matching
-from congruence.run.cell import Testing
+from congruence.records import Alternative, Matching
 
 STAGE_VERSION = 3
+
+
+@dataclass(frozen=True)
+class Testing:
+    """How every score of a run is tested.
+
+    Attributes:
+        seed: the run's, from which draws derive.
+        alternative: which scores are extreme.
+        stop_after: stop a test once so many draws are.
+    """
+
+    seed: int = 0
+    alternative: Alternative = "greater"
+    stop_after: int | None = None
 
 
 @dataclass(frozen=True)

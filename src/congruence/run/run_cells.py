@@ -15,7 +15,7 @@ from congruence.run.cell import compute_cell
 from congruence.run.concept_stage import ConceptStage
 from congruence.run.grid import Cell
 from congruence.run.intervals import with_intervals
-from congruence.run.layer_features import LayerFeatures
+from congruence.run.layer import Layer
 from congruence.run.plan import Plan
 from congruence.run.schema import CELLS, MATCHES, blank_row, typed
 from congruence.run.selections.whole import WholeSpace, whole_space
@@ -78,7 +78,7 @@ def _finished_or(place: Path, name: str, compute: Callable[[], CellResult]) -> C
     return result
 
 
-def whole_result(cell: Cell, a: LayerFeatures, b: LayerFeatures, plan: Plan) -> CellResult:
+def whole_result(cell: Cell, a: Layer, b: Layer, plan: Plan) -> CellResult:
     """Every number of one layer pair's whole space, and its pairs."""
     started = time.perf_counter()
     whole = whole_space(cell, a, b, plan)
@@ -91,7 +91,7 @@ def whole_result(cell: Cell, a: LayerFeatures, b: LayerFeatures, plan: Plan) -> 
     return CellResult([row for row, _ in rows], summary, match_table(cell, a, b, whole), scores)
 
 
-def cell_summary(cell: Cell, a: LayerFeatures, b: LayerFeatures, whole: WholeSpace) -> dict[str, Any]:
+def cell_summary(cell: Cell, a: Layer, b: Layer, whole: WholeSpace) -> dict[str, Any]:
     """The row of cells.parquet."""
     matching, kept = whole.matching, whole.kept
     return blank_row(
@@ -109,7 +109,7 @@ def cell_summary(cell: Cell, a: LayerFeatures, b: LayerFeatures, whole: WholeSpa
     )
 
 
-def match_table(cell: Cell, a: LayerFeatures, b: LayerFeatures, whole: WholeSpace) -> pd.DataFrame:
+def match_table(cell: Cell, a: Layer, b: Layer, whole: WholeSpace) -> pd.DataFrame:
     """The rows of matches.parquet: every pair, kept or not, with the tokens it fires on."""
     matching = whole.matching
     columns = ("feature_a", "feature_b", "r", "firings_a", "firings_b", "cofirings", "margin", "mutual")

@@ -179,7 +179,7 @@ def _list_scores(
 ) -> Sequence[Float[np.ndarray, " m"]]:
     a, b = case.rows  # pyright: ignore[reportGeneralTypeIssues]
     if isinstance(a, DecoderRows):
-        return score_lists(measures, a, b, lists, threads=threads or available_threads())
+        return list(score_lists(measures, a, b, lists, threads=threads or available_threads()))
     rows_a, rows_b = np.asarray(a), np.asarray(b)
     return [
         np.array([_score(measure, rows_a[i], rows_b[j]) if len(i) else np.nan for i, j in _each(lists)])

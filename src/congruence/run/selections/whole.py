@@ -13,9 +13,9 @@ from congruence.matching.subsets import Ragged
 from congruence.metrics import DecoderRows
 from congruence.nulls import Case
 from congruence.records import Matching, PairLists
-from congruence.rng import derive, derive_seed
+from congruence.rng import derive
 from congruence.run.grid import Cell
-from congruence.run.layer_features import LayerFeatures
+from congruence.run.layer import Layer
 from congruence.run.plan import Plan
 from congruence.run.selections.base import Selection
 from congruence.significance import rows_taken
@@ -42,7 +42,7 @@ class WholeSpace:
         return self.filtered.pairs.matching
 
 
-def whole_space(cell: Cell, a: LayerFeatures, b: LayerFeatures, plan: Plan) -> WholeSpace:
+def whole_space(cell: Cell, a: Layer, b: Layer, plan: Plan) -> WholeSpace:
     """Pair the features of two layers by their activations, and drop pairs as the filters say."""
     matching = pair(a, b, plan)
     filtered = keep_pairs(matching, a, b, plan)
@@ -59,12 +59,12 @@ def whole_space(cell: Cell, a: LayerFeatures, b: LayerFeatures, plan: Plan) -> W
     return WholeSpace(matching, filtered, selection)
 
 
-def pair(a: LayerFeatures, b: LayerFeatures, plan: Plan) -> Matching:
+def pair(a: Layer, b: Layer, plan: Plan) -> Matching:
     """The run's pairs; where they are found on one half of the documents, r and counts are of the other."""
     pairing = plan.config.pairing
     acts_a, acts_b = a.acts, b.acts
     if pairing.split == "documents":
-        first, second = halves_of_documents(b.document_offsets, derive_seed(plan.config.seed, "halves"))
+        first, second = halves_of_documents(b.document_offsets, plan.config.seed)
         found = plan.pair(acts_a.part(first), acts_b.part(first))
         acts_a, acts_b = acts_a.part(second), acts_b.part(second)
         matching = held_out(acts_a, acts_b, found)
@@ -85,7 +85,7 @@ def pair(a: LayerFeatures, b: LayerFeatures, plan: Plan) -> Matching:
     return replace(matching, null_r=null_r, p_r=p_r)
 
 
-def pair_documents(a: LayerFeatures, b: LayerFeatures, times: np.ndarray, plan: Plan) -> Matching:
+def pair_documents(a: Layer, b: Layer, times: np.ndarray, plan: Plan) -> Matching:
     """The pairs kept when each document counts so many times.
 
     Args:
@@ -97,14 +97,14 @@ def pair_documents(a: LayerFeatures, b: LayerFeatures, times: np.ndarray, plan: 
     return keep_pairs(plan.pair(a.acts.part(rows), b.acts.part(rows)), a, b, plan).pairs.matching
 
 
-def keep_pairs(matching: Matching, a: LayerFeatures, b: LayerFeatures, plan: Plan) -> Filtered:
+def keep_pairs(matching: Matching, a: Layer, b: Layer, plan: Plan) -> Filtered:
     """The pairs that the filters leave."""
     tokens = a.token_codes[matching.feature_a], b.token_codes[matching.feature_b]
     pairs = Pairs(matching, *tokens, a.vocabulary.strings, a.vocabulary.special)
     return apply_filters(pairs, plan.filters)
 
 
-def _case(cell: Cell, a: LayerFeatures, b: LayerFeatures, kept: Matching, plan: Plan) -> Case:
+def _case(cell: Cell, a: Layer, b: Layer, kept: Matching, plan: Plan) -> Case:
     def pair_inside(subsets_a: Ragged, subsets_b: Ragged) -> PairLists:
         inside = _Inside(a, b, plan)
         return PairLists.of([inside(of_a, of_b) for of_a, of_b in zip(subsets_a, subsets_b, strict=True)])
@@ -116,7 +116,7 @@ def _case(cell: Cell, a: LayerFeatures, b: LayerFeatures, kept: Matching, plan: 
     return Case(
         n=len(kept),
         seed=plan.config.seed,
-        sides=(cell.a.name, cell.b.name),
+        sides=(a.name, b.name),
         rows=(DecoderRows(a.W_dec), DecoderRows(b.W_dec)),
         pairs=(kept.feature_a, kept.feature_b),
         rates=kept.firings_b,
@@ -133,8 +133,8 @@ def _case(cell: Cell, a: LayerFeatures, b: LayerFeatures, kept: Matching, plan: 
 class _Inside:
     """The run's pairing inside two sets of features."""
 
-    a: LayerFeatures
-    b: LayerFeatures
+    a: Layer
+    b: Layer
     plan: Plan
 
     def __call__(self, features_a: Int[np.ndarray, " p"], features_b: Int[np.ndarray, " q"]) -> Any:
