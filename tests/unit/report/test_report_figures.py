@@ -1,5 +1,6 @@
 """The figures: which there are, and what they show."""
 
+import io
 import re
 import time
 import warnings
@@ -192,6 +193,23 @@ def test_a_measure_without_draws_has_its_scores_alone(tmp_path: Path) -> None:
     assert [panel.title for panel in picture.panels] == ["score"]
     assert picture.legend == "not tested: n < 2 (k_a + k_b)"
     assert len(render(picture, "a", "b")["svg"]) > 5000
+
+
+def test_a_cell_without_a_number_has_a_dash(tmp_path: Path) -> None:
+    from PIL import Image
+
+    folder = write_planted_run(
+        tmp_path / "run", layers_a=(0,), layers_b=(0, 1), measures=("rsa",), missing=[(0, 1)]
+    )
+    run = load_run(folder)
+    picture = measure_picture(run, measure_views(run)[0])
+    pixels = np.asarray(Image.open(io.BytesIO(render(picture, "a", "b")["png"])))
+    empty, muted = (
+        np.all(abs(pixels.astype(int) - colour) < 12, axis=2) for colour in ((233, 236, 239), (91, 102, 114))
+    )
+    rows, columns = np.nonzero(empty)
+    inside = muted[rows.min() : rows.max(), columns.min() : columns[columns < columns.min() + 200].max()]
+    assert inside.any()
 
 
 def test_controls_share_one_figure_and_the_colours_of_the_real_grid(tmp_path: Path) -> None:
