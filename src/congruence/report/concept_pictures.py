@@ -37,10 +37,8 @@ def _scores(found: Sequence[Subspace], measure: str) -> Picture | None:
         return None
     usual = {name: subspace.usual(measure) for name, subspace in scored.items()}
     null = next(iter(usual.values())).null
-    title, starred = measure_words(measure).title, f"stars on scores by the null {null!r}"
-    subtitle = (
-        f"{_CHOSEN}; {starred} ({null_words(null).title}); q: Benjamini-Hochberg over each concept's grid"
-    )
+    starred = f"stars on scores by the null {null!r} ({null_words(null).title})"
+    subtitle = f"{_CHOSEN}\n{starred}; q: Benjamini-Hochberg over each concept's grid"
     scores = score_colours(*usual.values())
     views = [view for subspace in scored.values() for view in subspace.views[measure].values()]
     evidence = p_scale(min((view.draws for view in views if view.draws), default=0), label="q")
@@ -50,8 +48,9 @@ def _scores(found: Sequence[Subspace], measure: str) -> Picture | None:
         others = [view for view in tested if view is not usual[name]]
         score = score_panel(usual[name], name, scores, *others)
         rows.append((score, *(panel_of(v, "q", f"q: {null_words(v.null).title}", evidence) for v in tested)))
+    title = f"{measure_words(measure).title} inside concept subspaces"
     return Picture(
-        file_name(f"concepts_{measure}"), "concepts", f"{title} inside concept subspaces",
+        file_name(f"concepts_{measure}"), "concepts", title,
         "\n".join([subtitle, *_without(found, measure)]), tuple(rows), (), stars_of(views),
     )  # fmt: skip
 

@@ -49,6 +49,7 @@ class Sheet:
                 facecolors=colours_of([ink for _, _, ink in marks]), linewidths=0, zorder=2,
             )  # fmt: skip
             drawn.set_transform(points)
+            drawn.set_snap(False)  # a dash is thinner than a pixel and would be snapped away
             axes.add_collection(drawn, autolim=False)
         if self.stars:
             x, y, inks = zip(*self.stars, strict=True)

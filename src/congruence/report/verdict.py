@@ -129,8 +129,10 @@ def value_range(values: Sequence[float]) -> str:
 
 def _claim(view: MeasureView) -> str:
     found, tested, chance = len(view.significant), len(view.tested), chance_words(view)
-    if doubt := unanswered(view):
-        return "Not tested against chance" if not tested else f"{doubt[:1].upper()}{doubt[1:].split(':')[0]}"
+    if unanswered(view):
+        return (
+            f"It can't be told whether any layer pair is {chance}" if tested else "Not tested against chance"
+        )
     if not found:
         return f"No layer pair is {chance} after correction"
     if tested == 1:

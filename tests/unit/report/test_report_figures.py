@@ -1,5 +1,6 @@
 """The figures: which there are, and what they show."""
 
+import io
 import re
 import time
 import warnings
@@ -192,6 +193,22 @@ def test_a_measure_without_draws_has_its_scores_alone(tmp_path: Path) -> None:
     assert [panel.title for panel in picture.panels] == ["score"]
     assert picture.legend == "not tested: n < 2 (k_a + k_b)"
     assert len(render(picture, "a", "b")["svg"]) > 5000
+
+
+def test_a_small_cell_without_a_number_has_its_dash(tmp_path: Path) -> None:
+    from PIL import Image
+
+    folder = write_planted_run(
+        tmp_path / "run", layers_a=range(12), layers_b=range(32), measures=("rsa",), missing=[(3, 0)]
+    )
+    run = load_run(folder)
+    picture = measure_picture(run, measure_views(run)[0])
+    pixels = np.asarray(Image.open(io.BytesIO(render(picture, "a", "b")["png"]))).astype(int)
+    empty = np.all(pixels == (233, 236, 239), axis=2)
+    top = int(np.flatnonzero(empty.sum(axis=1) > 20)[0])
+    columns = np.flatnonzero(empty[top])
+    cell = pixels[top : top + 20, columns[0] : columns[-1]]
+    assert cell.min() < 180
 
 
 def test_controls_share_one_figure_and_the_colours_of_the_real_grid(tmp_path: Path) -> None:
