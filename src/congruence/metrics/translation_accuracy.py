@@ -37,7 +37,7 @@ def _rotation(
     would map held-out rows by chance. More columns than rows are first turned into as many, which halves
     the time.
     """
-    (basis_a, x), (basis_b, y) = in_parallel(_at_most_as_wide, (x, y))
+    (basis_a, x), (basis_b, y) = in_parallel(_at_most_as_wide, [x, y])
     u, s, vt = linalg.svd(product(x.T, y), full_matrices=False, check_finite=False)
     rank = int((s > s[0] * UNDETERMINED).sum())
     u, vt = u[:, :rank], vt[:rank]
@@ -53,7 +53,7 @@ def _at_most_as_wide(
     """An orthonormal basis of the rows' span and the rows in it; or no basis and the rows as they are."""
     if x.shape[1] <= x.shape[0]:
         return None, x
-    basis, rows = linalg.qr(x.T, mode="economic", check_finite=False)
+    basis, rows = np.linalg.qr(x.T)
     return basis, np.ascontiguousarray(rows.T)
 
 

@@ -50,7 +50,7 @@ def sides(n, d=12, noise=1.0, seed=0):
 def test_it_does_not_fall_with_the_number_of_pairs():
     """Precision among all falls where more are held out; among 20 it doesn't."""
     few, many = (metrics.translation_accuracy(*sides(n, d=5)) for n in (200, 800))
-    assert float(many) < float(few) - 0.1
+    assert float(many) < float(few) / 2
     assert abs(many.details["among_20"] - few.details["among_20"]) < 0.05
     assert many.details["among_20"] == pytest.approx(
         float(metrics.translation_accuracy(*sides(800, d=5), candidates=20)), abs=1e-12
