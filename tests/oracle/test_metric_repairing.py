@@ -109,3 +109,23 @@ def test_draws_are_the_same_on_one_core_and_many(monkeypatch):
     for name, scores in many.items():
         one = METRICS.get(name).prepare(x, y[:, :6]).repaired(orders)
         assert np.array_equal(one, scores), name
+
+
+def test_sums_of_ranks_are_exact_whichever_way_they_are_taken():
+    """Whole numbers in float64 runs, in 64-bit runs, and in Python's own, which don't overflow."""
+    from congruence.metrics import kernels
+    from congruence.metrics.rdm import square
+
+    n, rng = 70, np.random.default_rng(0)
+    for largest in (10**3, 10**6, 2**29):
+        triangle, other = rng.integers(-largest, largest, size=(2, n * (n - 1) // 2)).astype(np.int32)
+        full, orders = square(other, n), permutations(n)
+        upper = np.triu_indices(n, 1)
+        exact = [
+            sum(int(u) * int(v) for u, v in zip(triangle, full[order][:, order][upper], strict=True))
+            for order in orders
+        ]
+        assert kernels.triangle_draws(triangle, full, orders) == pytest.approx(exact, rel=1e-14)
+        if largest < 10**4:
+            whole = kernels._whole_draws(triangle, full, orders, kernels.exact_run(triangle, full))
+            assert np.array_equal(kernels.triangle_draws(triangle, full, orders), whole)

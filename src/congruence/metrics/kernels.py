@@ -16,7 +16,10 @@ from congruence.errors import InputError
 from congruence.threads import available_threads
 
 EXACT_BITS = 62
-"""Sums of whole numbers stay below 2 to the power of this."""
+"""Sums of whole numbers in 64 bits stay below 2 to the power of this; in float64 below the next one."""
+DOUBLE_BITS = 53
+VECTOR = 32
+"""Runs are a multiple of what a processor takes at a time."""
 
 
 def as_permutations(permutations: ArrayLike, n: int) -> Int[np.ndarray, "m n"]:
@@ -68,18 +71,21 @@ def triangle_draws(
 ) -> Float[np.ndarray, " m"]:
     """Σ_{i<j} triangle[i, j] square[p[i], p[j]] for every draw p; `triangle` is condensed row by row.
 
-    Whole numbers are multiplied and summed as such, exactly within a row.
+    Whole numbers are summed in runs short enough for every sum to be exact, so no order of summing shows.
     """
     if triangle.dtype.kind != "i":
         return over_draws(lambda block: _triangle_draws(triangle, square, block), permutations, len(square))
+    run = exact_run(triangle, square, bits=DOUBLE_BITS) // VECTOR * VECTOR
+    if run > 0:
+        return over_draws(lambda block: _exact_draws(triangle, square, block, run), permutations, len(square))
     run = exact_run(triangle, square)
     return over_draws(lambda block: _whole_draws(triangle, square, block, run), permutations, len(square))
 
 
-def exact_run(*values: Int[np.ndarray, "..."]) -> int:
-    """How many products of the largest of some whole numbers fit into a sum of 64 bits."""
+def exact_run(*values: Int[np.ndarray, "..."], bits: int = EXACT_BITS) -> int:
+    """How many products of the largest of some whole numbers fit into a sum of so many bits."""
     largest = max(max(int(part.max(initial=0)), -int(part.min(initial=0)), 1) for part in values)
-    return max(1, 2**EXACT_BITS // largest**2)
+    return 2**bits // largest**2
 
 
 @numba.njit(nogil=True, cache=True)
@@ -111,8 +117,12 @@ def _lookup_draws(table, permutations):
     return out
 
 
-@numba.njit(nogil=True, cache=True)
-def _whole_draws(triangle, square, permutations, run):
+@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _exact_draws(triangle, square, permutations, run):
+    """In float64, sums of a run below 2⁵³: exact, so the compiler may take them in any order.
+
+    What is added up over runs is rounded, so that stays one sum after the other: it isn't a loop's own.
+    """
     n = len(square)
     out = np.empty(len(permutations))
     for d in range(len(permutations)):
@@ -121,12 +131,40 @@ def _whole_draws(triangle, square, permutations, run):
         for i in range(n - 1):
             row = square[order[i]]
             width = n - i - 1
-            weights = triangle[start : start + width]
-            partners = order[i + 1 :]
+            weights, partners = triangle[start : start + width], order[i + 1 :]
             for first in range(0, width, run):
+                w, p = weights[first : first + run], partners[first : first + run]
+                part = np.float64(0)
+                for j in range(len(w)):
+                    part += np.float64(w[j]) * np.float64(row[p[j]])
+                total = _plus(total, part)
+            start += width
+        out[d] = total
+    return out
+
+
+@numba.njit(nogil=True, cache=True)
+def _plus(total, part):
+    return total + part
+
+
+@numba.njit(nogil=True, cache=True)
+def _whole_draws(triangle, square, permutations, run):
+    """In 64 bits, for very many pairs."""
+    n = len(square)
+    out = np.empty(len(permutations))
+    for d in range(len(permutations)):
+        order = permutations[d]
+        total, start = 0.0, 0
+        for i in range(n - 1):
+            row = square[order[i]]
+            width = n - i - 1
+            weights, partners = triangle[start : start + width], order[i + 1 :]
+            for first in range(0, width, run):
+                w, p = weights[first : first + run], partners[first : first + run]
                 part = np.int64(0)
-                for j in range(first, min(first + run, width)):
-                    part += np.int64(weights[j]) * np.int64(row[partners[j]])
+                for j in range(len(w)):
+                    part += np.int64(w[j]) * np.int64(row[p[j]])
                 total += part
             start += width
         out[d] = total

@@ -206,7 +206,7 @@ def _of_distances(u: Float[np.ndarray, " pairs"], v: Float[np.ndarray, " pairs"]
     if not ranked:
         return _pearson(u, v)
     a, b = centred_ranks(u, tie=TIE * largest_u), centred_ranks(v, tie=TIE * largest_v)
-    return _whole_pearson(a, b, max(1, 2**EXACT_BITS // len(u) ** 2))
+    return _whole_pearson(a, b, 2**EXACT_BITS // len(u) ** 2)
 
 
 @numba.njit(nogil=True, cache=True)

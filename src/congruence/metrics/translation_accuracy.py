@@ -3,43 +3,111 @@
 from typing import Annotated, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy import linalg
+from scipy.stats import hypergeom
 
+from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, format_score, metric
-from congruence.metrics.blas import one_blas_thread, product
+from congruence.metrics.blas import in_parallel, one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired
 from congruence.metrics.options import at_least
 from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
 
 UNDETERMINED = 1e-9
 DIGITS = 12
+AMONG = 20
 
 
 def translated_similarity(pair: Pair, split: Split) -> Float[np.ndarray, "h h"]:
     """Cosines of the held-out x rows, mapped by the rotation fitted on the other half, with the y rows."""
     mean_x, mean_y = pair.x[split.fit].mean(axis=0), pair.y[split.fit].mean(axis=0)
     x, y = pair.x - mean_x, pair.y - mean_y
-    u, vt = _rotation(product(x[split.fit].T, y[split.fit]))
+    u, vt = _rotation(x[split.fit], y[split.fit])
     return _cosines(product(product(x[split.held], u), vt), y[split.held])
 
 
 def _rotation(
-    cross: Float[np.ndarray, "d_a d_b"],
+    x: Float[np.ndarray, "f d_a"], y: Float[np.ndarray, "f d_b"]
 ) -> tuple[Float[np.ndarray, "d_a r"], Float[np.ndarray, "r d_b"]]:
-    """The orthogonal polar factor of the cross product, in two parts.
+    """The orthogonal polar factor of xᵀy, in two parts.
 
     Directions that the fitted half doesn't determine (more columns than rows) are left out: any completion
-    would map held-out rows by chance.
+    would map held-out rows by chance. More columns than rows are first turned into as many, which halves
+    the time.
     """
-    u, s, vt = linalg.svd(cross, full_matrices=False, check_finite=False)
+    (basis_a, x), (basis_b, y) = in_parallel(_at_most_as_wide, [x, y])
+    u, s, vt = linalg.svd(product(x.T, y), full_matrices=False, check_finite=False)
     rank = int((s > s[0] * UNDETERMINED).sum())
-    return u[:, :rank], vt[:rank]
+    u, vt = u[:, :rank], vt[:rank]
+    return (
+        u if basis_a is None else product(basis_a, u),
+        vt if basis_b is None else product(vt, np.ascontiguousarray(basis_b.T)),
+    )
 
 
-def credit(similarity: Float[np.ndarray, "h h"], k: int) -> Float[np.ndarray, "h h"]:
-    """1 where column j is among row i's k nearest, 0 elsewhere; ties at the edge share what is left."""
+def _at_most_as_wide(
+    x: Float[np.ndarray, "f d"],
+) -> tuple[Float[np.ndarray, "d f"] | None, Float[np.ndarray, "f w"]]:
+    """An orthonormal basis of the rows' span and the rows in it; or no basis and the rows as they are."""
+    if x.shape[1] <= x.shape[0]:
+        return None, x
+    basis, rows = np.linalg.qr(x.T)
+    return basis, np.ascontiguousarray(rows.T)
+
+
+def credit(
+    similarity: Float[np.ndarray, "h h"], k: int, candidates: int | None = None
+) -> Float[np.ndarray, "h h"]:
+    """How likely column j is among row i's k nearest; ties share what is left.
+
+    Among all columns that is 1 or 0 but for ties. Among `candidates`, column j and others drawn without
+    replacement, it follows from the number of columns above j (`found_by_rank`).
+    """
+    if candidates is None:
+        return _credit_among_all(similarity, k)
+    ordered = np.sort(similarity, axis=1)
+    above = np.empty(similarity.shape, dtype=np.int64)
+    level = np.empty_like(above)
+    for i, row in enumerate(similarity):
+        last = np.searchsorted(ordered[i], row, side="right")
+        above[i], level[i] = len(row) - last, last - np.searchsorted(ordered[i], row, side="left")
+    return _shared(above, level, found_by_rank(len(similarity), k, candidates))
+
+
+def own_credit(similarity: Float[np.ndarray, "h h"], k: int, candidates: int | None = None) -> float:
+    """Mean credit of each row's own partner."""
+    own = np.diagonal(similarity)[:, None]
+    above, level = (similarity > own).sum(axis=1), (similarity == own).sum(axis=1)
+    return float(
+        _shared(above, level, found_by_rank(len(similarity), k, candidates or len(similarity))).mean()
+    )
+
+
+def found_by_rank(held: int, k: int, candidates: int) -> Float[np.ndarray, " held"]:
+    """Chance to be among the k nearest of `candidates`, by the number r of all other rows that are nearer.
+
+    The others are candidates − 1 of held − 1 rows, drawn without replacement: the chance that fewer than k
+    of the r are among them, a hypergeometric distribution's. With all rows as candidates it is 1 for r < k
+    and 0 beyond.
+
+    >>> found_by_rank(4, 1, 2).round(3).tolist()
+    [1.0, 0.667, 0.333, 0.0]
+    """
+    nearer = np.arange(held)
+    return np.clip(hypergeom.cdf(k - 1, held - 1, nearer, candidates - 1), 0.0, 1.0)
+
+
+def _shared(
+    above: Int[np.ndarray, "*shape"], level: Int[np.ndarray, "*shape"], found: Float[np.ndarray, " held"]
+) -> Float[np.ndarray, "*shape"]:
+    """The mean of what the places that a tie covers would give."""
+    total = np.concatenate([[0.0], np.cumsum(found)])
+    return np.where(level == 1, found[above], (total[above + level] - total[above]) / level)
+
+
+def _credit_among_all(similarity: Float[np.ndarray, "h h"], k: int) -> Float[np.ndarray, "h h"]:
     if k >= similarity.shape[1]:
         return np.ones_like(similarity)
     edge = -np.partition(-similarity, k - 1, axis=1)[:, k - 1 : k]
@@ -59,7 +127,8 @@ class TranslationAccuracy(Measure):
 
     Q = argmin ‖X_f Q − Y_f‖_F over (semi-)orthogonal Q on half of the pairs, 0 on directions which that
     half doesn't determine; then, for each other pair i, is y_i the row of held-out Y with the highest
-    cosine to x_i Q? The value is precision at ``at[0]``; chance is at[0] / held-out rows.
+    cosine to x_i Q? The value is precision at ``at[0]``; chance is at[0] / held-out rows, or at[0] /
+    `candidates`.
 
     Invariant to shifts, isotropic scale and rotations of each side; not symmetric. Meaningless where the
     fit half is small against the dimensions that matter: the map then fits anything and finds little. A
@@ -67,7 +136,8 @@ class TranslationAccuracy(Measure):
     (`docs/nulls.md`).
 
     Returns:
-        Score in [0, 1]; details: precision and chance at each rank, held-out rows.
+        Score in [0, 1]; details: precision and chance at each rank, held-out rows, candidates, and
+        precision@1 among 20 candidates (among_20; NaN where fewer are held out).
 
     Raises:
         InputError: bad input, fewer than 6 pairs, or a rank below 1.
@@ -108,26 +178,45 @@ class TranslationAccuracy(Measure):
     seed: int = 0
     """What the halvings derive from."""
 
+    candidates: Annotated[int, at_least(2)] | None = None
+    """Search among this many rows of held-out Y, the partner and others drawn at random, instead of all; the
+    score is what is expected over the draws, so cells with other numbers of pairs can be compared."""
+
     @one_blas_thread()
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedHeldOut:
         """The rotation of every split, and a table of who finds whom among its held-out rows."""
         pair = paired(x, y)
         parts = halves(pair.n, self.splits, self.seed)
-        similarities = [translated_similarity(pair, split) for split in parts]
         held = len(parts[0].held)
+        if self.candidates is not None and self.candidates > held:
+            raise InputError(
+                f"candidates={self.candidates} of {held} held-out pairs: use up to {held}, or more pairs"
+            )
+        similarities = [translated_similarity(pair, split) for split in parts]
         tables = [
-            HeldOutTable(split, credit(similarity, self.at[0]), divisor=float(held))
+            HeldOutTable(split, credit(similarity, self.at[0], self.candidates), divisor=float(held))
             for split, similarity in zip(parts, similarities, strict=True)
         ]
-        details: dict[str, Any] = {"held_out": held}
+        return PreparedHeldOut(self.name, pair.n, tables, self._details(held, similarities))
+
+    def _details(self, held: int, similarities: list[Float[np.ndarray, "h h"]]) -> dict[str, Any]:
+        """Precision at each rank, what chance would give, and precision@1 among 20 candidates."""
+        details: dict[str, Any] = {"held_out": held, "candidates": self.candidates or held}
         for k in self.at:
-            details[f"at_{k}"] = float(np.mean([np.diagonal(credit(s, k)).mean() for s in similarities]))
-            details[f"chance_at_{k}"] = min(k / held, 1.0)
-        return PreparedHeldOut(self.name, pair.n, tables, details)
+            found = [own_credit(similarity, k, self.candidates) for similarity in similarities]
+            details[f"at_{k}"] = float(np.mean(found))
+            details[f"chance_at_{k}"] = min(k / (self.candidates or held), 1.0)
+        few = [own_credit(similarity, 1, AMONG) if held >= AMONG else np.nan for similarity in similarities]
+        details[f"among_{AMONG}"] = float(np.mean(few))
+        return details
 
     def sentence(self, value: float) -> str:
         """In words where the score is of the nearest row."""
-        return super().sentence(value) if self.at[0] == 1 else Measure.says.format(score=format_score(value))
+        if self.at[0] != 1:
+            return Measure.says.format(score=format_score(value))
+        words = super().sentence(value)
+        among = f"partner among {self.candidates} for"
+        return words if self.candidates is None else words.replace("partner for", among)
 
 
 translation_accuracy = TranslationAccuracy.function

@@ -1,0 +1,101 @@
+"""Translation accuracy among a fixed number of candidates: the closed form against counting every draw."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from congruence import metrics
+from congruence.errors import InputError
+from congruence.metrics import METRICS
+from congruence.metrics.translation_accuracy import credit, found_by_rank, own_credit
+from congruence.significance import permutations_for
+
+
+def counted(similarity, i, j, k, candidates):
+    """Mean over all sets of other columns of whether j is among the k nearest; ties share."""
+    others = [column for column in range(len(similarity)) if column != j]
+    total, row = [], similarity[i]
+    for drawn in combinations(others, candidates - 1):
+        above = sum(row[c] > row[j] for c in drawn)
+        level = 1 + sum(row[c] == row[j] for c in drawn)
+        total.append(min(max((k - above) / level, 0.0), 1.0))
+    return float(np.mean(total))
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize(("k", "candidates"), [(1, 2), (1, 4), (2, 4), (3, 3), (1, 8)])
+def test_credit_is_the_mean_over_all_draws(k, candidates, ties):
+    rng = np.random.default_rng(candidates)
+    similarity = rng.integers(0, 4, size=(8, 8)).astype(float) if ties else rng.normal(size=(8, 8))
+    expected = [[counted(similarity, i, j, k, candidates) for j in range(8)] for i in range(8)]
+    assert credit(similarity, k, candidates) == pytest.approx(np.array(expected), abs=1e-12)
+    assert own_credit(similarity, k, candidates) == pytest.approx(np.diag(expected).mean(), abs=1e-12)
+
+
+def test_all_rows_as_candidates_are_none():
+    rng = np.random.default_rng(0)
+    for similarity in (rng.normal(size=(30, 30)), rng.integers(0, 5, size=(30, 30)).astype(float)):
+        for k in (1, 3, 30):
+            assert credit(similarity, k, 30) == pytest.approx(credit(similarity, k), abs=1e-12)
+            assert own_credit(similarity, k) == pytest.approx(np.trace(credit(similarity, k)) / 30, abs=1e-12)
+
+
+def sides(n, d=12, noise=1.0, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, d))
+    return x, x @ np.linalg.qr(rng.normal(size=(d, d)))[0] + noise * rng.normal(size=(n, d))
+
+
+def test_it_does_not_fall_with_the_number_of_pairs():
+    """Precision among all falls where more are held out; among 20 it doesn't."""
+    few, many = (metrics.translation_accuracy(*sides(n, d=5)) for n in (200, 800))
+    assert float(many) < float(few) / 2
+    assert abs(many.details["among_20"] - few.details["among_20"]) < 0.05
+    assert many.details["among_20"] == pytest.approx(
+        float(metrics.translation_accuracy(*sides(800, d=5), candidates=20)), abs=1e-12
+    )
+
+
+def test_details_always_have_it():
+    assert np.isnan(metrics.translation_accuracy(*sides(38)).details["among_20"])
+    assert np.isfinite(metrics.translation_accuracy(*sides(40)).details["among_20"])
+    score = metrics.translation_accuracy(*sides(60), candidates=10)
+    assert (score.details["candidates"], score.details["chance_at_1"]) == (10, 0.1)
+
+
+def test_chance_is_one_in_the_candidates():
+    rng = np.random.default_rng(0)
+    found = [
+        float(metrics.translation_accuracy(*rng.normal(size=(2, 80, 5)), candidates=20)) for _ in range(60)
+    ]
+    assert np.mean(found) == pytest.approx(1 / 20, abs=0.01)
+
+
+def test_draws_are_rescored_tables():
+    """A re-pairing looks the same table up: the identity is the observed score, and chance is 1 / 10."""
+    prepared = METRICS.get("translation_accuracy").prepare(*sides(100, noise=0.5), candidates=10)
+    assert prepared.repaired(np.arange(100)[None])[0] == pytest.approx(float(prepared.observed()), abs=1e-12)
+    assert prepared.repaired(permutations_for(0, 300, 100)).mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_more_candidates_than_pairs_are_refused():
+    with pytest.raises(InputError, match="candidates=30 of 20 held-out pairs: use up to 20"):
+        metrics.translation_accuracy(*sides(40), candidates=30)
+    with pytest.raises(InputError, match="candidates=1: use a whole number of at least 2"):
+        METRICS.get("translation_accuracy").bind(candidates=1)
+
+
+def test_ranks_give_their_chance():
+    assert found_by_rank(10, 2, 10).tolist() == [1.0, 1.0] + 8 * [0.0]
+
+
+def test_more_columns_than_rows_give_the_same_map():
+    """The shorter way through a basis of the rows' span finds the same rotation."""
+    from congruence.metrics.translation_accuracy import _rotation
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 50)), rng.normal(size=(20, 15))
+    u, _, vt = np.linalg.svd(x.T @ y, full_matrices=False)
+    short = _rotation(x, y)
+    assert short[0] @ short[1] == pytest.approx(u @ vt, abs=1e-10)
