@@ -14,7 +14,7 @@ from congruence.matching.inside import InsidePairing, SubsetPairing
 from congruence.matching.layer_columns import LayerColumns
 from congruence.matching.one_of_each import one_of_each
 from congruence.matching.registry import MATCHERS, Matcher, check_options, match, match_decoders
-from congruence.matching.subsets import Ragged, random_sets
+from congruence.matching.subsets import Ragged
 from congruence.matching.transport import transport, transport_plan
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "null_of_best_r",
     "one_of_each",
     "one_to_one",
-    "random_sets",
     "transport",
     "transport_plan",
 ]

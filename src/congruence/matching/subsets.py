@@ -1,11 +1,10 @@
-"""Many subsets of features in one array, and random ones: what nulls draw and compiled loops read."""
+"""Many subsets of features in one array: what nulls draw and compiled loops read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numba
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 
 @dataclass(frozen=True)
@@ -22,6 +21,9 @@ class Ragged:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number: int) -> np.ndarray:
         return self.values[self.offsets[number] : self.offsets[number + 1]]
@@ -51,23 +53,3 @@ class Ragged:
         offsets = np.concatenate([[0], np.cumsum([len(entries) for entries in lists])]).astype(np.int64)
         values = np.concatenate(lists) if len(lists) else np.empty(0)
         return cls(values.astype(np.int64), offsets)
-
-
-def random_sets(pool: Int[np.ndarray, " w"], size: int, draws: int, rng: np.random.Generator) -> Ragged:
-    """`draws` sets of `size` distinct entries of `pool`, every set equally likely; at most all of them."""
-    size = min(size, len(pool))
-    chosen = _partial_shuffles(np.array(pool, dtype=np.int64), rng.random((draws, size)))
-    return Ragged(chosen.ravel(), np.arange(draws + 1, dtype=np.int64) * size)
-
-
-@numba.njit(nogil=True, cache=True)
-def _partial_shuffles(pool: Int[np.ndarray, " w"], uniform: Float[np.ndarray, "m s"]):
-    """The first s places of a Fisher-Yates shuffle for every draw; one draw goes on from the last."""
-    draws, size = uniform.shape
-    out = np.empty((draws, size), dtype=np.int64)
-    for d in range(draws):
-        for i in range(size):
-            other = i + int(uniform[d, i] * (len(pool) - i))
-            pool[i], pool[other] = pool[other], pool[i]
-            out[d, i] = pool[i]
-    return out

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.stats import chisquare
 
-from congruence.matching import Ragged, random_sets
+from congruence.concepts.ragged import Ragged
+from congruence.concepts.random_sets import random_sets
 
 
 def test_every_set_is_equally_likely():
