@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
 from congruence.matching import InsidePairing, LayerColumns, SubsetPairing
-from congruence.stats import MomentsState, correlate, prepare, rolled, sparse_engine, top_tokens
+from congruence.stats import MomentsState, correlate, of_features, prepare, rolled, sparse_engine, top_tokens
 from congruence.stats.layout import build_columns, build_rows
 from slow_similarity import MEASURES, check_best, random_acts, slow_cofirings, slow_similarity
 
@@ -125,6 +125,26 @@ def test_a_rolled_layout_is_the_layout_of_the_rolled_tokens(sides, measure, shif
                 np.testing.assert_array_equal(value, getattr(made, name))
         ends = np.sort(np.append((np.array([0, 200, 500]) + shift) % 700, 700))
         np.testing.assert_array_equal(moved.document_offsets, ends)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("engine", ["sparse", "dense"])
+def test_chosen_features_correlate_as_if_there_were_no_others(sides, measure, engine):
+    rng = np.random.default_rng(4)
+    features = [
+        np.append(rng.choice(np.arange(2, side.shape[1]), 40, replace=False), [1, 0]) for side in sides
+    ]
+    stored = [prepare(Shards(sides[0], [100, 300])), prepare(sparse.csr_array(sides[1].astype(np.float32)))]
+    alone = [
+        sparse.csr_array(side[:, own].astype(np.float32)) for side, own in zip(sides, features, strict=True)
+    ]
+    chosen = [of_features(acts, own) for acts, own in zip(stored, features, strict=True)]
+    how = {"measure": measure, "engine": engine, "top_k": 2}
+    _same(correlate(*chosen, **how), correlate(*alone, **how), exact=True)
+    moved, expected = rolled(chosen[0], 77), rolled(prepare(alone[0]), 77)
+    _same(correlate(moved, chosen[1], **how), correlate(expected, alone[1], **how), exact=True)
+    mask = rng.random(700) < 0.5
+    _same(correlate(chosen[0].part(mask), chosen[1].part(mask)), correlate(*alone, mask=mask), exact=True)
 
 
 def test_rolled_sides_correlate_as_rolled_arrays(sides):

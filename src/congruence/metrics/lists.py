@@ -42,6 +42,9 @@ class DecoderRows:
     def __post_init__(self) -> None:
         self.W_dec = np.ascontiguousarray(self.W_dec, dtype=np.float32)
 
+    def __len__(self) -> int:
+        return len(self.W_dec)
+
     @cached_property
     def norms(self) -> Float[np.ndarray, " f"]:
         """(f,) norm of each row."""

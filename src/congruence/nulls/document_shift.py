@@ -1,6 +1,5 @@
 """Null `document_shift`: activations as they are, but read against the wrong documents of the other side."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from congruence.errors import InputError
 from congruence.nulls.base import Case, Null, null
 from congruence.records import PairLists
 from congruence.rng import derive
+from congruence.stats import rolled
 
 
 @null
@@ -39,47 +39,15 @@ class DocumentShift(Null):
         return PairLists.of([case.pair_shifted(shift) for shift in shifts])
 
 
-@dataclass(frozen=True)
-class Rotated:
-    """Stored activations read from token `start` on and then from the beginning."""
-
-    acts: Any
-    start: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(tokens, features)."""
-        return self.acts.shape
-
-    @property
-    def document_offsets(self) -> Int[np.ndarray, " documents"]:
-        """First token of each document in the new order, and n."""
-        offsets, n = np.asarray(self.acts.document_offsets), self.shape[0]
-        moved = np.sort((offsets[:-1] - self.start) % n)
-        return np.append(moved, n)
-
-    def __iter__(self) -> Iterator[sparse.csr_array]:
-        yield from _rows(self.acts, self.start, self.shape[0])
-        yield from _rows(self.acts, 0, self.start)
-
-
 def rotated(acts: Any, start: int) -> Any:
-    """Activations whose first row is row `start`, the rows before it moved to the end."""
+    """Activations whose first row is row `start`, the rows before it moved to the end.
+
+    Matrices stay what they are; of stored activations a prepared layer comes back.
+    """
     if sparse.issparse(acts):
         csr = sparse.csr_array(acts)
         return sparse.vstack([csr[start:], csr[:start]], format="csr")
-    if isinstance(acts, np.ndarray):
-        return np.roll(acts, -start, axis=0)
-    return Rotated(acts, start)
-
-
-def _rows(acts: Any, low: int, high: int) -> Iterator[sparse.csr_array]:
-    first = 0
-    for block in acts:
-        cut = block[max(low - first, 0) : max(high - first, 0)]
-        first += block.shape[0]
-        if cut.shape[0]:
-            yield cut
+    return np.roll(acts, -start, axis=0) if isinstance(acts, np.ndarray) else rolled(acts, -start)
 
 
 def starts_of(acts: Any, document_offsets: ArrayLike | None) -> Int[np.ndarray, " documents"]:

@@ -50,7 +50,7 @@ class OtherSeed(Rerun):
     in_words = "with SAEs of other seeds of the same model"
 
 
-def _given(rerun: Sequence[tuple[Any, Any]], numbers: range) -> RowPairs:
+def _given(rerun: Sequence[Any], numbers: range) -> RowPairs:
     if len(rerun) < numbers.stop:
         raise InputError(f"rerun holds {len(rerun)} pairs of matrices: use draws={len(rerun)}, or pass more")
     return [(rerun[d][0], rerun[d][1]) for d in numbers]

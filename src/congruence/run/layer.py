@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Int
-from scipy import sparse
 
 from congruence.records import TopTokens
-from congruence.stats import PreparedActs, prepare
+from congruence.stats import PreparedActs, of_features
 
 
 @dataclass(frozen=True)
@@ -78,12 +77,8 @@ class Layer:
         return self.acts_bytes + tables + (0 if decoder is None else decoder.nbytes)
 
     def columns_of(self, features: Int[np.ndarray, " m"]) -> PreparedActs:
-        """The activations of chosen features alone, prepared, in memory: feature i is `features[i]`."""
-        parts = [block[:, features] for _, block in self.acts.source.blocks()]
-        if not parts:
-            parts = [sparse.csr_array((0, len(features)), dtype=np.float32)]
-        chosen = sparse.csr_array(parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr"))
-        return prepare(chosen, document_offsets=self.document_offsets)
+        """The activations of chosen features alone, prepared: feature i is `features[i]`."""
+        return of_features(self.acts, features)
 
     def top_token_strings(self, features: np.ndarray) -> list[list[str]]:
         """The decoded top tokens of each of `features`, strongest first."""

@@ -6,7 +6,7 @@ from congruence.stats.graph import CorrelationGraph, correlation_graph, full_cor
 from congruence.stats.moments import Moments, MomentsState
 from congruence.stats.null import BestNull, best_r_null
 from congruence.stats.pair_correlations import pair_correlations, pair_similarities
-from congruence.stats.prepared import PreparedActs, layer_statistics, prepare, rolled
+from congruence.stats.prepared import PreparedActs, layer_statistics, of_features, prepare, rolled
 from congruence.stats.records import BestPartners, Correlation, EngineChoice
 from congruence.stats.top_tokens import top_tokens
 
@@ -28,6 +28,7 @@ __all__ = [
     "half_weights",
     "halves_of_documents",
     "layer_statistics",
+    "of_features",
     "pair_correlations",
     "pair_similarities",
     "prepare",

@@ -88,11 +88,42 @@ class Columns:
         """What the kernels read."""
         return self.pointer, self.fire_end, self.token, self.value
 
+    def chosen(self, features: np.ndarray, names: np.ndarray) -> "Columns":
+        """The columns of some of the features, in the order given, called by other names."""
+        place = np.full(int(self.features.max(initial=-1)) + 1, -1, np.int64)
+        place[self.features] = np.arange(len(self.features))
+        at = place[features]
+        lengths = np.diff(self.pointer)[at]
+        pointer = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        entries = np.repeat(self.pointer[at] - pointer[:-1], lengths) + np.arange(pointer[-1])
+        fire_end = pointer[:-1] + (self.fire_end - self.pointer[:-1])[at]
+        return Columns(names, pointer, fire_end, self.token[entries], self.value[entries])
+
     def rolled(self, shift: int, n: int) -> "Columns":
         """The layout with token t in the place of t + shift, round the corpus of n: 0 <= shift < n."""
         token, value = np.empty_like(self.token), np.empty_like(self.value)
         roll_columns(self.pointer, self.fire_end, self.token, self.value, shift, n, token, value)
         return replace(self, token=token, value=value)
+
+
+def rows_of(columns: Columns, n: int, part_size: int) -> Rows:
+    """The entries of a layout by feature laid out by token, of n tokens."""
+    features = columns.features
+    parts = max(1, -(-len(features) // part_size))
+    ends = columns.pointer[1:]
+    centred_parts = np.unique(np.flatnonzero(columns.fire_end < ends) // part_size)
+    pointer = np.zeros((parts, n + 1), np.int64)
+    count_tokens(columns.pointer, columns.token, part_size, pointer)
+    np.cumsum(pointer[:, 1:], axis=1, out=pointer[:, 1:])
+    pointer += np.concatenate([[0], np.cumsum(pointer[:-1, -1])])[:, None]
+    write_at = pointer[:, :-1].copy()
+    rank, value = np.empty(len(columns.token), np.uint16), np.empty(len(columns.token), np.float32)
+    fill_tokens(
+        columns.pointer[:-1], columns.fire_end, columns.token, columns.value, part_size, write_at, rank, value
+    )
+    fire_end = write_at[centred_parts].copy()
+    fill_tokens(columns.fire_end, ends, columns.token, columns.value, part_size, write_at, rank, value)
+    return Rows(features, part_size, pointer, centred_parts, fire_end, rank, value)
 
 
 def build_rows(
@@ -249,3 +280,22 @@ def roll_columns(pointer, fire_end, token, value, shift, n, new_token, new_value
                 at = k - first + begin if k >= first else k + end - first
                 new_token[at] = (np.int64(token[k]) + shift) % n
                 new_value[at] = value[k]
+
+
+@njit(cache=True, nogil=True)
+def count_tokens(pointer, token, part_size, counts):
+    """Count the entries of each part of the columns by token into counts[part, token + 1]."""
+    for c in range(len(pointer) - 1):
+        for p in range(pointer[c], pointer[c + 1]):
+            counts[c // part_size, np.int64(token[p]) + 1] += 1
+
+
+@njit(cache=True, nogil=True)
+def fill_tokens(begin, end, token, value, part_size, write_at, rank, row_value):
+    """Append the entries begin..end of each column to the rows of its part; `write_at` moves on."""
+    for c in range(len(begin)):
+        own = write_at[c // part_size]
+        for p in range(begin[c], end[c]):
+            at = own[token[p]]
+            rank[at], row_value[at] = c % part_size, value[p]
+            own[token[p]] = at + 1

@@ -1,6 +1,6 @@
 """Firing counts, means and deviations of every feature: a streaming state that merges."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -47,6 +47,11 @@ class Moments:
     def square_sum(self) -> np.ndarray:
         """(f,) sum over tokens of x^2."""
         return self.square_deviation + self.n * self.mean**2
+
+    def of_features(self, features: np.ndarray) -> "Moments":
+        """Those of some features, in the order given."""
+        parts = ("firings", "mean", "mean_rest", "square_deviation", "constant")
+        return replace(self, **{part: getattr(self, part)[features] for part in parts})
 
 
 class MomentsState:

@@ -8,19 +8,19 @@ from jaxtyping import Bool, Int
 
 from congruence.errors import InputError
 from congruence.stats.documents import kept_offsets
-from congruence.stats.layout import Columns, Rows, build_columns, build_rows
+from congruence.stats.layout import Columns, Rows, build_columns, build_rows, rows_of
 from congruence.stats.moments import Moments, moments_of
 from congruence.stats.scaling import Scaling, scaling_of
 from congruence.stats.sources import Source, checked_mask, open_source
-from congruence.stats.views import repeated, shifted
+from congruence.stats.views import chosen_features, repeated, shifted
 
 
 class PreparedActs:
     """Activations of one layer with their moments, and the layouts of the last measure used.
 
     A grid over layer pairs prepares each layer once: :func:`congruence.stats.correlate` takes these in place
-    of the activations and recomputes nothing. :meth:`part` and :func:`rolled` give the same layer on some of
-    the tokens, and shifted round the corpus.
+    of the activations and recomputes nothing. :meth:`part`, :func:`rolled` and :func:`of_features` give the
+    same layer on some of the tokens, shifted round the corpus, and with some of its features.
 
     Memory kept, in bytes, for n tokens, f features and e entries (what fires, and every token of features
     that fire on more than half): 80 f for the statistics, and for the layouts, made when first asked for,
@@ -41,7 +41,6 @@ class PreparedActs:
         self.document_offsets = document_offsets
         self._layouts: dict[tuple[str, str, int], Any] = {}
         self._scalings: dict[str, Scaling] = {}
-        self._unrolled: tuple[PreparedActs, int] | None = None
         varying = np.flatnonzero(~moments.constant)
         self._varying = varying[np.argsort(moments.firings[varying], kind="stable")]
 
@@ -67,25 +66,17 @@ class PreparedActs:
 
     def rows(self, measure: str, part_size: int) -> Rows:
         """All varying features laid out by token, kept for the next pair."""
-
-        def build() -> Rows:
-            if self._unrolled is not None:
-                side, shift = self._unrolled
-                return side.rows(measure, part_size).rolled(shift)
-            return build_rows(self.source, self.moments, self.scaling(measure), self.varying, part_size)
-
-        return self._kept(("rows", measure, part_size), build)
+        return self._kept(("rows", measure, part_size), lambda: self._built_rows(measure, part_size))
 
     def columns(self, measure: str) -> Columns:
         """All varying features laid out by feature, kept for the next pair."""
+        return self._kept(("columns", measure, 0), lambda: self._built_columns(measure))
 
-        def build() -> Columns:
-            if self._unrolled is not None:
-                side, shift = self._unrolled
-                return side.columns(measure).rolled(shift, self.shape[0])
-            return build_columns(self.source, self.moments, self.scaling(measure), self.varying)
+    def _built_rows(self, measure: str, part_size: int) -> Rows:
+        return build_rows(self.source, self.moments, self.scaling(measure), self.varying, part_size)
 
-        return self._kept(("columns", measure, 0), build)
+    def _built_columns(self, measure: str) -> Columns:
+        return build_columns(self.source, self.moments, self.scaling(measure), self.varying)
 
     def part(self, tokens: Bool[np.ndarray, " n"] | Int[np.ndarray, " m"]) -> "PreparedActs":
         """The same layer on some of its tokens, with moments of their own: one pass over the activations.
@@ -122,6 +113,41 @@ class PreparedActs:
         return self._layouts[key]
 
 
+class _Rolled(PreparedActs):
+    def __init__(self, side: PreparedActs, shift: int) -> None:
+        n, offsets = side.shape[0], side.document_offsets
+        if offsets is not None:
+            offsets = np.append(np.sort((offsets[:-1] + shift) % max(1, n)), n)
+        super().__init__(shifted(side.source, shift), side.moments, offsets)
+        self._side, self._shift = side, shift % max(1, n)
+
+    def scaling(self, measure: str) -> Scaling:
+        return self._side.scaling(measure)
+
+    def _built_rows(self, measure: str, part_size: int) -> Rows:
+        return self._side.rows(measure, part_size).rolled(self._shift)
+
+    def _built_columns(self, measure: str) -> Columns:
+        return self._side.columns(measure).rolled(self._shift, self.shape[0])
+
+
+class _Chosen(PreparedActs):
+    def __init__(self, side: PreparedActs, features: np.ndarray) -> None:
+        super().__init__(
+            chosen_features(side.source, features), side.moments.of_features(features), side.document_offsets
+        )
+        self._side, self._features = side, features
+
+    def scaling(self, measure: str) -> Scaling:
+        return self._side.scaling(measure).of_features(self._features)
+
+    def _built_rows(self, measure: str, part_size: int) -> Rows:
+        return rows_of(self.columns(measure), self.shape[0], part_size)
+
+    def _built_columns(self, measure: str) -> Columns:
+        return self._side.columns(measure).chosen(self._features[self.varying], self.varying)
+
+
 def rolled(acts: Any, shift: int) -> PreparedActs:
     """A layer with token t in the place of t + shift, round the corpus, for nulls that pair again.
 
@@ -131,13 +157,19 @@ def rolled(acts: Any, shift: int) -> PreparedActs:
         acts: as for :func:`prepare`; prepared once for all shifts.
         shift: tokens, of either sign.
     """
-    side = prepare(acts)
-    n, offsets = side.shape[0], side.document_offsets
-    if offsets is not None:
-        offsets = np.append(np.sort((offsets[:-1] + shift) % max(1, n)), n)
-    moved = PreparedActs(shifted(side.source, shift), side.moments, offsets)
-    moved._scalings, moved._unrolled = side._scalings, (side, shift % max(1, n))
-    return moved
+    return _Rolled(prepare(acts), shift)
+
+
+def of_features(acts: Any, features: Int[np.ndarray, " k"]) -> PreparedActs:
+    """A layer with some of its features alone, feature i being `features[i]`, for nulls that pair again.
+
+    Statistics and layouts are parts of the layer's own: nothing is read anew.
+
+    Args:
+        acts: as for :func:`prepare`; prepared once for all choices.
+        features: (k,) which, each at most once.
+    """
+    return _Chosen(prepare(acts), np.asarray(features, np.int64))
 
 
 def prepare(

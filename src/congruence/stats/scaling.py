@@ -28,6 +28,11 @@ class Scaling:
     weight: np.ndarray
     extra: np.ndarray
 
+    def of_features(self, features: np.ndarray) -> "Scaling":
+        """That of some features, in the order given."""
+        parts = (self.centre, self.scale, self.shift, self.weight, self.extra)
+        return Scaling(self.kind, *(part[features] for part in parts))
+
 
 def pearson_scaling(moments: Moments, _: Source) -> Scaling:
     """r = s - n m_a m_b / sqrt(M_a M_b), M the sum of squared deviations.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from congruence.stats.sources import CsrSource, DenseSource, Source, densified
+from congruence.stats.sources import CsrSource, DenseSource, Source, canonical, densified
 
 
 def shifted(source: Source, shift: int) -> Source:
@@ -23,6 +23,13 @@ def repeated(source: Source, times: np.ndarray) -> Source:
         kept = np.arange(source.n) if source.kept is None else source.kept
         return replace(source, kept=np.repeat(kept, times))
     return _Repeated(source, times)
+
+
+def chosen_features(source: Source, features: np.ndarray) -> Source:
+    """`source` with some of its features alone: feature i is `features[i]`."""
+    if isinstance(source, DenseSource):
+        return replace(source, dense=source.dense[:, features])
+    return _Chosen(source, features)
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,30 @@ class _Repeated:
             at = np.repeat(np.arange(len(rows)), self.times[start : start + len(rows)])
             start += len(rows)
             yield rows[at], block[at]
+
+    def dense_blocks(self, rows: int) -> Iterator[np.ndarray]:
+        """The same tokens as dense blocks of `rows` tokens, the last one shorter."""
+        yield from densified(self, rows)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    source: Source
+    features: np.ndarray
+    dense: None = None
+
+    @property
+    def n(self) -> int:
+        return self.source.n
+
+    @property
+    def n_features(self) -> int:
+        return len(self.features)
+
+    def blocks(self) -> Iterator[tuple[np.ndarray, sparse.csr_array]]:
+        """(row numbers, CSR block) of the features chosen."""
+        for rows, block in self.source.blocks():
+            yield rows, canonical(block[:, self.features])
 
     def dense_blocks(self, rows: int) -> Iterator[np.ndarray]:
         """The same tokens as dense blocks of `rows` tokens, the last one shorter."""
