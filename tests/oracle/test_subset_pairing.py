@@ -89,6 +89,7 @@ def test_pairs_are_those_of_the_definition(sides, measure, method, by_matrix, mo
         assert np.allclose(once.value, full[once.feature_a, once.feature_b], atol=1e-6)
 
 
+@pytest.mark.bits
 def test_threads_do_not_matter(sides):
     a, b = (LayerColumns.of(side) for side in sides)
     rng = np.random.default_rng(1)

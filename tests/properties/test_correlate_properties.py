@@ -100,6 +100,7 @@ def _same(one, other, *, exact: bool = False) -> None:
         np.testing.assert_array_equal(x.cofirings, y.cofirings)
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("measure", ["pearson", "euclidean"])
 def test_one_thread_is_many_threads(sides, measure):
     a, b = (prepare(sparse.csr_array(side)) for side in sides)
