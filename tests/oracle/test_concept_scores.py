@@ -66,6 +66,7 @@ def test_what_is_compiled():
     assert not is_fast("translation_accuracy", {})
 
 
+@pytest.mark.bits
 def test_too_small_sets_and_threads(decoders):
     pairs = draws_of([0, 2, 3, 9] * 20)
     measures = [("pc1_correlation", {}), ("rsa", {}), ("procrustes", {})]

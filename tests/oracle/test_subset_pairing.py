@@ -88,6 +88,7 @@ def test_pairs_are_those_of_the_definition(sides, measure, method, by_matrix, mo
         assert np.allclose(once.r, full[once.feature_a, once.feature_b], atol=1e-6)
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("measure", ["pearson", "cosine", "euclidean", "jaccard"])
 @pytest.mark.parametrize("by_matrix", [True, False], ids=["matrix", "columns"])
 def test_neither_threads_nor_how_draws_are_split_matter(sides, by_matrix, measure, monkeypatch):

@@ -95,6 +95,7 @@ def _same(one, other, *, exact: bool = False) -> None:
         np.testing.assert_array_equal(x.cofirings, y.cofirings)
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("engine", ["sparse", "dense"])
 def test_one_thread_is_many_threads(sides, measure, engine, monkeypatch):

@@ -65,7 +65,7 @@ def finished(tmp_path_factory):
     for side in "ab":
         del config[side]["other_seed"]
     config["a"]["layers"], config["b"]["layers"] = [2], [3]
-    config["corpus"]["documents"] = 60
+    config["corpus"]["documents"] = 24
     (folder / "pythia.yaml").write_text(yaml.safe_dump(config))
     config |= {"controls": ["rerandomized"], "measures": ["translation_accuracy"]}
     compare(config, out=folder / "run", progress=False)

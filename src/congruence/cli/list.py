@@ -50,7 +50,7 @@ def nulls() -> list[Listed]:
     """What a score can be tested against."""
     from congruence.nulls import NULLS
 
-    return [Listed(n, {}, f"Chance is that {NULLS.get(n).hypothesis}.") for n in NULLS]
+    return [Listed(n, {}, f"If only chance is at work: {NULLS.get(n).hypothesis}.") for n in NULLS]
 
 
 def controls() -> list[Listed]:

@@ -74,6 +74,7 @@ def test_a_minimum_of_cofirings_leaves_nobody_to_settle(settled):
     assert not settled
 
 
+@pytest.mark.bits
 def test_threads_do_not_matter_where_few_pairs_touch():
     a, b = (sparse.csr_array(side) for side in _thin(6))
     one = correlate(a, b, top_k=2, engine="sparse", threads=1)
