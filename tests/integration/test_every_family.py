@@ -164,13 +164,22 @@ def follows_another_mixer(model, layer, mlp):
 
 def normalized(block, attention, mlp, before, after):
     """Whether two norms of the block make its output of the sums, by calling them."""
-    norms = [child for child in block.modules() if "norm" in type(child).__name__.lower() and is_leaf(child)]
+    norms = [child for child in block.modules() if is_norm(child)]
     with torch.no_grad():
-        return any(close(n2(n1(before + attention) + mlp), after) for n1 in norms for n2 in norms)
+        return any(
+            close(normed(n2, normed(n1, before + attention) + mlp), after) for n1 in norms for n2 in norms
+        )
 
 
-def is_leaf(module):
-    return getattr(getattr(module, "weight", None), "shape", None) == (32,) and not list(module.children())
+def is_norm(module):
+    return "norm" in type(module).__name__.lower() and getattr(getattr(module, "weight", 0), "shape", 0) == (
+        32,
+    )
+
+
+def normed(norm, sums):
+    out = norm(sums)
+    return out[0] if isinstance(out, tuple) else out
 
 
 def close(one, other):
@@ -200,7 +209,7 @@ def test_every_family_holds_or_is_refused(kind):
                 model = LanguageModel.from_module(module, None, name=model_type, key=model_type)
             except ModelError:
                 continue
-            with within(60):
+            with within(240):
                 found = [
                     value for i in range(min(2, model.n_layers)) for value in verdicts(model, i).values()
                 ]

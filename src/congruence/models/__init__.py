@@ -5,7 +5,7 @@ from congruence.models.corpus import Corpus, corpus_of, load_corpus, load_datase
 from congruence.models.language_model import LanguageModel, ModelShape
 from congruence.models.load import find_model, load_model
 from congruence.models.rerandomize import rerandomize, rerandomized
-from congruence.models.streaming import batch_states, hidden_states, mixed_batches
+from congruence.models.streaming import batch_states, hidden_states
 from congruence.models.token_strings import token_strings
 from congruence.models.tokenizer_equality import require_equal_tokenizers, tokenizer_difference
 from congruence.models.tokens import Tokens, tokenize
@@ -26,7 +26,6 @@ __all__ = [
     "load_corpus",
     "load_dataset_corpus",
     "load_model",
-    "mixed_batches",
     "require_equal_tokenizers",
     "rerandomize",
     "rerandomized",

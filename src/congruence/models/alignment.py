@@ -63,8 +63,8 @@ def align_tokens(tokens_a: Tokens, tokens_b: Tokens) -> Alignment:
     """
     if tokens_a.texts != tokens_b.texts:
         raise ModelError("the two sides were tokenized from different documents: give both the same corpus")
-    spans_a, documents_a, rows_a = _text_tokens(tokens_a)
-    spans_b, documents_b, rows_b = _text_tokens(tokens_b)
+    spans_a, documents_a, rows_a = _text_tokens(tokens_a, "a")
+    spans_b, documents_b, rows_b = _text_tokens(tokens_b, "b")
     parts: list[tuple[Groups, Groups]] = []
     strings: list[str] = []
     counts: list[int] = []
@@ -154,10 +154,12 @@ def _grouped(keys: np.ndarray, units: np.ndarray) -> Groups:
     return Groups(np.append(offsets, len(order)).astype(np.int64), order.astype(np.int64))
 
 
-def _text_tokens(tokens: Tokens) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _text_tokens(tokens: Tokens, side: Side) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Spans, documents and rows of the kept tokens that aren't padding."""
     if tokens.kept_spans is None:
-        raise ModelError("this tokenizer tells no character offsets: aligning needs a fast tokenizer")
+        raise ModelError(
+            f"the tokenizer of side {side} tells no character offsets: aligning needs a fast tokenizer"
+        )
     rows = np.flatnonzero(tokens.attention_mask[tokens.keep])
     return tokens.kept_spans[rows], tokens.documents[rows], rows
 

@@ -11,8 +11,6 @@ from congruence.errors import ModelError
 
 _TEXTS_AT_ONCE = 512
 _CHARACTERS_AT_ONCE = 1 << 22
-_BEGINNING = 8
-"""Characters of a document that are tokenized first, for each token wanted; English has about 4 a token."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def _portions(texts: Sequence[str], max_length: int | None) -> Iterator[list[int
     size = 0
     for index, text in enumerate(texts):
         portion.append(index)
-        size += len(text) if max_length is None else min(len(text), _BEGINNING * max_length)
+        size += len(text) if max_length is None else min(len(text), _beginning(max_length))
         if len(portion) == _TEXTS_AT_ONCE or size > _CHARACTERS_AT_ONCE:
             yield portion
             portion, size = [], 0
@@ -115,7 +113,7 @@ def _from_beginnings(
     """
     rows: dict[int, Row] = {}
     before: dict[int, Row] = {}
-    pending, size = documents, _BEGINNING * max_length
+    pending, size = documents, _beginning(max_length)
     while pending:
         for index, row in zip(pending, encode(texts, pending, size), strict=True):
             settled = len(row.ids) >= max_length and index in before and _same(row, before[index])
@@ -125,6 +123,15 @@ def _from_beginnings(
         pending = [index for index in pending if index not in rows]
         size *= 2
     return [rows[index] for index in documents]
+
+
+def _beginning(max_length: int) -> int:
+    """Characters of a document that are tokenized first.
+
+    English has about 4 a token; WordPiece gives up on words of more than some hundred characters, which must
+    be seen as such.
+    """
+    return max(8 * max_length, 4096)
 
 
 def _same(one: Row, other: Row) -> bool:

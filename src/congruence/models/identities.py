@@ -45,6 +45,10 @@ class _Flow:
     passed: "list[tuple[torch.Tensor, torch.Tensor]]"
     unit: float
 
+    @property
+    def finite(self) -> bool:
+        return all(bool(value.isfinite().all()) for value in self.values.values())
+
     def equal(self, terms: "Sequence[torch.Tensor]", total: "torch.Tensor") -> bool:
         """Whether `total` is the sum of `terms`, up to rounding in the model's dtype."""
         if any(term.shape != total.shape for term in terms):
@@ -104,17 +108,35 @@ def _observed(
 
     vocabulary: Any = module.get_input_embeddings()  # pyright: ignore[reportCallIssue]
     size, device = vocabulary.weight.shape[0], vocabulary.weight.device
-    for attempt in range(1, 1 + _ATTEMPTS):
-        picked = np.linspace(attempt, size // 2, _TOKENS).astype(np.int64) % size
-        ids = torch.from_numpy(picked)[None].to(device)
-        passed: list[tuple[torch.Tensor, torch.Tensor]] = []
-        with _listening(blocks[layer], passed):
-            found = run_with_taps(module, ids, torch.ones_like(ids), taps)
-        unit = torch.finfo(found[f"resid_post.{layer}"].dtype).eps / 2
-        values = {name.partition(".")[0]: _flat(value) for name, value in found.items()}
-        if all(bool(value.isfinite().all()) for value in values.values()):
-            break
-    return _Flow(values, passed, unit)
+    flows = (
+        _one_flow(
+            module,
+            blocks[layer],
+            torch.from_numpy(np.linspace(first, size // 2, _TOKENS).astype(np.int64) % size)[None].to(device),
+            taps,
+        )
+        for first in range(1, 1 + _ATTEMPTS)
+    )
+    return next((flow for flow in flows if flow.finite), None) or _refuse_numbers(module)
+
+
+def _one_flow(
+    module: "nn.Module", block: "nn.Module", ids: "torch.Tensor", taps: dict[str, tuple[Tap, ...]]
+) -> _Flow:
+    import torch
+
+    passed: list[tuple[torch.Tensor, torch.Tensor]] = []
+    with _listening(block, passed):
+        found = run_with_taps(module, ids, torch.ones_like(ids), taps)
+    unit = max(torch.finfo(value.dtype).eps / 2 for value in found.values())
+    return _Flow({name.partition(".")[0]: _flat(value) for name, value in found.items()}, passed, unit)
+
+
+def _refuse_numbers(module: "nn.Module") -> _Flow:
+    raise ModelError(
+        f"{type(module).__name__} gives numbers that aren't finite on {_ATTEMPTS} samples of its vocabulary: "
+        "load it in float32 or bfloat16"
+    )
 
 
 @contextlib.contextmanager
@@ -125,8 +147,9 @@ def _listening(block: "nn.Module", passed: "list[tuple[torch.Tensor, torch.Tenso
     def keep(_module, args, kwargs, output):
         entered = args[0] if args else kwargs.get("hidden_states")
         left = output[0] if isinstance(output, (tuple, list)) and output else output
-        whole = isinstance(entered, torch.Tensor) and isinstance(left, torch.Tensor)
-        if whole and entered.is_floating_point() and entered.numel() == left.numel() and entered.ndim > 1:
+        if not (isinstance(entered, torch.Tensor) and isinstance(left, torch.Tensor)):
+            return
+        if entered.is_floating_point() and entered.numel() == left.numel() and entered.ndim > 1:
             passed.append((_flat(entered), _flat(left)))
 
     handles = [

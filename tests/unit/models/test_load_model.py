@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import tiny_models
-from congruence.errors import ModelError
+from congruence.errors import InputError, ModelError
 from congruence.models import load_model
 
 
@@ -182,3 +182,52 @@ def test_code_in_a_folder_is_not_run(copy):
     (copy / "mine.py").write_text(f"open({str(copy / 'ran')!r}, 'w')\n")
     fails(copy, "can't be loaded")
     assert not (copy / "ran").exists()
+
+
+def test_folder_without_a_tokenizer(copy):
+    for file in copy.glob("tokenizer*"):
+        file.unlink()
+    fails(copy, "no tokenizer that can be read")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_git_lfs_pointers_are_named(copy, name):
+    (copy / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n")
+    fails(copy, rf"{name} is a Git LFS pointer: fetch it by `git lfs pull`")
+
+
+def cache(folder, root, *commits):
+    """A folder as the Hub's cache has it: snapshots of links to blobs named by their hash."""
+    place = root / "models--acme--tiny"
+    (place / "blobs").mkdir(parents=True)
+    for commit in commits:
+        (place / "snapshots" / commit).mkdir(parents=True)
+        for number, file in enumerate(sorted(folder.iterdir())):
+            blob = place / "blobs" / f"{number:040x}"
+            shutil.copy(file, blob)
+            (place / "snapshots" / commit / file.name).symlink_to(blob)
+    return place
+
+
+def test_folder_of_the_hubs_cache_is_its_snapshot(folder, tmp_path):
+    place = cache(folder, tmp_path, "c0ffee")
+    model = load_model(place)
+    assert (model.name, model.key) == ("models--acme--tiny", load_model(folder).key)
+
+
+def test_of_several_snapshots_the_main_one(folder, tmp_path):
+    place = cache(folder, tmp_path, "aaa", "bbb")
+    with pytest.raises(InputError, match="2 snapshots"):
+        load_model(place)
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text("bbb\n")
+    for file in (place / "snapshots" / "aaa").iterdir():
+        file.unlink()
+    assert load_model(place).name == "models--acme--tiny"
+
+
+def test_a_link_keeps_the_name_it_was_given(folder, tmp_path, monkeypatch):
+    (tmp_path / "mine").symlink_to(folder)
+    assert load_model(tmp_path / "mine").name == "mine"
+    monkeypatch.chdir(tmp_path)
+    assert load_model("./mine").name == load_model("mine/").name == "mine"

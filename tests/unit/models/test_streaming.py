@@ -5,8 +5,7 @@ import pytest
 import torch
 
 import tiny_models
-from congruence.errors import InputError
-from congruence.models import LanguageModel, corpus_of, hidden_states, mixed_batches, tokenize
+from congruence.models import LanguageModel, corpus_of, hidden_states, tokenize
 
 HOOKS = ("resid_post.0", "resid_post.2")
 
@@ -52,43 +51,8 @@ def rounded(states):
     return states[np.lexsort(states.numpy().round(3).T)]
 
 
-def test_mixed_batches_go_through_the_corpus_evenly(model, tokens, reference):
-    stream = mixed_batches(
-        model, tokens, "resid_post.2", batch=8, buffer=32, rng=np.random.default_rng(0), batch_tokens=80
-    )
-    drawn = torch.cat([next(stream) for _ in range(10 * tokens.n // 8)])
-    nearest = torch.cdist(drawn, reference).argmin(dim=1)
-    counts = np.bincount(nearest, minlength=tokens.n)
-    assert counts.min() >= 7
-    assert counts.max() <= 13
-    assert np.abs(np.diff(nearest)).mean() > 5
-
-
-def test_mixed_batches_repeat_from_a_seed(model, tokens):
-    def first(seed):
-        return next(
-            mixed_batches(model, tokens, HOOKS[0], batch=8, buffer=64, rng=np.random.default_rng(seed))
-        )
-
-    assert torch.equal(first(3), first(3))
-    assert not torch.equal(first(3), first(4))
-
-
-def test_several_hook_points_stay_together(model, tokens):
-    stream = mixed_batches(model, tokens, list(HOOKS), batch=8, buffer=64, rng=np.random.default_rng(0))
-    together = next(stream)
-    alone = next(mixed_batches(model, tokens, HOOKS[1], batch=8, buffer=64, rng=np.random.default_rng(0)))
-    assert together[HOOKS[0]].shape == together[HOOKS[1]].shape == (8, 32)
-    torch.testing.assert_close(together[HOOKS[1]], alone)
-
-
 def test_batches_can_be_trained_on(model, tokens):
-    batch = next(mixed_batches(model, tokens, HOOKS[0], batch=8, buffer=64, rng=np.random.default_rng(0)))
+    batch = next(hidden_states(model, tokens, HOOKS))[HOOKS[0]]
     weight = torch.zeros(32, requires_grad=True)
     (batch @ weight).sum().backward()
     assert weight.grad is not None
-
-
-def test_buffer_smaller_than_two_batches(model, tokens):
-    with pytest.raises(InputError, match="at least two batches"):
-        next(mixed_batches(model, tokens, HOOKS[0], batch=8, buffer=15, rng=np.random.default_rng(0)))

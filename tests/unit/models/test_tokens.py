@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tokenizers import normalizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 import tiny_models
 from congruence.errors import CorpusError, ModelError
@@ -169,3 +169,61 @@ def test_token_strings_of_odd_tokens(plain):
     half = plain("\u4e16", add_special_tokens=False)["input_ids"][:1]
     assert token_strings(plain, [*newline, *half, plain.eos_token_id, -1]) == ["\n", "\ufffd", "</s>", ""]
     assert token_strings(plain, np.array([], dtype=np.int64)) == []
+
+
+LETTERS = "the king, sea  e\u0301 \u4e16\u754c\U0001f469\u200d\U0001f469 a-b 'll 12345\n\n\tzzz"
+
+
+def tokenizers():
+    from transformers import PreTrainedTokenizerFast
+
+    built = {kind: tiny_models.tokenizer(kind=kind, bos=kind == "bytes") for kind in ("bytes", "metaspace")}
+    for name, model, trainer in (
+        ("unigram", models.Unigram(), trainers.UnigramTrainer),
+        ("wordpiece", models.WordPiece(unk_token="<unk>"), trainers.WordPieceTrainer),
+    ):
+        raw = Tokenizer(model)
+        raw.pre_tokenizer = pre_tokenizers.Metaspace() if name == "unigram" else pre_tokenizers.Whitespace()
+        options = {"unk_token": "<unk>"} if name == "unigram" else {}
+        special = ["<unk>", "<s>", "</s>"]
+        raw.train_from_iterator(
+            tiny_models.TEXTS,
+            trainer(vocab_size=200, special_tokens=special, show_progress=False, **options),
+        )
+        built[name] = PreTrainedTokenizerFast(
+            tokenizer_object=raw, unk_token="<unk>", bos_token="<s>", eos_token="</s>"
+        )
+    return built
+
+
+@pytest.mark.parametrize("kind", ["bytes", "metaspace", "unigram", "wordpiece"])
+def test_long_documents_give_the_tokens_of_the_whole(kind):
+    tokenizer = tokenizers()[kind]
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list(LETTERS), n)) for n in (3, 100, 500, 4097, 9000, 30_000)]
+    texts += ["a" * 50_000, " " * 30_000 + "the old king", tiny_models.TEXTS[0] * 600]
+    for max_tokens in (2, 5, 40, 600):
+        tokens = tokenize(corpus_of(texts), tokenizer, max_tokens=max_tokens)
+        for index in np.unique(tokens.document):
+            here = (tokens.document == index) & tokens.attention_mask
+            whole = tokenizer(
+                texts[index], truncation=True, max_length=max_tokens, return_offsets_mapping=True
+            )
+            assert tokens.input_ids[here].tolist() == whole["input_ids"]
+            assert tokens.spans[here].tolist() == [list(span) for span in whole["offset_mapping"]]
+
+
+def test_no_more_of_a_long_document_is_tokenized_than_is_needed(plain):
+    read = []
+
+    class Counting:
+        def __getattr__(self, name):
+            return getattr(plain, name)
+
+        def __call__(self, texts, **options):
+            read.extend([texts] if isinstance(texts, str) else texts)
+            return plain(texts, **options)
+
+    tokens = tokenize(corpus_of([CORPUS.texts[0] * 20_000, "one two"]), Counting(), max_tokens=50)
+    assert tokens.attention_mask.sum(axis=1).max() == 50
+    assert sum(map(len, read)) < 20_000
