@@ -50,7 +50,7 @@ class PreparedNeighbours:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NearestNeighbours(Measure):
     """What both measures of neighbours share: their options, and how neighbours are found."""
 
