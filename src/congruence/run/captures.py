@@ -69,7 +69,12 @@ class Captures:
             self._capture_in_one_pass(wanted, progress)
 
     def let_go(self) -> None:
-        """Forget models and SAEs once everything is captured: the grid needs decoder rows alone."""
+        """Forget models and SAEs once everything is captured: the grid needs decoder rows alone.
+
+        What hidden units write stands in their model, so that is kept for them.
+        """
+        if any(store.dense for store in self._stores.values()):
+            return
         self._variant.cache_clear()
         for side in self.sides.values():
             side.let_go()
