@@ -18,7 +18,7 @@ from congruence.sides.corpus import SharedText
 from congruence.sides.side import Side
 from congruence.sides.variants import Variant, variant_of
 from congruence.stats import prepare, top_tokens
-from congruence.storage import MemoryCache, content_key
+from congruence.storage import Memo, MemoryCache, content_key
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Captures:
 
     def __init__(self, sides: Mapping[str, Side], text: SharedText, config: RunConfig, folder: Path) -> None:
         self.sides, self.text, self.config, self.folder = sides, text, config, folder
+        self.memo = Memo(folder / "known")
         self._stores: dict[Source, ActivationStore] = {}
         self._variant = cache(lambda side, name: variant_of(sides[side], name, config.seed))
         self._layers: MemoryCache[Layer] = MemoryCache(LAYERS_BYTES, lambda layer: layer.nbytes, at_least=2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from congruence.config.parsing import resolve
-from congruence.progress import Progress
+from congruence.progress import Silent
 from congruence.recipes.demo import demo_folder
 from congruence.run import captures as module
 from congruence.run.captures import Captures
@@ -29,7 +29,7 @@ def opened(tmp_path_factory):
 
     def captures():
         found = Captures(sides, text, config, folder)
-        found.capture(SOURCES, Progress())
+        found.capture(SOURCES, Silent())
         return found
 
     return captures

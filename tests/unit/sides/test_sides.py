@@ -1,5 +1,7 @@
 """Sides know models and SAEs by key and size, and load them when something is to be captured."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -70,16 +72,14 @@ def test_what_is_known_is_not_loaded_again(loads, tmp_path):
 
 
 def test_a_changed_sae_is_seen(tmp_path):
-    import shutil
-
     shutil.copytree(DEMO / "saes" / "small", tmp_path / "saes")
     changed = config(saes=str(tmp_path / "saes"), layers=[1])
     key = known_saes(open_sides(changed, Memo(tmp_path / "memo"))["b"].saes)[1].key
     assert key == known_saes(open_sides(config())["a"].saes)[1].key
-    shutil.copytree(
-        DEMO / "saes" / "small" / "blocks.2.hook_resid_post",
-        tmp_path / "saes" / "blocks.1.hook_resid_post",
-        dirs_exist_ok=True,
+    weights = "sae_weights.safetensors"
+    shutil.copy(
+        DEMO / "saes" / "small" / "blocks.2.hook_resid_post" / weights,
+        tmp_path / "saes" / "blocks.1.hook_resid_post" / weights,
     )
     assert known_saes(open_sides(changed, Memo(tmp_path / "memo"))["b"].saes)[1].key != key
 
