@@ -28,7 +28,7 @@ def rerandomize(
     """
     name, key = _name_and_key(model, rng, keep_embeddings)
     return LanguageModel.from_module(
-        _redrawn(model.module, rng, keep_embeddings), model.tokenizer, name=name, key=key
+        _redrawn(model, rng, keep_embeddings), model.tokenizer, name=name, key=key
     )
 
 
@@ -49,7 +49,7 @@ class _Rerandomized:
     keep_embeddings: bool
 
     def module(self) -> Any:
-        return _redrawn(self.model.module, copy.deepcopy(self.rng), self.keep_embeddings)
+        return _redrawn(self.model, copy.deepcopy(self.rng), self.keep_embeddings)
 
     def tokenizer(self) -> Any:
         return self.model.tokenizer
@@ -60,17 +60,15 @@ def _name_and_key(model: LanguageModel, rng: np.random.Generator, keep_embedding
     return f"{model.name} (rerandomized)", key
 
 
-def _redrawn(trained: Any, rng: np.random.Generator, keep_embeddings: bool) -> Any:
+def _redrawn(model: LanguageModel, rng: np.random.Generator, keep_embeddings: bool) -> Any:
     import torch
 
-    module = copy.deepcopy(trained)
+    module = copy.deepcopy(model.module)
     kept = _embedding_parameters(module) if keep_embeddings else set()
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             if not parameter.is_floating_point():
-                raise ModelError(
-                    f"weight {name} of {type(trained).__name__} is {parameter.dtype}: load it unquantized"
-                )
+                raise ModelError(f"{model.name}: weight {name} is {parameter.dtype}: load it unquantized")
             if id(parameter) not in kept:
                 _redraw(parameter, rng)
     return module

@@ -18,7 +18,7 @@ from congruence.sides.corpus import SharedText
 from congruence.sides.side import Side
 from congruence.sides.variants import Variant, variant_of
 from congruence.stats import prepare, top_tokens
-from congruence.storage import MemoryCache, content_key
+from congruence.storage import Memo, MemoryCache, content_key
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Captures:
 
     def __init__(self, sides: Mapping[str, Side], text: SharedText, config: RunConfig, folder: Path) -> None:
         self.sides, self.text, self.config, self.folder = sides, text, config, folder
+        self.memo = Memo(folder / "known")
         self._stores: dict[Source, ActivationStore] = {}
         self._variant = cache(lambda side, name: variant_of(sides[side], name, config.seed))
         self._layers: MemoryCache[Layer] = MemoryCache(LAYERS_BYTES, lambda layer: layer.nbytes, at_least=2)
@@ -69,7 +70,12 @@ class Captures:
             self._capture_in_one_pass(wanted, progress)
 
     def let_go(self) -> None:
-        """Forget models and SAEs once everything is captured: the grid needs decoder rows alone."""
+        """Forget models and SAEs once everything is captured: the grid needs decoder rows alone.
+
+        What hidden units write stands in their model, so that is kept for them.
+        """
+        if any(store.dense for store in self._stores.values()):
+            return
         self._variant.cache_clear()
         for side in self.sides.values():
             side.let_go()

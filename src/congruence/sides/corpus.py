@@ -120,12 +120,35 @@ def max_tokens(config: CorpusConfig, *models: LanguageModel) -> int:
 def read_tokens(
     corpus: Corpus, config: CorpusConfig, model: LanguageModel, length: int, *, memo: Memo | None = None
 ) -> Tokens:
-    """A corpus in a model's tokens, masked as its section says; from the memo where it holds them."""
+    """A corpus in a model's tokens, masked as its section says."""
+    return tokens_of(
+        corpus, model, memo=memo, max_tokens=length, packed=config.packed, mask_special=config.mask_special
+    )
+
+
+def tokens_of(
+    corpus: Corpus,
+    model: LanguageModel,
+    *,
+    max_tokens: int,
+    packed: bool = False,
+    mask_special: bool = True,
+    memo: Memo | None = None,
+) -> Tokens:
+    """A corpus in a model's tokens; the tokenizer is loaded where the memo doesn't hold them.
+
+    Args:
+        corpus: the documents.
+        model: whose tokens.
+        max_tokens, packed: as in `congruence.models.tokenize`.
+        mask_special: leave padding and special tokens out of what counts.
+        memo: keeps the token ids under the keys of corpus, model and options.
+    """
     options = {
-        "max_tokens": length,
-        "packed": config.packed,
-        "mask_padding": config.mask_special,
-        "mask_special": config.mask_special,
+        "max_tokens": max_tokens,
+        "packed": packed,
+        "mask_padding": mask_special,
+        "mask_special": mask_special,
     }
     libraries = [importlib.metadata.version(name) for name in ("tokenizers", "transformers")]
     arrays = (memo or Memo()).arrays(

@@ -67,8 +67,7 @@ def variant_of(side: Side, name: str, seed: int) -> Variant:
 @VARIANTS.register(REAL)
 def real(side: Side, seed: int) -> Variant:
     """The side as configured."""
-    saes = known_saes(side.saes)
-    return Variant(side.model, _hooks(side), {layer: saes.get(layer) for layer in side.layers})
+    return Variant(side.model, _hooks(side), _saes(side))
 
 
 @VARIANTS.register("other_seed")
@@ -81,7 +80,7 @@ def other_seed(side: Side, seed: int) -> Variant:
 def random_weights(side: Side, seed: int) -> Variant:
     """Weights redrawn with their own mean and standard deviation, embeddings kept; SAEs as they are."""
     model = rerandomized(side.model, derive(seed, "rerandomized", side.name), keep_embeddings=True)
-    return Variant(model, _hooks(side), known_saes(side.saes))
+    return Variant(model, _hooks(side), _saes(side))
 
 
 @VARIANTS.register("untrained_sae")
@@ -109,6 +108,12 @@ def neurons(side: Side, seed: int) -> Variant:
     """Hidden units of the MLP in place of SAE features (controls of Lan et al. 2024's code)."""
     hooks = {layer: f"mlp_hidden.{layer}" for layer in side.layers}
     return Variant(side.model, hooks, dict.fromkeys(side.layers))
+
+
+def _saes(side: Side) -> dict[int, KnownSae | None]:
+    """The SAE of each layer; None where the features are neurons."""
+    saes = known_saes(side.saes)
+    return {layer: saes.get(layer) for layer in side.layers}
 
 
 def _hooks(side: Side) -> dict[int, str]:
