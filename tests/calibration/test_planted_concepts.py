@@ -13,7 +13,7 @@ from planted_concepts import PLACE, config_of, make_cell, make_world
 from congruence.run.cell import compute_cell
 from congruence.run.contrasts import interaction_rows
 from congruence.run.keywords import keyword_rows
-from congruence.run.plan import Testing
+from congruence.run.plan import NullSettings
 from congruence.run.selections.concepts import concept_selections
 from congruence.run.selections.phrases import phrase_selection
 from congruence.significance import benjamini_hochberg
@@ -25,12 +25,12 @@ ABSENT = {"semantic": ["apart", "apart2"], "overlap": ["apart+apart2"],
 
 
 def concept_outcomes(cell):
-    outcomes = compute_cell(PLACE, concept_selections(cell), Testing(cell.seed))
+    outcomes = compute_cell(PLACE, concept_selections(cell), NullSettings(cell.seed))
     return {outcome.selection.concept: outcome for outcome in outcomes}
 
 
 def phrase_outcome(cell, a, b):
-    (outcome,) = compute_cell(PLACE, iter([phrase_selection(cell, a, b)]), Testing(cell.seed))
+    (outcome,) = compute_cell(PLACE, iter([phrase_selection(cell, a, b)]), NullSettings(cell.seed))
     return outcome
 
 
@@ -42,7 +42,7 @@ def results(seed, draws=199):
     rows = [row for outcome in outcomes.values() for row in outcome.rows]
     for layers in phrases:
         rows += phrase_outcome(cell, *layers).rows
-    rows += interaction_rows(PLACE, cell, outcomes, Testing(seed))
+    rows += interaction_rows(PLACE, cell, outcomes, NullSettings(seed))
     table = pd.DataFrame([row for row, _ in rows])
     family = ["subspace", "measure", "null"]
     table["q"] = table.groupby(family)["p"].transform(lambda p: benjamini_hochberg(p.to_numpy()))
@@ -131,7 +131,7 @@ def test_too_few_features_is_a_result():
     assert len(alike) == 12  # three measures, four nulls
     outcome = phrase_outcome(cell, *phrases[1])
     assert "of 60 needed" in outcome.rows[0][0]["warnings"][0]
-    assert "no score" in interaction_rows(PLACE, cell, outcomes, Testing(4))[0][0]["warnings"][0]
+    assert "no score" in interaction_rows(PLACE, cell, outcomes, NullSettings(4))[0][0]["warnings"][0]
 
 
 def test_the_same_seed_gives_the_same_rows():

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import binom
 
 from congruence.concepts.keywords import Concept
 
@@ -83,6 +82,8 @@ def _overrepresentation(features: np.ndarray, corpus_count: np.ndarray) -> tuple
 
 def _two_sided(count: np.ndarray, total: int, expected: np.ndarray) -> np.ndarray:
     """Binomial p of each count: the probability of all counts that aren't likelier, as scipy's binomtest."""
+    from scipy.stats import binom  # slow to import
+
     mass = binom.pmf(np.arange(total + 1), total, expected[:, None])
     own = np.take_along_axis(mass, count[:, None], axis=1)
     return np.minimum(np.where(mass <= own * (1 + 1e-7), mass, 0.0).sum(axis=1), 1.0)

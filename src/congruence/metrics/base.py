@@ -18,6 +18,7 @@ from congruence.metrics.blas import one_blas_thread
 from congruence.metrics.options import check_fields, field_docs
 from congruence.records import PairLists, Score
 from congruence.registry import Registry
+from congruence.wording import format_score, percent
 
 
 @dataclass(frozen=True)
@@ -168,21 +169,6 @@ class Measure:
     def sentence(self, value: float) -> str:
         """A score in words, to stand after "…: "."""
         return self.says.format(score=format_score(value), percent=percent(value))
-
-
-def format_score(value: float) -> str:
-    """A score in words: two decimals, three where it is below 0.1."""
-    if not math.isfinite(value):
-        return "–"
-    text = f"{value:.{2 if abs(value) >= 0.0995 else 3}f}"
-    return text.lstrip("-") if float(text) == 0 else text
-
-
-def percent(value: float) -> str:
-    """A share in words."""
-    if not math.isfinite(value):
-        return "–"
-    return f"{100 * value:.{0 if abs(value) >= 0.0995 else 1}f}%"
 
 
 @dataclass(frozen=True)

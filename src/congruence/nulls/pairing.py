@@ -21,7 +21,7 @@ class Pairing(Null):
     """Uniformly random re-pairings of all rows (the papers' Test 1)."""
 
     name = "pairing"
-    title = "shuffled pairs"
+    title = "pairs shuffled"
     hypothesis = "every pairing of these features is equally likely"
     in_words = "with the pairs shuffled"
     repairs = True

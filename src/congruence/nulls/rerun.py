@@ -1,7 +1,7 @@
 """Nulls whose draws are other rows altogether: a model or an SAE is made anew, captured and paired."""
 
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,9 @@ class Rerun(Null, ABC):
         Raises:
             InputError: a sequence shorter than the number of draws.
         """
-        rerun: Any = case.rerun
+        rerun: Callable[..., Any] | Sequence[Any] = case.rerun
         if callable(rerun):
-            made: RowPairs = [rerun(derive(case.seed, "rerun", d)) for d in numbers]
-            return made
+            return [tuple(rerun(derive(case.seed, "rerun", d))) for d in numbers]
         return _given(rerun, numbers)
 
 

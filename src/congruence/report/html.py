@@ -8,7 +8,7 @@ import numpy as np
 from congruence.report.concept_pictures import concept_pictures
 from congruence.report.concepts import concept_keywords, concept_lines, lead_measure, subspaces
 from congruence.report.figures import FOLDER
-from congruence.report.numbers import ALPHA, format_count, format_p, format_score
+from congruence.report.numbers import ALPHA, format_count, format_p
 from congruence.report.pictures import Panel, Picture, pictures
 from congruence.report.scales import DARK, LEVELS, LIGHT, Scale, level, shade, text_on
 from congruence.report.sections import (
@@ -26,6 +26,7 @@ from congruence.report.views import headline, measure_views
 from congruence.report.words import measure_words, null_words
 from congruence.run.results import Run, load_run
 from congruence.storage import atomic_path
+from congruence.wording import format_score
 
 
 def write_report(run_dir: str | Path) -> Path:

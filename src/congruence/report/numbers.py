@@ -12,20 +12,6 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 MAX_LENGTH = 32
 
 
-def format_score(value: float, decimals: int | None = None) -> str:
-    """A score or correlation: two decimals, three where it is below 0.1.
-
-    >>> format_score(0.4321), format_score(0.0042), format_score(float("nan"))
-    ('0.43', '0.004', '–')
-    """
-    if not math.isfinite(value):
-        return "–"
-    if decimals is None:
-        decimals = 2 if abs(value) >= 0.0995 else 3
-    text = f"{value:.{decimals}f}"
-    return text.lstrip("-") if float(text) == 0 else text
-
-
 def format_p(value: float) -> str:
     """A p or q: never rounded to 0, and never across 0.05.
 
@@ -61,17 +47,6 @@ def short_count(value: float) -> str:
         if not math.isfinite(value) or value < limit:
             return "–" if not math.isfinite(value) else f"{value / divisor:,.{decimals}f}{unit}"
     return f"{value / 1e6:.1f}M"
-
-
-def percent(value: float) -> str:
-    """A share in words.
-
-    >>> percent(0.434), percent(0.0042)
-    ('43%', '0.4%')
-    """
-    if not math.isfinite(value):
-        return "–"
-    return f"{100 * value:.0f}%" if abs(value) >= 0.0995 else f"{100 * value:.1f}%"
 
 
 def visible(token: str) -> str:

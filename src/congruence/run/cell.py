@@ -13,7 +13,7 @@ from congruence.nulls import Null
 from congruence.records import NullTest, Score
 from congruence.rng import derive_seed
 from congruence.run.grid import Cell
-from congruence.run.plan import Testing
+from congruence.run.plan import NullSettings
 from congruence.run.schema import RESULTS, blank_row
 from congruence.run.selections.base import Selection
 from congruence.significance import calibrated
@@ -38,16 +38,16 @@ class Outcome:
     scores: Mapping[str, Score | None]
 
 
-def compute_cell(cell: Cell, selections: Iterator[Selection], testing: Testing) -> Iterator[Outcome]:
+def compute_cell(cell: Cell, selections: Iterator[Selection], settings: NullSettings) -> Iterator[Outcome]:
     """Every selection of a cell, scored and tested; draws of a null are made once for all measures."""
     for selection in selections:
         started = time.perf_counter()
-        outcome = _outcome(cell, selection, testing)
+        outcome = _outcome(cell, selection, settings)
         each = (time.perf_counter() - started) / max(len(outcome.rows), 1)
         yield replace(outcome, rows=[(row | {"seconds": each}, scores) for row, scores in outcome.rows])
 
 
-def row_of(cell: Cell, selection: Selection, testing: Testing, **values: Any) -> dict[str, Any]:
+def row_of(cell: Cell, selection: Selection, settings: NullSettings, **values: Any) -> dict[str, Any]:
     """A row of results without numbers."""
     return blank_row(
         RESULTS,
@@ -58,20 +58,20 @@ def row_of(cell: Cell, selection: Selection, testing: Testing, **values: Any) ->
         layer_a=cell.a.layer,
         layer_b=cell.b.layer,
         n=selection.case.n,
-        seed=testing.seed,
-        alternative=testing.alternative,
+        seed=settings.seed,
+        alternative=settings.alternative,
         **{"details": dict(selection.details), **values},
     )
 
 
-def _outcome(cell: Cell, selection: Selection, testing: Testing) -> Outcome:
+def _outcome(cell: Cell, selection: Selection, settings: NullSettings) -> Outcome:
     observed = [_observed(measure, selection) for measure in selection.measures]
     scored = [one for one in observed if isinstance(one, Observed)]
     rows: list[Tested] = []
     for null in selection.nulls:
-        tests = iter(_tests(scored, selection, null, testing))
+        tests = iter(_tests(scored, selection, null, settings))
         for measure, one in zip(selection.measures, observed, strict=True):
-            row = row_of(cell, selection, testing, measure=measure.label, null=null.name)
+            row = row_of(cell, selection, settings, measure=measure.label, null=null.name)
             if isinstance(one, Observed):
                 rows.append(_filled(row, one, next(tests)))
             else:
@@ -94,19 +94,21 @@ def _observed(measure: Measure, selection: Selection) -> Observed | str:
 
 
 def _tests(
-    observed: Sequence[Observed], selection: Selection, null: Null, testing: Testing
+    observed: Sequence[Observed], selection: Selection, null: Null, settings: NullSettings
 ) -> list[NullTest | str]:
     """Each measure against one null, or why it wasn't tested."""
     testable = [one for one in observed if is_answerable(one.prepared)]
     found: dict[int, NullTest | str] = dict.fromkeys(map(id, observed), "its size decides the score")
+    if not testable:
+        return list(found.values())
     try:
         tests = against_null(
             testable,
-            replace(selection.case, seed=derive_seed(testing.seed, "null", null.name)),
+            replace(selection.case, seed=derive_seed(settings.seed, "null", null.name)),
             null,
             draws=selection.draws,
-            alternative=testing.alternative,
-            stop_after=testing.stop_after,
+            alternative=settings.alternative,
+            stop_after=settings.stop_after,
         )
     except InputError as error:
         tests = [str(error)] * len(testable)

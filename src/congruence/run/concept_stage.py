@@ -97,13 +97,15 @@ class ConceptStage:
         concepts = self._cell(cell, matches)
         outcomes = {
             outcome.selection.concept: outcome
-            for outcome in compute_cell(cell, concept_selections(concepts), self.plan.testing)
+            for outcome in compute_cell(cell, concept_selections(concepts), self.plan.null_settings)
         }
         rows = [row for outcome in outcomes.values() for row in outcome.rows]
-        rows += interaction_rows(cell, concepts, outcomes, self.plan.testing)
+        rows += interaction_rows(cell, concepts, outcomes, self.plan.null_settings)
         layers = zip(self.phrase_layers(cell.a), self.phrase_layers(cell.b), strict=True)
         phrases = (phrase_selection(concepts, a, b) for a, b in layers)
-        rows += [row for outcome in compute_cell(cell, phrases, self.plan.testing) for row in outcome.rows]
+        rows += [
+            row for outcome in compute_cell(cell, phrases, self.plan.null_settings) for row in outcome.rows
+        ]
         seconds = time.perf_counter() - started
         logger.info("concepts of cell %s: %d rows in %.2f s", cell.name, len(rows), seconds)
         scores = {index: scores for index, (_, scores) in enumerate(rows) if scores is not None}

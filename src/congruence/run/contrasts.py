@@ -12,7 +12,7 @@ from congruence.nulls import Case, UnrelatedKeywords
 from congruence.records import PairLists, Score
 from congruence.run.cell import Outcome, Tested, columns_of, row_of
 from congruence.run.grid import Cell
-from congruence.run.plan import Testing
+from congruence.run.plan import NullSettings
 from congruence.run.selections.base import Selection
 from congruence.run.selections.concepts import ConceptCell
 from congruence.run.selections.text import Subspace
@@ -24,7 +24,7 @@ NULL = UnrelatedKeywords()
 
 
 def interaction_rows(
-    cell: Cell, concepts: ConceptCell, outcomes: Mapping[str, Outcome], testing: Testing
+    cell: Cell, concepts: ConceptCell, outcomes: Mapping[str, Outcome], settings: NullSettings
 ) -> list[Tested]:
     """For every union and measure: its score minus the mean score of its parts, weighted by their pairs.
     Ours.
@@ -36,10 +36,10 @@ def interaction_rows(
         cell: the layer pair.
         concepts: its concepts.
         outcomes: of every subspace, by name.
-        testing: how scores are tested.
+        settings: how scores are tested.
     """
     unions = [subspace for subspace in concepts.a.text.subspaces.values() if subspace.parts]
-    return [row for union in unions for row in _union_rows(cell, concepts, union, outcomes, testing)]
+    return [row for union in unions for row in _union_rows(cell, concepts, union, outcomes, settings)]
 
 
 def interaction(whole: float, parts: np.ndarray, sizes: np.ndarray) -> float:
@@ -52,7 +52,11 @@ def interaction(whole: float, parts: np.ndarray, sizes: np.ndarray) -> float:
 
 
 def _union_rows(
-    cell: Cell, concepts: ConceptCell, union: Subspace, outcomes: Mapping[str, Outcome], testing: Testing
+    cell: Cell,
+    concepts: ConceptCell,
+    union: Subspace,
+    outcomes: Mapping[str, Outcome],
+    settings: NullSettings,
 ) -> list[Tested]:
     whole, parts = outcomes[union.name], [outcomes[name] for name in union.parts]
     sizes = np.array([part.selection.case.n for part in parts])
@@ -64,20 +68,22 @@ def _union_rows(
         named = zip(union.parts, values.tolist(), sizes.tolist(), strict=True)
         details = {"parts": [{"concept": name, "value": value, "pairs": n} for name, value, n in named]}
         selection = _named(whole.selection, details)
-        row = row_of(cell, selection, testing, measure=measure.label, null=NULL.name)
+        row = row_of(cell, selection, settings, measure=measure.label, null=NULL.name)
         if measure not in scored:
             rows.append((row | {"warnings": ["the union or one of its parts has no score"]}, None))
             continue
         difference = interaction(_value(whole.scores[measure.label]), values, sizes)
-        rows.append(_tested(row | {"value": difference}, measure, drawn.get(measure.label), testing))
+        rows.append(_tested(row | {"value": difference}, measure, drawn.get(measure.label), settings))
     return rows
 
 
-def _tested(row: dict[str, Any], measure: Measure, drawn: np.ndarray | None, testing: Testing) -> Tested:
+def _tested(
+    row: dict[str, Any], measure: Measure, drawn: np.ndarray | None, settings: NullSettings
+) -> Tested:
     if drawn is None:
         return row, None
     observed = Score(measure.label, row["value"], row["n"])
-    alternative = testing.alternative
+    alternative = settings.alternative
     try:
         test = summarise(observed, drawn, measure=measure.label, null=NULL.name, alternative=alternative)
     except InputError as error:

@@ -19,7 +19,7 @@ STAGE_VERSION = 3
 
 
 @dataclass(frozen=True)
-class Testing:
+class NullSettings:
     """How every score of a run is tested.
 
     Attributes:
@@ -69,10 +69,10 @@ class Plan:
         )
 
     @property
-    def testing(self) -> Testing:
+    def null_settings(self) -> NullSettings:
         """How every score is tested."""
         null = self.config.null
-        return Testing(self.config.seed, null.alternative, null.stop_after)
+        return NullSettings(self.config.seed, null.alternative, null.stop_after)
 
     def pair(self, acts_a: Any, acts_b: Any) -> Matching:
         """The run's matcher on two sides' activations, prepared or not; filters come after it."""

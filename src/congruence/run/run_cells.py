@@ -82,7 +82,7 @@ def whole_result(cell: Cell, a: Layer, b: Layer, plan: Plan) -> CellResult:
     """Every number of one layer pair's whole space, and its pairs."""
     started = time.perf_counter()
     whole = whole_space(cell, a, b, plan)
-    (outcome,) = compute_cell(cell, iter([whole.selection]), plan.testing)
+    (outcome,) = compute_cell(cell, iter([whole.selection]), plan.null_settings)
     rows = with_intervals(outcome, a, b, plan)
     summary = cell_summary(cell, a, b, whole) | {"seconds": time.perf_counter() - started}
     kept, made = len(whole.kept), len(whole.matching)
