@@ -9,6 +9,7 @@ asked for: (b + U(1 + ties)) / (1 + m), b the draws above. The reported p is the
 import numpy as np
 from scipy import stats
 
+from congruence.matching.subsets import Ragged
 from congruence.metrics import METRICS
 from congruence.significance import NULLS, permutation_test
 
@@ -79,11 +80,50 @@ def of_another_seed(rng):
     return *rerun(rng), {"rerun": rerun}
 
 
+def of_pairs_of_the_space(rng):
+    """The tested pairs are themselves drawn from those of the space."""
+    spaces = rng.normal(size=(60, 5)), rng.normal(size=(50, 5))
+    whole = (rng.permutation(60)[:40], rng.permutation(50)[:40])
+    chosen = rng.choice(40, 15, replace=False)
+    a, b = (side[chosen] for side in whole)
+    return spaces[0][a], spaces[1][b], {"spaces": spaces, "whole": whole}
+
+
+def of_other_words(rng):
+    """The tested features are those of a random group of words, as in every draw."""
+    similarity, spaces = rng.normal(size=(60, 50)), (rng.normal(size=(60, 5)), rng.normal(size=(50, 5)))
+
+    def rematch(a, b):
+        best = a[similarity[np.ix_(a, b)].argmax(axis=0)]
+        _, first = np.unique(best, return_index=True)
+        return best[first], b[first]
+
+    def group(own, size):
+        return np.sort(own.choice(size, 20, replace=False))
+
+    def members(side, size):
+        return lambda numbers, attempt: Ragged.of(
+            [group(np.random.default_rng([seed, side, attempt, d]), size) for d in numbers]
+        )
+
+    seed = int(rng.integers(2**31))
+    a, b = rematch(group(rng, 60), group(rng, 50))
+    options = {
+        "spaces": spaces,
+        "members": (members(0, 60), members(1, 50)),
+        "rematch": rematch,
+        "min_pairs": 8,
+    }
+    return (spaces[0][a], spaces[1][b], options) if len(a) >= 8 else of_other_words(rng)
+
+
 TRUE_NULLS = {
     "pairing": unrelated,
     "firing_rate": of_their_rate,
     "subset": of_no_concept,
     "document_shift": of_unrelated_text,
+    "size_matched": of_pairs_of_the_space,
+    "unrelated_keywords": of_other_words,
     "random_model": of_random_weights,
     "other_seed": of_another_seed,
 }

@@ -14,7 +14,7 @@ from congruence.metrics.cka import linear_cka, rbf_cka
 from congruence.metrics.heldout_cca import heldout_cca
 from congruence.metrics.heldout_r2 import heldout_r2
 from congruence.metrics.knn import jaccard_knn, mutual_knn
-from congruence.metrics.lists import DecoderRows, OfProducts, RowProducts, score_lists
+from congruence.metrics.lists import DecoderRows, ListProducts, OfProducts, score_lists
 from congruence.metrics.mean_cosine import mean_cosine
 from congruence.metrics.mppc import mppc
 from congruence.metrics.pc1 import pc1_correlation
@@ -29,11 +29,11 @@ __all__ = [
     "METRICS",
     "DecoderRows",
     "Laws",
+    "ListProducts",
     "Measure",
     "Metric",
     "OfProducts",
     "Prepared",
-    "RowProducts",
     "cca",
     "heldout_cca",
     "heldout_r2",

@@ -15,7 +15,7 @@ from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import one_blas_thread
 from congruence.metrics.inputs import paired
 from congruence.metrics.kernels import dot_draws, triangle_draws
-from congruence.metrics.lists import FLAT, FromProducts, OfProducts, RowProducts
+from congruence.metrics.lists import FLAT, FromProducts, OfProducts, centred_products, scaled
 from congruence.metrics.options import Rule
 from congruence.metrics.rdm import condensed, square
 from congruence.metrics.subspace import SINGLE_PRECISION_ROWS, centred
@@ -175,22 +175,7 @@ class LinearCka(OfProducts):
 
     def from_products(self) -> FromProducts:
         """Alignment of the products of each side, centred."""
-
-        def score(x: RowProducts, y: RowProducts) -> float:
-            if x.n < (DEBIASED_ROWS if self.debiased else 3):
-                return np.nan
-            if self.unit_rows and (x.has_zero_rows or y.has_zero_rows):
-                return np.nan
-            a, b = (side.cosines if self.unit_rows else side.gram for side in (x, y))
-            if self.debiased:
-                return _debiased(a, b)
-            centred_a, centred_b = (
-                side.centred_cosines if self.unit_rows else side.centred_gram for side in (x, y)
-            )
-            flat = FLAT * float(np.linalg.norm(a)), FLAT * float(np.linalg.norm(b))
-            return _alignment(centred_a, centred_b, flat[0], flat[1])
-
-        return score
+        return lambda x, y: _of_lists(*x.arrays[:2], *y.arrays[:2], *x.places, self.debiased, self.unit_rows)
 
 
 @metric
@@ -251,6 +236,27 @@ class RbfCka(Measure):
 
 linear_cka = LinearCka.function
 rbf_cka = RbfCka.function
+
+
+@numba.njit(nogil=True, cache=True)
+def _of_lists(cosines_a, norms_a, cosines_b, norms_b, offsets, squares, debiased, unit_rows):  # noqa: PLR0917
+    """Alignment of each list's products on both sides."""
+    out = np.full(len(offsets) - 1, np.nan)
+    for k in range(len(out)):
+        own, n = slice(offsets[k], offsets[k + 1]), offsets[k + 1] - offsets[k]
+        x, y = norms_a[own], norms_b[own]
+        if n < (DEBIASED_ROWS if debiased else 3) or (unit_rows and min(x.min(), y.min()) == 0):
+            continue
+        a = cosines_a[squares[k] : squares[k + 1]].reshape(n, n)
+        b = cosines_b[squares[k] : squares[k + 1]].reshape(n, n)
+        if not unit_rows:
+            a, b = scaled(a, x), scaled(b, y)
+        if debiased:
+            out[k] = _debiased(a, b)
+        else:
+            flat_a, flat_b = FLAT * _margins(a)[2], FLAT * _margins(b)[2]
+            out[k] = _alignment(centred_products(a), centred_products(b), flat_a, flat_b)
+    return out
 
 
 @numba.njit(nogil=True, cache=True)

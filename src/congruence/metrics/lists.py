@@ -5,7 +5,7 @@ speak of), so that every product is a whole number of steps of 2⁻⁵² below 2
 the same bits: one thread or ten, a matrix of all rows or a list's own, this processor or that one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +22,8 @@ from congruence.records import PairLists
 STEP = 2.0**26
 PRODUCT_BYTES = 3 * 2**30
 """Products of all rows of both layers are kept up to so many bytes; beyond, each list makes its own."""
-STRETCH = 16
+STRETCH = 1 << 17
+"""Products of rows, on either side, that are made and scored together."""
 MIN_PAIRS = 3
 FLAT = 1e-7
 """A side that varies less than this, relative to its size, has no score."""
@@ -84,16 +85,22 @@ class DecoderRows:
         """Give their memory back; they are made again when they pay."""
         self._products = None
 
-    def cosines(self, rows: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n n"]:
-        """(n, n) cosines between some rows; the same bits whether all products are kept or not."""
-        out = aligned((len(rows), len(rows)))
+    def cosines(self, rows: Int[np.ndarray, " n"], offsets: Int[np.ndarray, " k"]) -> Float[np.ndarray, " s"]:
+        """Cosines between the rows of each list, list after list; the same bits whether products are kept.
+
+        Args:
+            rows: rows of all lists.
+            offsets: where each list begins, and the end.
+        """
+        squares = squares_of(offsets)
+        out = np.empty(squares[-1])
         if self._products is not None:
-            _gather(self._products, rows, out)
-        else:
-            steps = self._steps(rows)
-            np.matmul(steps, steps.T, out=out)
-            out *= STEP**-2
-            out[...] = out.astype(np.float32)
+            _gather(self._products, rows, offsets, squares, out)
+            return out
+        for k in range(len(offsets) - 1):
+            steps = self._steps(rows[offsets[k] : offsets[k + 1]])
+            product = steps @ steps.T
+            out[squares[k] : squares[k + 1]] = (product * STEP**-2).astype(np.float32).ravel()
         return out
 
     def _steps(self, rows: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n d"]:
@@ -105,52 +112,51 @@ class DecoderRows:
         return np.rint(steps, out=steps)
 
 
-@dataclass
-class RowProducts:
-    """What scores of one list need of one layer.
+def squares_of(offsets: Int[np.ndarray, " k"]) -> Int[np.ndarray, " k"]:
+    """Where each list's square of products begins, and the end."""
+    return np.concatenate([[0], np.cumsum(np.diff(offsets) ** 2)])
+
+
+@dataclass(frozen=True, eq=False)
+class ListProducts:
+    """What scores of some lists need of one layer, list after list.
 
     Attributes:
-        cosines: (n, n) float64 between the list's rows.
-        norms: (n,) of the rows; 0 where a row is zero.
-        means: (n,) of the rows at unit norm over their columns.
+        cosines: (squares,) float64 between the rows of each list.
+        norms: (rows,) of the rows; 0 where a row is zero.
+        means: (rows,) of the rows at unit norm over their columns.
         width: number of columns.
+        offsets: (lists + 1,) first row of each list, and the end.
+        squares: (lists + 1,) where each list's cosines begin, and the end.
     """
 
-    cosines: Float[np.ndarray, "n n"]
-    norms: Float[np.ndarray, " n"]
-    means: Float[np.ndarray, " n"]
+    cosines: Float[np.ndarray, " s"]
+    norms: Float[np.ndarray, " r"]
+    means: Float[np.ndarray, " r"]
     width: int
+    offsets: Int[np.ndarray, " k"]
+    squares: Int[np.ndarray, " k"]
 
     @classmethod
-    def of(cls, layer: DecoderRows, rows: Int[np.ndarray, " n"]) -> "RowProducts":
-        """The products of some rows of a layer."""
-        return cls(layer.cosines(rows), layer.norms[rows], layer.means[rows], layer.W_dec.shape[1])
+    def of(
+        cls, layer: DecoderRows, rows: Int[np.ndarray, " r"], offsets: Int[np.ndarray, " k"]
+    ) -> "ListProducts":
+        """The products of the rows of each list."""
+        cosines, squares = layer.cosines(rows, offsets), squares_of(offsets)
+        return cls(cosines, layer.norms[rows], layer.means[rows], layer.W_dec.shape[1], offsets, squares)
 
     @property
-    def n(self) -> int:
-        return len(self.norms)
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+        """As compiled loops take them: cosines, norms, means and width."""
+        return self.cosines, self.norms, self.means, float(self.width)
 
     @property
-    def has_zero_rows(self) -> bool:
-        return not self.norms.all()
-
-    @cached_property
-    def gram(self) -> Float[np.ndarray, "n n"]:
-        """(n, n) products of the rows as they are."""
-        return _scaled(self.cosines, self.norms)
-
-    @cached_property
-    def centred_gram(self) -> Float[np.ndarray, "n n"]:
-        """(n, n) products of the rows minus their mean row."""
-        return _centred(self.gram)
-
-    @cached_property
-    def centred_cosines(self) -> Float[np.ndarray, "n n"]:
-        """(n, n) products of the unit rows minus their mean row."""
-        return _centred(self.cosines)
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where lists begin, among the rows and among the cosines."""
+        return self.offsets, self.squares
 
 
-FromProducts = Callable[[RowProducts, RowProducts], float]
+FromProducts = Callable[[ListProducts, ListProducts], Float[np.ndarray, " lists"]]
 
 
 class OfProducts(Measure):
@@ -159,7 +165,7 @@ class OfProducts(Measure):
     list_resolution: ClassVar[float] = 1e-9
 
     def from_products(self) -> FromProducts | None:
-        """How one list is scored, NaN where it has no score; None where these options need the rows."""
+        """How lists are scored, NaN where one has no score; None where these options need the rows."""
         raise NotImplementedError
 
     def of_lists(
@@ -226,16 +232,28 @@ def _from_products(
     for layer in (a, b):
         _ = layer.norms, layer.means
 
-    def score(first: int) -> None:
-        for draw in range(first, min(first + STRETCH, len(lists))):
-            rows_a, rows_b = lists[draw]
-            if len(rows_a) >= MIN_PAIRS:
-                x, y = RowProducts.of(a, rows_a), RowProducts.of(b, rows_b)
-                out[:, draw] = [kernel(x, y) for kernel in kernels]
+    def score(part: range) -> None:
+        some = lists.part(part.start, part.stop)
+        x, y = ListProducts.of(a, some.a, some.offsets), ListProducts.of(b, some.b, some.offsets)
+        for place, kernel in enumerate(kernels):
+            out[place, part.start : part.stop] = kernel(x, y)
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
-        list(pool.map(score, range(0, len(lists), STRETCH)))
+        list(pool.map(score, _stretches(lists)))
+    out[:, lists.lengths < MIN_PAIRS] = np.nan
     return out
+
+
+def _stretches(lists: PairLists) -> Iterator[range]:
+    """Runs of lists whose products fit the nearest caches together."""
+    first, held = 0, 0
+    for number, square in enumerate((lists.lengths**2).tolist()):
+        if number > first and held + square > STRETCH:
+            yield range(first, number)
+            first, held = number, 0
+        held += square
+    if first < len(lists):
+        yield range(first, len(lists))
 
 
 @numba.njit(nogil=True, cache=True)
@@ -261,23 +279,27 @@ def _row_sums(rows):
 
 
 @numba.njit(nogil=True, cache=True)
-def _gather(products, rows, out):
-    """Entries of some rows and columns of a symmetric matrix.
+def _gather(products, rows, offsets, squares, out):
+    """Entries of some rows and columns of a symmetric matrix, list after list.
 
     Entries lie far apart: nothing stands between their reads, so that many are under way at once.
     """
-    n = len(rows)
-    for i in range(n):
-        row, to = products[rows[i]], out[i]
-        for j in range(i, n):
-            to[j] = row[rows[j]]
-    for i in range(n):
-        for j in range(i):
-            out[i, j] = out[j, i]
+    for k in range(len(offsets) - 1):
+        own = rows[offsets[k] : offsets[k + 1]]
+        n = len(own)
+        square = out[squares[k] : squares[k + 1]].reshape(n, n)
+        for i in range(n):
+            row, to = products[own[i]], square[i]
+            for j in range(i, n):
+                to[j] = row[own[j]]
+        for i in range(n):
+            for j in range(i):
+                square[i, j] = square[j, i]
 
 
 @numba.njit(nogil=True, cache=True)
-def _scaled(cosines, norms):
+def scaled(cosines, norms):
+    """Products of rows as they are, from their cosines and norms."""
     n = len(norms)
     out = np.empty((n, n))
     for i in range(n):
@@ -288,7 +310,7 @@ def _scaled(cosines, norms):
 
 
 @numba.njit(nogil=True, cache=True)
-def _centred(gram):
+def centred_products(gram):
     """A symmetric matrix minus its row and column means; sums run down the columns, in one order."""
     n = len(gram)
     means = np.zeros(n)

@@ -12,7 +12,7 @@ from congruence.metrics.base import Laws, metric
 from congruence.metrics.blas import one_blas_thread
 from congruence.metrics.inputs import paired
 from congruence.metrics.kernels import dot_draws
-from congruence.metrics.lists import FLAT, FromProducts, OfProducts, RowProducts
+from congruence.metrics.lists import FLAT, FromProducts, OfProducts, centred_products, scaled
 from congruence.metrics.subspace import centred, first_component
 from congruence.records import Score
 
@@ -112,28 +112,38 @@ class Pc1Correlation(OfProducts):
 
     def from_products(self) -> FromProducts:
         """|u·v|, u and v the leading eigenvectors of the sides' products."""
-
-        def products(side: RowProducts) -> Float[np.ndarray, "n n"]:
-            if self.unit_rows:
-                return side.centred_cosines if self.center else side.cosines
-            return side.centred_gram if self.center else side.gram
-
-        def score(x: RowProducts, y: RowProducts) -> float:
-            if self.unit_rows and (x.has_zero_rows or y.has_zero_rows):
-                return np.nan
-            flat = any(np.trace(side.centred_gram) <= FLAT * np.trace(side.gram) for side in (x, y))
-            return np.nan if flat else _first_components(products(x), products(y))
-
-        return score
+        return lambda x, y: _of_lists(*x.arrays[:2], *y.arrays[:2], *x.places, self.center, self.unit_rows)
 
 
 pc1_correlation = Pc1Correlation.function
 
 
 @numba.njit(nogil=True, cache=True)
-def _first_components(a, b):
-    """|u·v| of the leading eigenvectors of two symmetric matrices."""
-    return min(abs(_dot(_leading(a), _leading(b))), 1.0)
+def _of_lists(cosines_a, norms_a, cosines_b, norms_b, offsets, squares, center, unit_rows):  # noqa: PLR0917
+    """|u·v| of the leading eigenvectors of each list's products on both sides."""
+    out = np.full(len(offsets) - 1, np.nan)
+    for k in range(len(out)):
+        own, n = slice(offsets[k], offsets[k + 1]), offsets[k + 1] - offsets[k]
+        if n < 3:
+            continue
+        a = cosines_a[squares[k] : squares[k + 1]].reshape(n, n)
+        b = cosines_b[squares[k] : squares[k + 1]].reshape(n, n)
+        x, y = _products(a, norms_a[own], center, unit_rows), _products(b, norms_b[own], center, unit_rows)
+        if len(x) and len(y):
+            out[k] = min(abs(_dot(_leading(x), _leading(y))), 1.0)
+    return out
+
+
+@numba.njit(nogil=True, cache=True)
+def _products(cosines, norms, center, unit_rows):
+    """The products whose leading eigenvector is wanted; nothing where the rows don't vary."""
+    gram = scaled(cosines, norms)
+    centred = centred_products(gram)
+    if np.trace(centred) <= FLAT * np.trace(gram) or (unit_rows and norms.min() == 0):
+        return gram[:0]
+    if unit_rows:
+        return centred_products(cosines) if center else cosines.copy()
+    return centred if center else gram
 
 
 @numba.njit(nogil=True, cache=True)

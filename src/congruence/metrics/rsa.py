@@ -14,8 +14,8 @@ from congruence.metrics.base import Laws, metric
 from congruence.metrics.blas import in_parallel
 from congruence.metrics.inputs import paired
 from congruence.metrics.kernels import EXACT_BITS, exact_run, over_draws, triangle_draws
-from congruence.metrics.lists import FLAT, FromProducts, OfProducts, RowProducts
-from congruence.metrics.ranks import BUCKET, centred_ranks
+from congruence.metrics.lists import FLAT, FromProducts, OfProducts
+from congruence.metrics.ranks import BUCKET, centred_ranks, few_ranks
 from congruence.metrics.rdm import TIE, condensed, rounding_of, square
 from congruence.records import Score
 
@@ -181,32 +181,41 @@ class Rsa(OfProducts):
         """Correlation of distances made of products; Kendall's tau is left to `prepare`."""
         if self.compare == "kendall":
             return None
-        kind, ranked = KINDS.index(self.rdm), self.compare == "spearman"
-
-        def distances(side: RowProducts) -> Float[np.ndarray, " pairs"]:
-            norms = np.ones(side.n) if self.unit_rows else side.norms
-            return _distances(side.cosines, norms, side.means, float(side.width), kind)
-
-        def score(x: RowProducts, y: RowProducts) -> float:
-            if (self.rdm != "euclidean" or self.unit_rows) and (x.has_zero_rows or y.has_zero_rows):
-                return np.nan
-            return _of_distances(distances(x), distances(y), ranked=ranked)
-
-        return score
+        kind, ranked, unit = KINDS.index(self.rdm), self.compare == "spearman", self.unit_rows
+        return lambda x, y: _of_lists(*x.arrays, *y.arrays, *x.places, kind, ranked, unit)
 
 
 rsa = Rsa.function
 
 
-def _of_distances(u: Float[np.ndarray, " pairs"], v: Float[np.ndarray, " pairs"], *, ranked: bool) -> float:
-    """Correlation of the distances within both sides; NaN where a side has none to compare."""
-    largest_u, largest_v = _largest(u), _largest(v)
-    if not (largest_u > 0 and largest_v > 0):
-        return np.nan
-    if not ranked:
-        return _pearson(u, v)
-    a, b = centred_ranks(u, tie=TIE * largest_u), centred_ranks(v, tie=TIE * largest_v)
-    return _whole_pearson(a, b, 2**EXACT_BITS // len(u) ** 2)
+@numba.njit(nogil=True, cache=True)
+def _of_lists(  # noqa: PLR0917
+    cosines_a, norms_a, means_a, width_a, cosines_b, norms_b, means_b, width_b,
+    offsets, squares, kind, ranked, unit_rows,
+):  # fmt: skip
+    """Correlation of the distances within both sides, for each list."""
+    out = np.full(len(offsets) - 1, np.nan)
+    for k in range(len(out)):
+        own, n = slice(offsets[k], offsets[k + 1]), offsets[k + 1] - offsets[k]
+        if n < 3:
+            continue
+        x, y = norms_a[own], norms_b[own]
+        if (kind != EUCLIDEAN or unit_rows) and min(x.min(), y.min()) == 0:
+            continue
+        if unit_rows:
+            x, y = np.ones(n), np.ones(n)
+        a = cosines_a[squares[k] : squares[k + 1]].reshape(n, n)
+        b = cosines_b[squares[k] : squares[k + 1]].reshape(n, n)
+        u = _distances(a, x, means_a[own], width_a, kind)
+        v = _distances(b, y, means_b[own], width_b, kind)
+        largest_u, largest_v = _largest(u), _largest(v)
+        if largest_u > 0 and largest_v > 0:
+            if ranked:
+                ranks_u, ranks_v = few_ranks(u, TIE * largest_u), few_ranks(v, TIE * largest_v)
+                out[k] = _whole_pearson(ranks_u, ranks_v, 2**EXACT_BITS // len(u) ** 2)
+            else:
+                out[k] = _pearson(u, v)
+    return out
 
 
 @numba.njit(nogil=True, cache=True)

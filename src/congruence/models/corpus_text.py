@@ -33,7 +33,7 @@ _NEVER_UTF8 = ("utf7", "iso2022", "hz")
 _BROKEN = (OSError, EOFError, lzma.LZMAError, zlib.error)
 
 
-def _open_zstd(path: Path) -> IO[bytes]:
+def _open_zstd(path: Path) -> io.BufferedReader:
     import pyarrow as pa
 
     stream: Any = pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from congruence.errors import ModelError
 from congruence.hook_names import HookPoint
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+@runtime_checkable
 class Opening(Protocol):
     """How a model and its tokenizer come into memory; each is asked for once."""
 

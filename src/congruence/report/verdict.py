@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -93,7 +94,7 @@ def star_words(view: MeasureView) -> str:
     return f"★ q ≤ {ALPHA:g} over {number} layer pair{'s' if number > 1 else ''}"
 
 
-def interval_words(row: pd.Series) -> str:
+def interval_words(row: Any) -> str:
     """The bootstrap interval of a score; "" without one."""
     if not (np.isfinite(row.low) and np.isfinite(row.high)):
         return ""

@@ -178,7 +178,7 @@ def _table(folder: Path, name: str, **options: Any) -> pd.DataFrame:
     except Exception as error:  # pyarrow raises many kinds for a broken file
         reason = " ".join(str(error).split())[:120]
         raise StorageError(f"{path} can't be read ({reason}): remove it and run again") from error
-    if missing := [c.name for c in TABLES[name] if c.absent is None and c.name not in table.columns]:
+    if missing := [c.name for c in TABLES[name] if c.needed and c.name not in table.columns]:
         raise StorageError(f"{path} has no column {missing[0]!r}: an older congruence wrote it; run again")
     return _complete(table, TABLES[name])
 

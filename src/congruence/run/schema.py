@@ -17,35 +17,41 @@ class Column:
         kind: int64, float64, bool, text, texts (a list), record (a mapping by name) or records (a list).
         meaning: one line.
         absent: what a row has that says nothing; None: every row says something.
+        needed: a table without it can't be read.
     """
 
     name: str
     kind: str
     meaning: str
     absent: Any = None
+    needed: bool = False
 
 
 NAN = float("nan")
 PLACE = (
     Column("control", "text", "`none` for the comparison itself, else what is controlled for", "none"),
     Column("control_side", "text", "the model that an other_seed cell lies within; empty elsewhere", ""),
-    Column("layer_a", "int64", "block of model a"),
-    Column("layer_b", "int64", "block of model b"),
+    Column("layer_a", "int64", "block of model a", None, needed=True),
+    Column("layer_b", "int64", "block of model b", None, needed=True),
 )
 """What every row of every table has: where it stands in the grid."""
 
 RESULTS = (
     *PLACE[:2],
-    Column("concept", "text", "`all` for the whole space, else the concept, union or phrases", "all"),
+    Column(
+        "concept", "text", "`all` for the whole space, else the concept, union or phrases", "all", needed=True
+    ),
     Column("subspace", "text", "all, semantic, overlap, multi_token or interaction", "all"),
     *PLACE[2:],
-    Column("measure", "text", "the measure with those of its options that aren't the default"),
-    Column("n", "int64", "pairs of features that the score rests on", 0),
-    Column("null", "text", "what the score is tested against"),
+    Column(
+        "measure", "text", "the measure with those of its options that aren't the default", None, needed=True
+    ),
+    Column("n", "int64", "pairs of features that the score rests on", 0, needed=True),
+    Column("null", "text", "what the score is tested against", None, needed=True),
     Column("draws", "int64", "draws of the null; 0: not tested", 0),
     Column("scored", "int64", "draws that gave a score; the others count against the claim", 0),
-    Column("seed", "int64", "the run's"),
-    Column("value", "float64", "the score", NAN),
+    Column("seed", "int64", "the run's", 0),
+    Column("value", "float64", "the score", NAN, needed=True),
     Column("low", "float64", "lower end of its interval, where one was asked for", NAN),
     Column("high", "float64", "upper end", NAN),
     Column("interval", "text", "what the interval resamples: pairs, documents, or nothing", ""),
@@ -55,7 +61,7 @@ RESULTS = (
     Column("null_q50", "float64", "their median", NAN),
     Column("null_q95", "float64", "their 95 % point", NAN),
     Column("z", "float64", "(value − null_mean) / null_std", NAN),
-    Column("p", "float64", "(1 + draws at least as extreme) / (1 + draws)", NAN),
+    Column("p", "float64", "(1 + draws at least as extreme) / (1 + draws)", NAN, needed=True),
     Column("corrected", "float64", "(value − null_mean) / (1 − null_mean)", NAN),
     Column(
         "calibrated", "float64", "0 at the 95 % point of the null, 1 at the most the measure can give", NAN
@@ -72,6 +78,7 @@ RESULTS = (
         "float64",
         "Benjamini-Hochberg over the layer pairs of one control, concept, measure and null",
         NAN,
+        needed=True,
     ),
     Column(
         "p_max_t", "float64", "p allowing for the choice of the best of them, from synchronised draws", NAN
@@ -80,33 +87,33 @@ RESULTS = (
 
 CELLS = (
     *PLACE,
-    Column("alive_a", "int64", "features of a that fire at all"),
-    Column("alive_b", "int64", "features of b that fire at all"),
-    Column("unmatched_a", "int64", "living features of a without a pair after filtering"),
-    Column("unmatched_b", "int64", "living features of b without a pair after filtering"),
-    Column("pairs_before", "int64", "pairs that the matcher made"),
-    Column("pairs_after", "int64", "pairs that the filters kept"),
-    Column("mean_r_before", "float64", "mean r of the matcher's pairs", NAN),
-    Column("mean_r_after", "float64", "mean r of the kept pairs", NAN),
+    Column("alive_a", "int64", "features of a that fire at all", -1),
+    Column("alive_b", "int64", "features of b that fire at all", -1),
+    Column("unmatched_a", "int64", "living features of a without a pair after filtering", -1),
+    Column("unmatched_b", "int64", "living features of b without a pair after filtering", -1),
+    Column("pairs_before", "int64", "pairs that the matcher made", None, needed=True),
+    Column("pairs_after", "int64", "pairs that the filters kept", None, needed=True),
+    Column("mean_r_before", "float64", "mean r of the matcher's pairs", NAN, needed=True),
+    Column("mean_r_after", "float64", "mean r of the kept pairs", NAN, needed=True),
     Column("removed", "records", "{step, pairs}: how many pairs each filter took, in order", ()),
-    Column("seconds", "float64", "spent on the cell"),
+    Column("seconds", "float64", "spent on the cell", 0.0),
 )
 
 MATCHES = (
     *PLACE,
-    Column("feature_a", "int64", "feature of a"),
-    Column("feature_b", "int64", "feature of b"),
-    Column("r", "float64", "similarity of their activations"),
-    Column("firings_a", "int64", "tokens on which the feature of a fires"),
-    Column("firings_b", "int64", "tokens on which the feature of b fires"),
-    Column("cofirings", "int64", "tokens on which both fire"),
-    Column("margin", "float64", "r minus the r of the second-best partner"),
-    Column("mutual", "bool", "each is the other's best partner"),
+    Column("feature_a", "int64", "feature of a", None, needed=True),
+    Column("feature_b", "int64", "feature of b", None, needed=True),
+    Column("r", "float64", "similarity of their activations", None, needed=True),
+    Column("firings_a", "int64", "tokens on which the feature of a fires", -1),
+    Column("firings_b", "int64", "tokens on which the feature of b fires", -1),
+    Column("cofirings", "int64", "tokens on which both fire", -1),
+    Column("margin", "float64", "r minus the r of the second-best partner", NAN),
+    Column("mutual", "bool", "each is the other's best partner", False),
     Column(
         "null_r", "float64", "95 % point of the best r of unrelated text; NaN without pairing.null_draws", NAN
     ),
     Column("p_r", "float64", "p of r against that null", NAN),
-    Column("kept", "bool", "the filters kept it"),
+    Column("kept", "bool", "the filters kept it", None, needed=True),
     Column("removed_by", "text", "the filter that took it, or nothing", ""),
     Column("top_tokens_a", "texts", "tokens on which the feature of a fires most strongly", ()),
     Column("top_tokens_b", "texts", "the same of b", ()),
@@ -116,12 +123,18 @@ KEYWORDS = (
     *PLACE,
     Column("concept", "text", "the concept or union"),
     Column("subspace", "text", "semantic or overlap"),
-    Column("keyword", "text", "one of its keywords"),
-    Column("features_a", "int64", "matched features of a that fire on it"),
-    Column("features_b", "int64", "the same of b"),
-    Column("pairs", "int64", "pairs of which both do"),
-    Column("corpus_count", "int64", "how often it stands in the text"),
-    Column("ratio", "float64", "share of features over share of occurrences: above 1, overrepresented"),
+    Column("keyword", "text", "one of its keywords", None, needed=True),
+    Column("features_a", "int64", "matched features of a that fire on it", None, needed=True),
+    Column("features_b", "int64", "the same of b", None, needed=True),
+    Column("pairs", "int64", "pairs of which both do", None, needed=True),
+    Column("corpus_count", "int64", "how often it stands in the text", -1),
+    Column(
+        "ratio",
+        "float64",
+        "share of features over share of occurrences: above 1, overrepresented",
+        None,
+        needed=True,
+    ),
     Column("p", "float64", "binomial p of that share"),
     Column("n_without", "int64", "pairs of the concept without the keyword; −1: not tried", -1),
     Column("without", "records", "{measure, value}: scores without the keyword", ()),

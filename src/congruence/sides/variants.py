@@ -30,7 +30,7 @@ class Variant:
 
     model: LanguageModel
     hooks: Mapping[int, str]
-    saes: Mapping[int, KnownSae | None]
+    saes: Mapping[int, Any]
 
     def decoder(self, layer: int) -> np.ndarray:
         """(f, d) float32: the vector each feature writes."""
@@ -60,8 +60,17 @@ def check_controls(config: RunConfig) -> None:
 
 
 def variant_of(side: Side, name: str, seed: int) -> Variant:
-    """A side as the named grid sees it; `seed` decides every control's draws."""
-    return VARIANTS.get(name)(side, seed)
+    """A side as the named grid sees it; `seed` decides every control's draws.
+
+    A control may give SAEs as they are; they are known by their content then.
+    """
+    made = VARIANTS.get(name)(side, seed)
+    loaded = {layer: sae for layer, sae in made.saes.items() if not isinstance(sae, KnownSae | None)}
+    return (
+        replace(made, saes={**made.saes, **{k: KnownSae.of(sae) for k, sae in loaded.items()}})
+        if loaded
+        else made
+    )
 
 
 @VARIANTS.register(REAL)

@@ -111,6 +111,10 @@ def against_null(
     Raises:
         InputError: the null can't draw from this case, or a measure has no score of any draw.
     """
+    for one in observed:
+        if not np.isfinite(one.score.value):
+            name, value = one.measure.name, one.score.value
+            raise InputError(f"{name} gives {value} for the observed pairs: there is nothing to test")
     blocks = _blocks(draws, case.n, stop_after)
     scores: list[np.ndarray] = [np.empty(0) for _ in observed]
     compared: list[float] = [float(one.score) for one in observed]
@@ -227,7 +231,7 @@ def _stopped(
     alternative: Alternative,
     resolution: float,
     stop_after: int | None,
-) -> tuple[Float[np.ndarray, " m"], float | None]:
+) -> tuple[Float[np.ndarray, " used"], float | None]:
     """The scores up to the draw at which enough were extreme, with the p that goes with it."""
     if stop_after is None:
         return scores, None

@@ -35,11 +35,9 @@ def summarise(
         compared: the observed score by the arithmetic of the draws, where that isn't `observed` itself.
 
     Raises:
-        InputError: the observed score is NaN, or no draw gave a score.
+        InputError: no draw gave a score.
     """
     value = float(observed)
-    if not np.isfinite(value):
-        raise InputError(f"{measure} gives {value} for the observed pairs: there is nothing to test")
     known = scores[np.isfinite(scores)]
     if not len(known):
         raise InputError(f"none of {len(scores)} draws of {null!r} gave a score of {measure}: use more pairs")

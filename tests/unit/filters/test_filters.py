@@ -1,5 +1,7 @@
 """Each filter on a small table of pairs worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ def matching(feature_a, feature_b, r) -> Matching:
     return Matching(
         "many_to_one", np.array(feature_a), np.array(feature_b), np.array(r, float), counts + 1, counts,
         counts, np.full(p, 0.05), np.arange(p) % 2 == 0, "sum of r", float(np.sum(r)),
+        null_r=np.full(p, 0.3), p_r=np.array([0.01, 0.05, 0.06, 1.0, 0.04])[:p],
     )  # fmt: skip
 
 
@@ -38,6 +41,7 @@ EXPECTED = {
     "min_margin": ({"value": 0.05}, [0, 0, 0, 0, 0]),
     "mutual": ({}, [1, 0, 1, 0, 1]),
     "one_to_one": ({"keep": "best"}, [1, 0, 1, 1, 1]),
+    "beats_null": ({"alpha": 0.05}, [1, 1, 0, 0, 1]),
 }
 
 
@@ -53,6 +57,14 @@ def test_keeps_what_was_worked_out_by_hand(pairs, name):
 
 def test_one_to_one_first_goes_by_index_as_published(pairs):
     assert FILTERS.get("one_to_one")(pairs, keep="first").tolist() == [True, True, False, True, True]
+
+
+def test_beats_null_needs_the_null_of_the_best_r(pairs):
+    without = replace(pairs, matching=replace(pairs.matching, p_r=None))
+    with pytest.raises(ConfigError, match=r"pairing\.null_draws"):
+        FILTERS.get("beats_null")(without)
+    with pytest.raises(ConfigError, match="alpha=5"):
+        FILTERS.get("beats_null")(pairs, alpha=5)
 
 
 def test_one_to_one_refuses_another_word(pairs):

@@ -62,7 +62,7 @@ class ConceptCell:
         self,
         concept: str,
         subspace: str,
-        features: Sequence[Int[np.ndarray, " p"]],
+        features: Sequence[np.ndarray],
         pairing: SubsetPairing,
         details: Mapping[str, Any],
         **facts: Any,
