@@ -96,6 +96,8 @@ def check_names(config: RunConfig) -> None:
     from congruence.matching import check_options as check_matcher
 
     measures_of(config.measures)
+    if config.concepts:
+        measures_of(config.concepts.measures, of=" of concepts")
     filter_steps(config)
     check_matcher(config.pairing.method, config.pairing.options)
     null_of(config)

@@ -86,13 +86,13 @@ def _fill_ranks(
     """
     if len(values):
         place_bits = max(len(values) - 1, 1).bit_length()
-        keys, unit = _packed(values, place_bits)
+        keys, unit = packed(values, place_bits)
         keys.sort()
-        _fill_from_order(keys, place_bits, int(tie / unit) if unit else 0, offset, ranks)
+        fill_from_order(keys, place_bits, int(tie / unit) if unit else 0, offset, ranks)
 
 
 @numba.njit(nogil=True, cache=True)
-def _packed(values, place_bits):
+def packed(values, place_bits):
     """Values as whole steps of their range, each with its place in the low bits; and the size of a step."""
     low, high = values[0], values[0]
     for k in range(len(values)):
@@ -106,7 +106,7 @@ def _packed(values, place_bits):
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill_from_order(keys, place_bits, tie, offset, ranks):
+def fill_from_order(keys, place_bits, tie, offset, ranks):
     """Ranks from sorted keys; neighbours no more than `tie` steps apart share the average of theirs."""
     m, mask = len(keys), (np.int64(1) << place_bits) - 1
     first, before = 0, keys[0] >> place_bits
@@ -117,58 +117,3 @@ def _fill_from_order(keys, place_bits, tie, offset, ranks):
                 ranks[keys[j] & mask] = first + k + 1 + offset
             first = k
         before = here
-
-
-@numba.njit(nogil=True, cache=True)
-def few_ranks(values, tie):
-    """`centred_ranks` of a short list inside a compiled loop: the same numbers, sorted by their leading bits.
-
-    The keys are spread over their range, so each of as many runs of it holds a few, sorted by insertion.
-    """
-    m = len(values)
-    ranks = np.empty(m, dtype=np.int32)
-    place_bits, runs_bits = _bits(max(m - 1, 1)), min(_bits(m), 16)
-    keys, unit = _packed(values, place_bits)
-    starts = np.zeros((1 << runs_bits) + 1, dtype=np.int64)
-    shift = 62 - runs_bits
-    for k in range(m):
-        starts[_run(keys[k], shift, runs_bits) + 1] += 1
-    for r in range(1, len(starts)):
-        starts[r] += starts[r - 1]
-    ordered, ends = np.empty(m, dtype=np.int64), starts[:-1].copy()
-    for k in range(m):
-        r = _run(keys[k], shift, runs_bits)
-        ordered[ends[r]] = keys[k]
-        ends[r] += 1
-    for r in range(len(ends)):
-        _sort_few(ordered[starts[r] : ends[r]])
-    _fill_from_order(ordered, place_bits, np.int64(tie / unit) if unit > 0 else np.int64(0), -m - 1, ranks)
-    return ranks
-
-
-@numba.njit(nogil=True, cache=True)
-def _run(key, shift, bits):
-    return min(key >> shift, (np.int64(1) << bits) - 1)
-
-
-@numba.njit(nogil=True, cache=True)
-def _bits(number):
-    """The binary digits of a whole number."""
-    bits = 0
-    while number >> bits:
-        bits += 1
-    return bits
-
-
-@numba.njit(nogil=True, cache=True)
-def _sort_few(keys):
-    """Sort in place; by insertion where there are a few."""
-    if len(keys) > 48:
-        keys.sort()
-        return
-    for k in range(1, len(keys)):
-        key, at = keys[k], k
-        while at and keys[at - 1] > key:
-            keys[at] = keys[at - 1]
-            at -= 1
-        keys[at] = key

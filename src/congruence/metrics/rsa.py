@@ -1,6 +1,7 @@
 """`rsa`: do the same pairs of rows lie near each other in both spaces?"""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 import numba
@@ -14,8 +15,8 @@ from congruence.metrics.base import Laws, metric
 from congruence.metrics.blas import in_parallel
 from congruence.metrics.inputs import paired
 from congruence.metrics.kernels import EXACT_BITS, exact_run, over_draws, triangle_draws
-from congruence.metrics.lists import FLAT, FromProducts, OfProducts
-from congruence.metrics.ranks import BUCKET, centred_ranks, few_ranks
+from congruence.metrics.lists import FLAT, FromProducts, ListProducts, OfProducts
+from congruence.metrics.ranks import BUCKET, centred_ranks, fill_from_order, packed
 from congruence.metrics.rdm import TIE, condensed, rounding_of, square
 from congruence.records import Score
 
@@ -181,41 +182,101 @@ class Rsa(OfProducts):
         """Correlation of distances made of products; Kendall's tau is left to `prepare`."""
         if self.compare == "kendall":
             return None
-        kind, ranked, unit = KINDS.index(self.rdm), self.compare == "spearman", self.unit_rows
-        return lambda x, y: _of_lists(*x.arrays, *y.arrays, *x.places, kind, ranked, unit)
+        kind, unit = KINDS.index(self.rdm), self.unit_rows
+        if self.compare == "spearman":
+            return lambda x, y: _spearman_of_lists(x, y, kind, unit)
+        return lambda x, y: _pearson_of_lists(*x.arrays, *y.arrays, *x.places, kind, unit)
 
 
 rsa = Rsa.function
 
 
+def _spearman_of_lists(
+    x: ListProducts, y: ListProducts, kind: int, unit_rows: bool
+) -> Float[np.ndarray, " k"]:
+    """Rank correlation of the distances within both sides, for each list.
+
+    Distances are sorted as `ranks.centred_ranks` does: packed with their places into whole numbers, which
+    numpy sorts faster than a compiled loop could.
+    """
+    sizes = np.diff(x.offsets)
+    places = np.concatenate([[0], np.cumsum(sizes * (sizes - 1) // 2)])
+    sides = []
+    for side in (x, y):
+        keys, ties = _keys_of_lists(*side.arrays, *side.places, places, kind, unit_rows)
+        for first, last in pairwise(places.tolist()):
+            keys[first:last].sort()
+        sides += [keys, ties]
+    return _correlations_of_keys(*sides, places)
+
+
 @numba.njit(nogil=True, cache=True)
-def _of_lists(  # noqa: PLR0917
+def _keys_of_lists(cosines, norms, means, width, offsets, squares, places, kind, unit_rows):  # noqa: PLR0917
+    """Keys of each list's distances, to be sorted; and the steps within which neighbours tie, or -1."""
+    keys = np.empty(places[-1], dtype=np.int64)
+    ties = np.full(len(offsets) - 1, -1, dtype=np.int64)
+    for k in range(len(ties)):
+        m = places[k + 1] - places[k]
+        u = _distances_of_list(cosines, norms, means, width, offsets, squares, k, kind, unit_rows)
+        largest = _largest(u) if len(u) > 1 else 0.0
+        if largest > 0:
+            own, step = packed(u, _bits(m - 1))
+            keys[places[k] : places[k + 1]] = own
+            ties[k] = np.int64(TIE * largest / step)
+        else:
+            keys[places[k] : places[k + 1]] = 0
+    return keys, ties
+
+
+@numba.njit(nogil=True, cache=True)
+def _correlations_of_keys(keys_a, ties_a, keys_b, ties_b, places):
+    """Correlation of the ranks of both sides, for each list; NaN where a side has none."""
+    out = np.full(len(ties_a), np.nan)
+    for k in range(len(out)):
+        m = places[k + 1] - places[k]
+        if ties_a[k] < 0 or ties_b[k] < 0:
+            continue
+        a, b = np.empty(m, dtype=np.int32), np.empty(m, dtype=np.int32)
+        fill_from_order(keys_a[places[k] : places[k + 1]], _bits(m - 1), ties_a[k], -m - 1, a)
+        fill_from_order(keys_b[places[k] : places[k + 1]], _bits(m - 1), ties_b[k], -m - 1, b)
+        out[k] = _whole_pearson(a, b, 2**EXACT_BITS // m**2)
+    return out
+
+
+@numba.njit(nogil=True, cache=True)
+def _pearson_of_lists(  # noqa: PLR0917
     cosines_a, norms_a, means_a, width_a, cosines_b, norms_b, means_b, width_b,
-    offsets, squares, kind, ranked, unit_rows,
+    offsets, squares, kind, unit_rows,
 ):  # fmt: skip
-    """Correlation of the distances within both sides, for each list."""
+    """Correlation of the distances themselves, for each list."""
     out = np.full(len(offsets) - 1, np.nan)
     for k in range(len(out)):
-        own, n = slice(offsets[k], offsets[k + 1]), offsets[k + 1] - offsets[k]
-        if n < 3:
-            continue
-        x, y = norms_a[own], norms_b[own]
-        if (kind != EUCLIDEAN or unit_rows) and min(x.min(), y.min()) == 0:
-            continue
-        if unit_rows:
-            x, y = np.ones(n), np.ones(n)
-        a = cosines_a[squares[k] : squares[k + 1]].reshape(n, n)
-        b = cosines_b[squares[k] : squares[k + 1]].reshape(n, n)
-        u = _distances(a, x, means_a[own], width_a, kind)
-        v = _distances(b, y, means_b[own], width_b, kind)
-        largest_u, largest_v = _largest(u), _largest(v)
-        if largest_u > 0 and largest_v > 0:
-            if ranked:
-                ranks_u, ranks_v = few_ranks(u, TIE * largest_u), few_ranks(v, TIE * largest_v)
-                out[k] = _whole_pearson(ranks_u, ranks_v, 2**EXACT_BITS // len(u) ** 2)
-            else:
-                out[k] = _pearson(u, v)
+        u = _distances_of_list(cosines_a, norms_a, means_a, width_a, offsets, squares, k, kind, unit_rows)
+        v = _distances_of_list(cosines_b, norms_b, means_b, width_b, offsets, squares, k, kind, unit_rows)
+        if len(u) > 1 and len(v) > 1 and _largest(u) > 0 and _largest(v) > 0:
+            out[k] = _pearson(u, v)
     return out
+
+
+@numba.njit(nogil=True, cache=True)
+def _distances_of_list(cosines, norms, means, width, offsets, squares, k, kind, unit_rows):  # noqa: PLR0917
+    """The distances of one list; none where a row has no direction, or there are fewer than three."""
+    own, n = norms[offsets[k] : offsets[k + 1]], offsets[k + 1] - offsets[k]
+    if n < 3 or ((kind != EUCLIDEAN or unit_rows) and own.min() == 0):
+        return np.empty(0)
+    if unit_rows:
+        own = np.ones(n)
+    square = cosines[squares[k] : squares[k + 1]].reshape(n, n)
+    return _distances(square, own, means[offsets[k] : offsets[k + 1]], width, kind)
+
+
+@numba.njit(nogil=True, cache=True)
+def _bits(number):
+    """The binary digits of a whole number, at least 1."""
+    bits = 1
+    while number >> bits:
+        bits += 1
+    return bits
 
 
 @numba.njit(nogil=True, cache=True)
