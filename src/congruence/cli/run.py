@@ -25,11 +25,10 @@ def finish(folder: Path, *, pictures: bool = True) -> None:
     """Draw a finished run's pictures and report, and print its summary."""
     from rich.console import Console
 
-    from congruence.report import summary, write_figures, write_report
+    from congruence.report import draw, summary
 
     if pictures:
-        write_figures(folder)
-        write_report(folder)
+        draw(folder)
     Console().print(summary(folder))
 
 

@@ -39,6 +39,7 @@ class DecoderRows:
 
     W_dec: Float[np.ndarray, "f d"]
     _products: Float[np.ndarray, "f f"] | None = field(default=None, init=False, repr=False)
+    _wanted: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.W_dec = np.ascontiguousarray(self.W_dec, dtype=np.float32)
@@ -80,6 +81,12 @@ class DecoderRows:
 
         in_parallel(fill, blocks(len(steps)))
         self._products = out
+
+    def want_products(self, entries: int) -> None:
+        """Make the products of all rows once half as many have been asked for, all lists taken together."""
+        self._wanted += entries
+        if 2 * self._wanted >= len(self.W_dec) ** 2:
+            self.make_products()
 
     def forget_products(self) -> None:
         """Give their memory back; they are made again when they pay."""
@@ -188,7 +195,7 @@ def score_lists(
 
     Measures that can be are computed from products of rows, shared between them: exact to about 1e-8 a
     cosine against `prepare`, which reads the rows in float64. Products of all rows are kept (4 f² bytes a
-    layer) where lists need as many and both layers' fit into 3 GiB.
+    layer) where lists need about as many, over all calls, and both layers' fit into 3 GiB.
 
     Args:
         measures: with their options bound.
@@ -216,13 +223,11 @@ def score_lists(
 
 
 def _make_products(a: DecoderRows, b: DecoderRows, lists: PairLists) -> None:
-    """Make the products of all rows where they fit, and the lists need about as many."""
+    """Make the products of all rows where they fit and pay."""
     layers = [a] if a is b else [a, b]
-    wanted = int((lists.lengths**2).sum())
     if sum(layer.full_product_bytes for layer in layers) <= PRODUCT_BYTES:
         for layer in layers:
-            if 2 * wanted >= len(layer.W_dec) ** 2:
-                layer.make_products()
+            layer.want_products(int((lists.lengths**2).sum()))
 
 
 def _from_products(

@@ -201,13 +201,18 @@ def _spearman_of_lists(
     """
     sizes = np.diff(x.offsets)
     places = np.concatenate([[0], np.cumsum(sizes * (sizes - 1) // 2)])
-    sides = []
-    for side in (x, y):
-        keys, ties = _keys_of_lists(*side.arrays, *side.places, places, kind, unit_rows)
-        for first, last in pairwise(places.tolist()):
-            keys[first:last].sort()
-        sides += [keys, ties]
-    return _correlations_of_keys(*sides, places)
+    keys_a, ties_a = _sorted_keys(x, places, kind, unit_rows)
+    keys_b, ties_b = _sorted_keys(y, places, kind, unit_rows)
+    return _correlations_of_keys(keys_a, ties_a, keys_b, ties_b, places)
+
+
+def _sorted_keys(
+    side: ListProducts, places: Int[np.ndarray, " k"], kind: int, unit_rows: bool
+) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " lists"]]:
+    keys, ties = _keys_of_lists(*side.arrays, *side.places, places, kind, unit_rows)
+    for first, last in pairwise(places.tolist()):
+        keys[first:last].sort()
+    return keys, ties
 
 
 @numba.njit(nogil=True, cache=True)

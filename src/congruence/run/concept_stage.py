@@ -36,12 +36,13 @@ from congruence.run.stored import CellResult
 from congruence.sides.corpus import SharedText
 from congruence.sides.variants import REAL
 from congruence.stats import PreparedActs
+from congruence.storage import memory_bytes
 
 logger = logging.getLogger(__name__)
 
 STAGE_VERSION = 3
-PRODUCT_BYTES = 4 << 30
-"""Memory for products of decoder rows, beyond those of the layer pair at hand."""
+PRODUCT_SHARE = 3
+"""Products of decoder rows may take this part of the machine's memory, beyond the layer pair at hand."""
 
 
 class ConceptStage:
@@ -130,11 +131,11 @@ class ConceptStage:
         )
 
     def _bound_products(self, used: Sequence[DecoderRows]) -> None:
-        """Let go of the products of the layers used longest ago, beyond PRODUCT_BYTES."""
+        """Let go of the products of the layers used longest ago, beyond their share of memory."""
         self._with_products = [rows for rows in self._with_products if all(rows is not u for u in used)]
         self._with_products += used
         for rows in self._with_products[: -len(used)]:
-            if sum(kept.product_bytes for kept in self._with_products) <= PRODUCT_BYTES:
+            if sum(kept.product_bytes for kept in self._with_products) <= memory_bytes() // PRODUCT_SHARE:
                 break
             rows.forget_products()
 

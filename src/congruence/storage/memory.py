@@ -1,5 +1,6 @@
 """Values kept in memory up to a number of bytes; what was used longest ago goes first."""
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
@@ -44,3 +45,11 @@ class MemoryCache(Generic[T]):
                 return
             total -= sizes[key]
             del self._held[key]
+
+
+def memory_bytes() -> int:
+    """The machine's memory; 8 GiB where it can't be told."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 8 << 30
