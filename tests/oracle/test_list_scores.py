@@ -67,6 +67,7 @@ def test_scores_are_those_of_the_measure(decoders, measure, kept):
             assert value == pytest.approx(float(measure(a.W_dec[rows_a], b.W_dec[rows_b])), abs=1e-6)
 
 
+@pytest.mark.bits
 def test_bits_depend_on_the_pairs_alone(decoders):
     """Not on threads, the lists beside one, kept products, or where in memory the rows begin."""
     drawn = made([0, 2, 3, 9, 31, 70] * 12)
@@ -87,6 +88,7 @@ def test_bits_depend_on_the_pairs_alone(decoders):
     np.testing.assert_array_equal(np.hstack(parts), expected)
 
 
+@pytest.mark.bits
 def test_kept_products_change_no_bit(decoders, monkeypatch):
     drawn = made([4, 20, 60] * 10)
     kept = score_lists(MEASURES, *(DecoderRows(side) for side in decoders), drawn)
@@ -96,6 +98,7 @@ def test_kept_products_change_no_bit(decoders, monkeypatch):
     )
 
 
+@pytest.mark.bits
 def test_products_are_exact(decoders):
     """Sums of whole steps below 2⁵³: any order of summing, and exact fractions, give the same."""
     layer = DecoderRows(decoders[0])

@@ -20,6 +20,8 @@ VARIANTS = [
 CASES = [(name, OPTIONS.get(name, {})) for name in METRICS.names()] + VARIANTS
 every_case = pytest.mark.parametrize(("name", "options"), CASES, ids=str)
 
+pytestmark = pytest.mark.bits
+
 
 @pytest.fixture(scope="module")
 def sides():
