@@ -1,36 +1,53 @@
-"""What eight concepts add to a layer grid: seconds of the grid, seconds of its concepts, and their ratio.
+"""S's grid and its concepts: seconds of pairing, of each default measure with its draws, of eight concepts.
 
     python benchmarks/concepts_cost.py                                       # 6 x 6 layers, 16,384 features
     python benchmarks/concepts_cost.py --layers 2 --features 2048 --tokens 5000 --draws 100   # in a minute
 
 Activations are made up: 22,500 tokens of a power-law vocabulary, L0 70, half of it features of the token
-(the same on both sides), half at random with power-law rates; decoder rows are random. The grid is
-correlation, pairing, filters and measures with 1,000 re-pairings of the 3,500 best pairs (`--kept`), once
-with the two published measures alone and once with a run's default ones; measures are timed in the first
-`--timed` layer pairs (svcca by 20 draws) and reckoned for the others, pairing in all. The concepts are
-eight lists with their default measures and all four nulls at as many draws, all of it timed. Finding
-words and members counts as the concepts' time.
+(the same on both sides), half at random with power-law rates; decoder rows are random. The grid is what a
+run does with each layer pair: correlation, many-to-one pairing, filters by r and co-firings, the 3,500 best
+pairs (`--kept`), and the four default measures, each against 1,000 re-pairings. The concepts are eight lists
+with their default measures and all four nulls at as many draws. Nothing is reckoned: every layer pair is
+timed, concepts in the first `--timed` rows of the grid alone where that is given.
 """
 
 import argparse
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from congruence.run.concepts.cell import ConceptCell
-from congruence.run.concepts.layer import LayerConcepts
-from congruence.run.concepts.rows import Place
-from congruence.run.concepts.semantic import concept_rows
-from congruence.run.concepts.text import ConceptText
 from scipy import sparse
 
 from congruence.concepts import word_index
 from congruence.config.concepts import ConceptsConfig
+from congruence.config.run import RunConfig
+from congruence.config.steps import measures_of
 from congruence.matching import match
-from congruence.metrics import METRICS
-from congruence.significance import permutation_test
+from congruence.nulls import Case, make_null
+from congruence.run.cell import compute_cell
+from congruence.run.grid import Cell, Source
+from congruence.run.plan import NullSettings
+from congruence.run.selections.concepts import ConceptCell, concept_selections
+from congruence.run.selections.layer import LayerConcepts
+from congruence.run.selections.text import ConceptText
+from congruence.significance.scoring import Observed
 from congruence.stats import prepare
 
 VOCABULARY, L0, CONCEPTS = 5000, 70, 8
+
+
+class Clock:
+    """Seconds by name."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    def __call__(self, name: str, run: Callable[[], Any]) -> Any:
+        started = time.perf_counter()
+        result = run()
+        self.spent[name] = self.spent.get(name, 0.0) + time.perf_counter() - started
+        return result
 
 
 def corpus(tokens: int) -> tuple[np.ndarray, np.ndarray]:
@@ -74,21 +91,16 @@ def paired(a: LayerConcepts, b: LayerConcepts, kept: int) -> tuple[np.ndarray, n
     return found.feature_a[best], found.feature_b[best]
 
 
-def score(
-    a: LayerConcepts, b: LayerConcepts, pairs: tuple[np.ndarray, np.ndarray], draws: int
-) -> dict[str, float]:
-    """Seconds of each measure of one layer pair with its null, reckoned from a few draws where it is slow."""
-    x, y = a.rows.W_dec[pairs[0]], b.rows.W_dec[pairs[1]]
-    seconds = {}
-    for name in ("pc1_correlation", "rsa", "translation_accuracy", "svcca"):
-        few = 20 if name == "svcca" else draws
-        times = [time.perf_counter()]
-        for made in (2, 2 + few):
-            permutation_test(name, x, y, draws=made, rng=0)
-            times.append(time.perf_counter())
-        first, second = np.diff(times)
-        seconds[name] = first + (draws - 2) * max(second - first, 0.0) / few
-    return seconds
+def score(clock: Clock, x: np.ndarray, y: np.ndarray, draws: int) -> None:
+    """Each default measure of one layer pair with its draws, which are made once for all."""
+    measures = measures_of(RunConfig.model_fields["measures"].default)
+    case, null = Case(n=len(x), seed=0), make_null("pairing")
+    numbers = [range(first, min(first + 100, draws)) for first in range(0, draws, 100)]
+    drawn = [clock("draws", lambda part=part: null.draw(case, part)) for part in numbers]
+    for measure in measures:
+        observed = clock(measure.label, lambda m=measure: Observed.of(m, x, y))
+        for permutations in drawn:
+            clock(measure.label, lambda one=observed, p=permutations: one.prepared.repaired(p))
 
 
 def main() -> None:
@@ -102,69 +114,55 @@ def main() -> None:
         ("width", 2304),
         ("draws", 1000),
         ("kept", 3500),
-        ("timed", 3),
+        ("timed", 6),
         ("keywords", 12),
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
+    clock = Clock()
 
     ids, offsets = corpus(options.tokens)
     config = concepts(options.keywords)
-    started = time.perf_counter()
     pieces = [f" w{i}".encode() for i in range(VOCABULARY)]
-    text = ConceptText.of(config, word_index(ids, offsets, pieces), seed=0)
-    words = time.perf_counter() - started
-
+    text = clock("concepts", lambda: ConceptText.of(config, word_index(ids, offsets, pieces), seed=0))
     layers: dict[str, list[LayerConcepts]] = {"a": [], "b": []}
-    preparing = 0.0
     for number, side in enumerate(layers):
         for layer in range(options.layers):
             seed = number * 100 + layer
             acts = prepare(activations(ids, options.features, seed))
             rows = decoder(options.features, options.width, seed)
-            started = time.perf_counter()
-            layers[side].append(LayerConcepts.of(f"{side}/{layer}", text, acts, rows, ids))
-            preparing += time.perf_counter() - started
+            made = clock(
+                "concepts", lambda a=acts, r=rows, n=f"{side}/{layer}": LayerConcepts.of(n, text, a, r, ids)
+            )
+            layers[side].append(made)
 
-    measures = [(str(name), {}) for name in config.measures]
-    assert all(name in METRICS for name, _ in measures)
-    seconds = {"pairing": 0.0, "measures": 0.0, "concepts": words + preparing}
-    measured: dict[str, float] = {}
-    cells = [(i, j) for i in range(options.layers) for j in range(options.layers)]
-    sizes, rows = [], 0
-    for number, (i, j) in enumerate(cells):
-        a, b = layers["a"][i], layers["b"][j]
-        times = [time.perf_counter()]
-        pairs = paired(a, b, options.kept)
-        times.append(time.perf_counter())
-        if number < options.timed:
-            for name, spent in score(a, b, pairs, options.draws).items():
-                measured[name] = measured.get(name, 0.0) + spent * len(cells) / min(options.timed, len(cells))
-        times.append(time.perf_counter())
-        found, outcomes = concept_rows(ConceptCell(Place(i, j), a, b, *pairs, measures, options.draws))
-        times.append(time.perf_counter())
-        for name, spent in zip(seconds, np.diff(times), strict=True):
-            seconds[name] += spent
-        sizes += [len(outcome.pairs) for outcome in outcomes.values()]
-        rows += len(found.rows)
-        spent = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
-        print(
-            f"L{i}-L{j}: {len(pairs[0])} pairs, concepts of {np.mean(sizes[-CONCEPTS:]):.0f}; {spent}",
-            flush=True,
-        )
-    grids = {
-        "published measures": seconds["pairing"] + measured["pc1_correlation"] + measured["rsa"],
-        "default measures": seconds["pairing"] + sum(measured.values()),
-    }
+    measures, nulls = measures_of(config.measures), [make_null(name) for name in config.nulls]
+    sizes: list[int] = []
+    for i, a in enumerate(layers["a"]):
+        for j, b in enumerate(layers["b"]):
+            pairs = clock("pairing", lambda a=a, b=b: paired(a, b, options.kept))
+            score(clock, a.rows.W_dec[pairs[0]], b.rows.W_dec[pairs[1]], options.draws)
+            if i < options.timed:
+                place = Cell("none", "", Source("a", "real", i), Source("b", "real", j))
+                cell = ConceptCell(a, b, pairs, measures, nulls, options.draws, 0)
+                found = clock(
+                    "concepts",
+                    lambda place=place, cell=cell: list(
+                        compute_cell(place, concept_selections(cell), NullSettings())
+                    ),
+                )
+                sizes += [outcome.selection.case.n for outcome in found]
+            spent = ", ".join(f"{name} {value:.1f} s" for name, value in clock.spent.items())
+            print(
+                f"L{i}-L{j}: {len(pairs[0])} pairs, concepts of {np.mean(sizes or [0]):.0f}; {spent}",
+                flush=True,
+            )
+    grid = sum(value for name, value in clock.spent.items() if name != "concepts")
     print(
         f"{options.layers} x {options.layers} layers, {options.features} features, {options.tokens} tokens, "
-        f"{options.draws} draws, {options.kept} pairs: "
-        f"eight concepts {seconds['concepts']:.1f} s ({rows} rows)"
+        f"{options.draws} draws, {options.kept} pairs: grid {grid:.0f} s, "
+        f"eight concepts in {min(options.timed, options.layers)} rows of it {clock.spent['concepts']:.0f} s"
     )
-    for name, spent in [("pairing", seconds["pairing"]), *measured.items()]:
-        print(f"  {name} {spent:.1f} s")
-    for name, spent in grids.items():
-        print(f"  grid with {name} {spent:.1f} s, ratio {seconds['concepts'] / spent:.2f}")
 
 
 if __name__ == "__main__":

@@ -14,14 +14,22 @@ from congruence.metrics.inputs import ROUNDING, Pair
 from congruence.metrics.kernels import over_draws
 
 DENSE_LIMIT = 600
+WORTH = 8
+"""Leading components are found alone where they are fewer than one in so many."""
 SINGLE_PRECISION_ROWS = 256
 
 
 class Components(NamedTuple):
-    """A centred matrix as U·diag(s)·Vᵀ, cut at its rank: u (n, r) orthonormal, s (r,) falling."""
+    """A centred matrix as U·diag(s)·Vᵀ, cut at its rank or before: u (n, r) orthonormal, s (r,) falling.
+
+    `total` is the sum of the squares of all singular values, those that were cut off included; `rank` is r
+    where the cut is at the rank, and None where there may be more.
+    """
 
     u: Float[np.ndarray, "n r"]
     s: Float[np.ndarray, " r"]
+    total: float
+    rank: int | None = None
 
 
 def centred(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
@@ -36,13 +44,44 @@ def components(x: Float[np.ndarray, "n d"], name: str, *, center: bool = True) -
     rank = min(int((s > floor).sum()), len(x) - center)
     if rank == 0:
         raise InputError(f"{name} has rank 0 after centring: pass rows that differ")
-    return Components(np.ascontiguousarray(u[:, :rank]), s[:rank])
+    return Components(np.ascontiguousarray(u[:, :rank]), s[:rank], float((s**2).sum()), rank)
 
 
-def both_components(pair: Pair, *, center: bool = True) -> tuple[Components, Components]:
-    """Principal components of both sides, side by side on two threads."""
-    a, b = in_parallel(lambda side: components(side[0], side[1], center=center), zip(pair, "xy", strict=True))
+def both_components(
+    pair: Pair, *, center: bool = True, most: int | None = None
+) -> tuple[Components, Components]:
+    """Principal components of both sides, side by side on two threads; given `most`, the leading ones."""
+
+    def of(side: tuple[Float[np.ndarray, "n d"], str]) -> Components:
+        x, name = side
+        if most is None or min(x.shape) <= DENSE_LIMIT or WORTH * most > min(x.shape):
+            return components(x, name, center=center)
+        return leading_components(x, name, most, center=center)
+
+    a, b = in_parallel(of, zip(pair, "xy", strict=True))
     return a, b
+
+
+def leading_components(
+    x: Float[np.ndarray, "n d"], name: str, most: int, *, center: bool = True
+) -> Components:
+    """The leading principal components alone, from the products of columns (or rows, where they are fewer).
+
+    Exact to about 1e-14 · (s_1 / s_k)²: the products square the singular values, and those wanted are large.
+    """
+    xc = centred(x) if center else x
+    tall = x.shape[0] >= x.shape[1]
+    products = xc.T @ xc if tall else xc @ xc.T
+    values, vectors = linalg.eigh(
+        products, subset_by_index=(len(products) - most, len(products) - 1), check_finite=False
+    )
+    known = values[::-1] > values[-1] * len(products) * np.finfo(float).eps
+    if not known.any():
+        raise InputError(f"{name} has rank 0 after centring: pass rows that differ")
+    s = np.sqrt(values[::-1][known])
+    found = vectors[:, ::-1][:, known]
+    u = (xc @ found) / s if tall else found
+    return Components(np.ascontiguousarray(u), s, float(np.trace(products)))
 
 
 def kept(s: Float[np.ndarray, " r"], variance: float) -> int:

@@ -12,11 +12,12 @@ from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import one_blas_thread, product
 from congruence.metrics.inputs import paired, whole_number
 from congruence.metrics.options import SHARE, at_least
-from congruence.metrics.subspace import both_components, kept, nuclear_draws
+from congruence.metrics.subspace import Components, both_components, kept, nuclear_draws
 from congruence.records import Score
 
 DEFAULT_VARIANCE = 0.99
-PAIRS_PER_COMPONENT = 10
+PAIRS_PER_COMPONENT, MOST_COMPONENTS = 10, 100
+"""What n_components="n/10" keeps."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ class Svcca(Measure):
     variance: Annotated[float, SHARE] | None = None
     """Share of variance to keep on each side (0.99 unless `n_components` is given)."""
     n_components: Annotated[int, at_least(1)] | Literal["n/10"] | None = None
-    """Keep exactly this many on both sides instead; "n/10" keeps one for every ten pairs, at least 1 and at
-    most the smaller rank."""
+    """Keep exactly this many on both sides instead; "n/10" keeps one for every ten pairs, at least 1, at
+    most 100 and no more than the smaller rank."""
     center: bool = True
     """Subtract column means first."""
     unit_rows: bool = False
@@ -150,30 +151,37 @@ class Svcca(Measure):
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedSubspaces:
         """The leading components of both sides."""
         pair = paired(x, y, unit_rows=self.unit_rows)
-        a, b = both_components(pair, center=self.center)
-        k_a, k_b = self._kept(pair.n, a.s, b.s)
+        a, b = both_components(pair, center=self.center, most=self._most(pair.n))
+        k_a, k_b = self._kept(a.s, b.s, self._most(pair.n))
         size = check_size(self.name, pair.n, k_a, k_b, self.on_forced, center=self.center)
-        details = size.details | {"variance_a": _share(a.s, k_a), "variance_b": _share(b.s, k_b)}
-        details |= {"rank_a": len(a.s), "rank_b": len(b.s)}
+        details = size.details | {"variance_a": _share(a, k_a), "variance_b": _share(b, k_b)}
+        details |= {f"rank_{side}": c.rank for side, c in (("a", a), ("b", b)) if c.rank is not None}
         return PreparedSubspaces(
             self.name, a.u[:, :k_a], b.u[:, :k_b], details, size.warnings, size.answerable
         )
 
-    def _kept(self, n: int, s_a: Float[np.ndarray, " r"], s_b: Float[np.ndarray, " q"]) -> tuple[int, int]:
+    def _most(self, n: int) -> int | None:
+        """How many components are asked for; None where the variance decides."""
+        if self.n_components == "n/10":
+            return min(max(n // PAIRS_PER_COMPONENT, 1), MOST_COMPONENTS)
+        return self.n_components
+
+    def _kept(
+        self, s_a: Float[np.ndarray, " r"], s_b: Float[np.ndarray, " q"], most: int | None
+    ) -> tuple[int, int]:
         """Components to keep of each side."""
-        rank = min(len(s_a), len(s_b))
-        if self.n_components is None:
+        if most is None:
             variance = DEFAULT_VARIANCE if self.variance is None else self.variance
             return kept(s_a, variance), kept(s_b, variance)
+        rank = min(len(s_a), len(s_b))
         if self.n_components == "n/10":
-            k = min(max(n // PAIRS_PER_COMPONENT, 1), rank)
-        else:
-            k = whole_number("n_components", self.n_components, low=1, high=rank, remedy="the smaller rank")
+            return min(most, rank), min(most, rank)
+        k = whole_number("n_components", most, low=1, high=rank, remedy="the smaller rank")
         return k, k
 
 
-def _share(s: Float[np.ndarray, " r"], k: int) -> float:
-    return float((s[:k] ** 2).sum() / (s**2).sum())
+def _share(found: Components, k: int) -> float:
+    return float((found.s[:k] ** 2).sum() / found.total)
 
 
 @metric
