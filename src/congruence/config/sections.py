@@ -78,8 +78,10 @@ class CorpusConfig(Section):
     """A name that `datasets.load_dataset` knows; streamed."""
     dataset_config: str | None = None
     """Configuration name of the data set."""
-    split: str = "train"
-    """Split of the data set."""
+    split: str | None = None
+    """Split of a data set, by name or in a folder; default: train where there is one."""
+    encoding: str | None = None
+    """Encoding of files that aren't UTF-8, such as latin-1; those that are stay UTF-8."""
     text_column: str = "text"
     """Column that holds the text."""
     separator: str | None = None

@@ -100,12 +100,14 @@ def read_corpus(config: CorpusConfig) -> Corpus:
             documents=config.documents,
             text_column=config.text_column,
             separator=config.separator,
+            encoding=config.encoding,
+            split=config.split,
         )
     return load_dataset_corpus(
         str(config.dataset),
         documents=config.documents or DEFAULT_DATASET_DOCUMENTS,
         text_column=config.text_column,
-        split=config.split,
+        split=config.split or "train",
         config=config.dataset_config,
     )
 

@@ -3,7 +3,6 @@
 import numpy as np
 from scipy.stats import chisquare
 
-from congruence.matching.subsets import Ragged
 from congruence.nulls import subsets_for
 
 
@@ -30,13 +29,3 @@ def test_a_draw_depends_on_its_number_alone():
     for numbers in ([3], [40, 2, 17], list(range(20, 30))):
         assert (subsets_for(7, np.array(numbers), pool, 9) == many[numbers]).all()
     assert (subsets_for(8, np.arange(50), pool, 9) != many).any()
-
-
-def test_lists_are_taken_and_joined():
-    lists = [[4, 5], [], [6], [7, 8, 9]]
-    ragged = Ragged.of([np.array(one, dtype=np.int64) for one in lists])
-    for numbers in ([3, 0], [1], [], [2, 2, 1]):
-        taken = ragged.take(np.array(numbers, dtype=np.int64))
-        assert [one.tolist() for one in taken] == [lists[n] for n in numbers]
-    joined = Ragged.joined([ragged, ragged.take(np.array([2]))])
-    assert [one.tolist() for one in joined] == [*lists, [6]]
