@@ -73,7 +73,8 @@ def _outcome(cell: Cell, selection: Selection, settings: NullSettings) -> Outcom
         for measure, one in zip(selection.measures, observed, strict=True):
             row = row_of(cell, selection, settings, measure=measure.label, null=null.name)
             if isinstance(one, Observed):
-                rows.append(_filled(row, one, next(tests)))
+                filled, drawn = _filled(row, one, next(tests))
+                rows.append((filled, drawn if settings.stop_after is None else None))
             else:
                 rows.append((row | {"warnings": [one]}, None))
     scores = [one.score if isinstance(one, Observed) else None for one in observed]
