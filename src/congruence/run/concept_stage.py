@@ -14,7 +14,7 @@ from congruence.concepts import WordIndex, token_pieces, word_index, word_index_
 from congruence.config.concepts import ConceptsConfig
 from congruence.filters import NON_CONCEPT_TOKENS, PUBLISHED_SPECIAL_TOKENS
 from congruence.metrics import DecoderRows
-from congruence.models import Corpus, align_tokens, tokenize
+from congruence.models import Corpus, align_tokens
 from congruence.progress import Progress
 from congruence.run.captures import LAYERS_IN_MEMORY, Captures
 from congruence.run.cell import compute_cell
@@ -33,7 +33,7 @@ from congruence.run.selections.phrases import (
 )
 from congruence.run.selections.text import ConceptText, find_concept, named_concepts, subspaces_of
 from congruence.run.stored import CellResult
-from congruence.sides.corpus import SharedText
+from congruence.sides.corpus import SharedText, tokens_of
 from congruence.sides.variants import REAL
 from congruence.stats import PreparedActs
 from congruence.storage import memory_bytes
@@ -234,15 +234,9 @@ def document_offsets_of(text: SharedText) -> np.ndarray:
 def phrase_text(texts: Sequence[str], captures: Captures) -> SharedText:
     """Phrase texts in the tokens of both sides, masked and aligned as the run's corpus is."""
     corpus = Corpus("phrases", tuple(texts))
-    config = captures.config.corpus
+    masked = captures.config.corpus.mask_special
     tokens = {
-        name: tokenize(
-            corpus,
-            side.model.tokenizer,
-            max_tokens=256,
-            mask_padding=config.mask_special,
-            mask_special=config.mask_special,
-        )
+        name: tokens_of(corpus, side.model, max_tokens=256, mask_special=masked, memo=captures.memo)
         for name, side in captures.sides.items()
     }
     aligned = None if captures.text.alignment is None else align_tokens(tokens["a"], tokens["b"])
