@@ -11,7 +11,7 @@ import click
     "--draws", type=click.IntRange(min=1), default=1000, show_default=True, help="Null draws a score."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--concepts", is_flag=True, help="Compare concept subspaces too: some two minutes more.")
+@click.option("--concepts", is_flag=True, help="Compare concept subspaces too: about a minute more.")
 @click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")
 @click.option("--progress/--no-progress", default=True, help="Show progress bars.")
 def command(out: Path, *, draws: int, seed: int, concepts: bool, verbose: int, progress: bool) -> None:

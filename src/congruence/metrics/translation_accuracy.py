@@ -160,7 +160,7 @@ class TranslationAccuracy(Measure):
     )
     beware = (
         "Chance is one over the number of held-out pairs, so compare scores only between layer pairs with "
-        "similar numbers of pairs."
+        "similar numbers of pairs; among_20, the same among 20 candidates, can be compared everywhere."
     )
     says = (
         "a rotation fitted on half of the matched features finds the right partner for {percent} of the "
