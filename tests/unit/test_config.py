@@ -43,6 +43,17 @@ def test_an_unknown_control_names_the_nearest():
         check_controls(parse_config({**GOOD, "controls": ["rerandomised"]}))
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "nearest"),
+    [("pairing", "metod", "method"), ("pairing", "min_cofiring", "min_cofirings"), ("null", "drws", "draws")],
+)
+def test_a_misspelt_key_of_an_open_section_is_named(section, key, nearest):
+    from congruence.config.steps import check_names
+
+    with pytest.raises(ConfigError, match=f"unknown key '{key}': did you mean '{nearest}'.* in {section}"):
+        check_names(parse_config({**GOOD, section: {key: 3}}))
+
+
 def test_missing_section_is_named():
     with pytest.raises(ConfigError, match="corpus is missing"):
         parse_config({"a": GOOD["a"], "b": GOOD["b"]})

@@ -1,10 +1,12 @@
 """Steps written in a configuration as a name, {name: value} or {name: {option: value}}, checked by name."""
 
+import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from congruence.config.run import RunConfig
+from congruence.config.sections import NullConfig, PairingConfig
 from congruence.errors import ConfigError, unknown_name
 from congruence.filters import FILTERS, FilterStep
 
@@ -95,12 +97,22 @@ def check_names(config: RunConfig) -> None:
     """Refuse unknown names and options before anything is computed."""
     from congruence.matching import check_options as check_matcher
 
+    for name, section in (("pairing", config.pairing), ("null", config.null)):
+        _no_misspelt_key(name, section)
     measures_of(config.measures)
     if config.concepts:
         measures_of(config.concepts.measures, of=" of concepts")
     filter_steps(config)
     check_matcher(config.pairing.method, config.pairing.options)
     null_of(config)
+
+
+def _no_misspelt_key(name: str, section: PairingConfig | NullConfig) -> None:
+    """Refuse what is nearly a key of a section that takes further options, as the misspelling it is."""
+    keys = [field.alias or key for key, field in type(section).model_fields.items()]
+    for key in section.options:
+        if difflib.get_close_matches(key, keys, n=1, cutoff=0.7):
+            raise ConfigError(f"{unknown_name('key', key, keys)} in {name}")
 
 
 def check_options(function: Callable[..., Any], options: Mapping[str, Any], what: str) -> None:

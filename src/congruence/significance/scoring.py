@@ -132,23 +132,38 @@ def against_null(
             for s, c, r in zip(scores, compared, resolutions, strict=True)
         ):
             break
-    tests = []
-    for one, values, like, resolution in zip(observed, scores, compared, resolutions, strict=True):
-        kept, p = _stopped(values, like, alternative, resolution, stop_after)
-        tests.append(
-            summarise(
-                one.score,
-                kept,
-                measure=one.measure.name,
-                null=null.name,
-                alternative=alternative,
-                seed=case.seed,
-                resolution=resolution,
-                p=p,
-                compared=like,
-            )
-        )
-    return tests
+    named: dict[str, Any] = {"null": null.name, "seed": case.seed, "alternative": alternative}
+    named |= {"stop_after": stop_after}
+    return [
+        _summary(one, values, like, resolution, **named)
+        for one, values, like, resolution in zip(observed, scores, compared, resolutions, strict=True)
+    ]
+
+
+def _summary(
+    observed: Observed,
+    scores: Float[np.ndarray, " m"],
+    compared: float,
+    resolution: float,
+    *,
+    null: str,
+    seed: int,
+    alternative: Alternative,
+    stop_after: int | None,
+) -> NullTest:
+    """The record of one measure's test."""
+    kept, p = _stopped(scores, compared, alternative, resolution, stop_after)
+    return summarise(
+        observed.score,
+        kept,
+        measure=observed.measure.name,
+        null=null,
+        alternative=alternative,
+        seed=seed,
+        resolution=resolution,
+        p=p,
+        compared=compared,
+    )
 
 
 def score_draws(
