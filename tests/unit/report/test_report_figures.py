@@ -2,7 +2,6 @@
 
 import io
 import re
-import time
 import warnings
 from pathlib import Path
 
@@ -163,13 +162,6 @@ def test_count_scale_takes_any_counts(counts: list[float]) -> None:
     places = [scale.position(count) for count in counts if np.isfinite(count)]
     assert all(0 <= place <= 1 for place in places)
     assert scale.low < scale.high
-
-
-@pytest.mark.slow
-def test_the_figures_of_a_run_take_less_than_four_seconds(planted: Path) -> None:
-    started = time.process_time()
-    assert len(write_figures(planted)) == 2 * (4 + 1 + 1 + 1)
-    assert time.process_time() - started < 4
 
 
 def test_panels_of_a_measure_are_score_null_calibrated_and_q(planted: Path) -> None:
