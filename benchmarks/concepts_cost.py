@@ -24,6 +24,7 @@ from congruence.config.concepts import ConceptsConfig
 from congruence.config.run import RunConfig
 from congruence.config.steps import measures_of
 from congruence.matching import match
+from congruence.metrics.blas import in_parallel
 from congruence.nulls import Case, make_null
 from congruence.run.cell import compute_cell
 from congruence.run.grid import Cell, Source
@@ -97,8 +98,8 @@ def score(clock: Clock, x: np.ndarray, y: np.ndarray, draws: int) -> None:
     case, null = Case(n=len(x), seed=0), make_null("pairing")
     numbers = [range(first, min(first + 100, draws)) for first in range(0, draws, 100)]
     drawn = [clock("draws", lambda part=part: null.draw(case, part)) for part in numbers]
-    for measure in measures:
-        observed = clock(measure.label, lambda m=measure: Observed.of(m, x, y))
+    prepared = clock("preparing", lambda: in_parallel(lambda m: Observed.of(m, x, y), measures))
+    for measure, observed in zip(measures, prepared, strict=True):
         for permutations in drawn:
             clock(measure.label, lambda one=observed, p=permutations: one.prepared.repaired(p))
 

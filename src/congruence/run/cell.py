@@ -9,6 +9,7 @@ import numpy as np
 
 from congruence.errors import InputError
 from congruence.metrics import Measure, is_answerable
+from congruence.metrics.blas import in_parallel
 from congruence.nulls import Null
 from congruence.records import NullTest, Score
 from congruence.rng import derive_seed
@@ -18,6 +19,9 @@ from congruence.run.schema import RESULTS, blank_row
 from congruence.run.selections.base import Selection
 from congruence.significance import calibrated
 from congruence.significance.scoring import Observed, against_null
+
+SIDE_BY_SIDE = 1024
+"""Pairs from which measures are prepared at once: decompositions of one side use one thread each."""
 
 Tested = tuple[dict[str, Any], np.ndarray | None]
 """A row of results, and the null scores behind it."""
@@ -65,7 +69,7 @@ def row_of(cell: Cell, selection: Selection, settings: NullSettings, **values: A
 
 
 def _outcome(cell: Cell, selection: Selection, settings: NullSettings) -> Outcome:
-    observed = [_observed(measure, selection) for measure in selection.measures]
+    observed = _all_observed(selection)
     scored = [one for one in observed if isinstance(one, Observed)]
     rows: list[Tested] = []
     for null in selection.nulls:
@@ -79,6 +83,13 @@ def _outcome(cell: Cell, selection: Selection, settings: NullSettings) -> Outcom
                 rows.append((row | {"warnings": [one]}, None))
     scores = [one.score if isinstance(one, Observed) else None for one in observed]
     return Outcome(selection, rows, dict(zip([m.label for m in selection.measures], scores, strict=True)))
+
+
+def _all_observed(selection: Selection) -> list[Observed | str]:
+    """Every measure of the observed pairs, side by side where there are many pairs."""
+    if selection.case.n < SIDE_BY_SIDE:
+        return [_observed(measure, selection) for measure in selection.measures]
+    return in_parallel(lambda measure: _observed(measure, selection), selection.measures)
 
 
 def _observed(measure: Measure, selection: Selection) -> Observed | str:
