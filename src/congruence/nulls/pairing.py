@@ -53,7 +53,7 @@ class FiringRate(Null):
         return within(groups, case.seed, numbers)
 
 
-def strata_of(rates: ArrayLike, n: int, strata: int) -> list[Int[np.ndarray, " g"]]:
+def strata_of(rates: ArrayLike, n: int, strata: int) -> list[Int[np.ndarray, " _"]]:
     """The rows of each stratum, by rising rate; sizes differ by at most one.
 
     Raises:
@@ -68,7 +68,7 @@ def strata_of(rates: ArrayLike, n: int, strata: int) -> list[Int[np.ndarray, " g
     return np.array_split(np.argsort(values, kind="stable"), count)
 
 
-def within(groups: list[Int[np.ndarray, " g"]], seed: int, numbers: range) -> Int[np.ndarray, "m n"]:
+def within(groups: list[Int[np.ndarray, " _"]], seed: int, numbers: range) -> Int[np.ndarray, "m n"]:
     """Permutations that move rows within their group alone, uniform over all such."""
     out = np.empty((len(numbers), sum(map(len, groups))), dtype=np.int64)
     for number, rows in enumerate(groups):

@@ -56,7 +56,7 @@ class ConceptText:
     index: WordIndex
     subspaces: Mapping[str, Subspace]
     positions: Mapping[str, Int[np.ndarray, " n"]]
-    counts: Mapping[str, Int[np.ndarray, " keywords"]]
+    counts: Mapping[str, Int[np.ndarray, " _"]]
     config: ConceptsConfig
     seed: int
     _groups: dict[tuple[str, int, int], RandomKeywords] = field(default_factory=dict, repr=False)
