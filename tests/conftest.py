@@ -14,6 +14,13 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 install_import_hook(shape_checks.checked(), "shape_checks.typechecked")
 
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config) -> int:
+    """Whole suites run in a process a core, four at most; tests named one by one in the process at hand."""
+    return min(os.cpu_count() or 1, 4) if config.args == config.getini("testpaths") else 0
+
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
