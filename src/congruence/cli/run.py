@@ -29,7 +29,7 @@ def finish(folder: Path, *, pictures: bool = True) -> None:
 
     if pictures:
         draw(folder)
-    Console().print(summary(folder))
+    Console().print(summary(folder), crop=False)
 
 
 @click.command()

@@ -207,7 +207,8 @@ def _places(run: Run) -> Iterator["Text"]:
 
     for name, path in (("report", run.path / REPORT), ("figures", run.path / "figures")):
         if path.exists():
-            yield Text.assemble((f"{name:<8}", "bold"), str(path))
+            # a path is one word to copy, however narrow the terminal is
+            yield Text.assemble((f"{name:<8}", "bold"), str(path), no_wrap=True, overflow="ignore")
 
 
 def _encodable(line: "Text", encoding: str) -> "Text":

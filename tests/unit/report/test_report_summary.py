@@ -196,13 +196,15 @@ def test_markup_in_names_is_text(tmp_path: Path) -> None:
 
 
 def test_command_redraws_a_finished_run(tmp_path: Path) -> None:
-    folder = write_planted_run(tmp_path / "run", layers_a=(0, 1), layers_b=(0, 1), measures=("rsa",))
+    out = tmp_path / ("a-long-name" * 9) / "run"
+    out.parent.mkdir()
+    folder = write_planted_run(out, layers_a=(0, 1), layers_b=(0, 1), measures=("rsa",))
     result = CliRunner().invoke(command, [str(folder)])
     assert result.exit_code == 0, result.output
     assert "most alike" in " ".join(result.output.split())
     assert (folder / "report.html").stat().st_size > 10_000
     assert (folder / "figures" / "headline.png").exists()
-    assert "report.html" in result.output
+    assert f"{folder / 'report.html'}\n" in result.output
 
 
 @pytest.mark.parametrize("place", ["nowhere", "empty", "file"])
