@@ -24,11 +24,9 @@ from congruence.sides.corpus import SharedText, read_text
 from congruence.sides.side import Side, known_saes, open_sides
 from congruence.sides.variants import check_controls
 from congruence.storage import Memo, header, write_json
-from congruence.storage.run_folder import RunFolder, open_folder, run_log
+from congruence.storage.run_folder import VERSIONS_OF, RunFolder, open_folder, run_log
 
 logger = logging.getLogger(__name__)
-
-_VERSIONS_OF = ("congruence", "torch", "transformers", "numpy", "scipy", "numba")
 
 
 def compare(
@@ -130,7 +128,7 @@ def _record(
         "finished": now,
         "config": config.model_dump(by_alias=True, mode="json"),
         "seed": config.seed,
-        "versions": {name: importlib.metadata.version(name) for name in _VERSIONS_OF}
+        "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF}
         | {"python": platform.python_version()},
         "keys": {"corpus": text.corpus.key, "activations": captures.keys()},
         "sides": {name: _side_record(side) for name, side in sides.items()},
