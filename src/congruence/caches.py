@@ -79,7 +79,12 @@ def _is_ours_alone(folder: Path) -> bool:
     if os.name != "posix":
         return True
     state = folder.lstat()
-    return folder.is_dir() and not folder.is_symlink() and state.st_uid == os.getuid() and not state.st_mode & 0o022
+    return (
+        folder.is_dir()
+        and not folder.is_symlink()
+        and state.st_uid == os.getuid()
+        and not state.st_mode & 0o022
+    )
 
 
 def _temporary_folder() -> Path | None:

@@ -67,7 +67,10 @@ def _message_and_code(error: BaseException) -> tuple[str, int]:
             return f"error: {error}", USERS
         case MemoryError():
             told = f" ({error})" if str(error) else ""
-            return f"error: memory ran out{told}: compare fewer documents or layers at a time{_kept(error)}", USERS
+            return (
+                f"error: memory ran out{told}: compare fewer documents or layers at a time{_kept(error)}",
+                USERS,
+            )
         case OSError() if error.errno in _OF_THE_MACHINE:
             where = f"{error.filename}: " if error.filename else ""
             return f"error: {where}{error.strerror}: make room or rights, and {AGAIN}{_kept(error)}", USERS

@@ -143,6 +143,7 @@ def _side_record(side: Side) -> dict[str, Any]:
         "name": side.config.label,
         "model": side.config.model,
         "key": side.model.key,
+        "trust_remote_code": side.config.trust_remote_code,
         "layers": list(side.layers),
         "hooks": {str(layer): side.hook_name(layer) for layer in side.layers},
         "d_model": side.model.d_model,
@@ -159,6 +160,7 @@ def _corpus_record(text: SharedText) -> dict[str, Any]:
         "tokens": int(tokens.attention_mask.sum()),
         "kept_tokens": tokens.n if alignment is None else len(alignment),
         "equal_tokenizers": alignment is None,
+        "positions": dict(text.positions),
     }
     if alignment is not None:
         record |= {"coverage_a": alignment.coverage_a, "coverage_b": alignment.coverage_b}
