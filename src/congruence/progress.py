@@ -99,8 +99,8 @@ class _Task:
 
     @property
     def end(self) -> str:
-        counted = f"{self.total:,} {self.unit} " if self.total > 1 else ""
-        return f"{self.name}: done, {counted}in {in_words(time.monotonic() - self.started)}"
+        counted = f": {self.total:,} {self.unit}" if self.unit else ""
+        return f"{self.name}: done{counted} in {in_words(time.monotonic() - self.started)}"
 
 
 class LineProgress(AbstractContextManager["LineProgress"]):
@@ -133,13 +133,13 @@ class LineProgress(AbstractContextManager["LineProgress"]):
             known = self._running.get(task)
             if known is None:
                 known = _Task(task, unit, done, total, inner=bool(self._running), first=done)
-                if total and done >= total:  # found finished
-                    return None if known.inner else _say(f"{task}: {total:,} {unit}, finished before")
+                if total and done >= total:
+                    return
                 self._running[task] = known
                 if not known.inner:
                     counted = f": {total:,} {unit}" if total else ""
                     _say(f"{task}{counted}{f', {done:,} of them before' if done else ''}")
-                return None
+                return
             known.done, known.total = done, total
             if total and done >= total:
                 del self._running[task]

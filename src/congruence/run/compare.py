@@ -12,7 +12,7 @@ from typing import Any
 from congruence.config.parsing import resolve
 from congruence.config.run import RunConfig
 from congruence.config.steps import check_names
-from congruence.progress import Progress, shown
+from congruence.progress import Progress, shown, working
 from congruence.run.captures import Captures, sources_of
 from congruence.run.concept_stage import check_concepts, stage_of
 from congruence.run.grid import Cell, Source, ceiling_cells, control_cells, real_cells
@@ -71,8 +71,10 @@ def compare(
 def _run(config: RunConfig, folder: RunFolder, progress: Progress) -> None:
     started = time.perf_counter()
     memo = Memo(folder.activations / "known")
-    sides = open_sides(config, memo)
-    text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
+    with working("open models and SAEs"):
+        sides = open_sides(config, memo)
+    with working("read the text"):
+        text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
     cells = cells_of(sides, config.controls)
     captures = Captures(sides, text, config, folder.activations)
     _examine(config, captures, sources_of(cells), memo)
@@ -84,7 +86,8 @@ def _run(config: RunConfig, folder: RunFolder, progress: Progress) -> None:
     captures.let_go()
     captured = time.perf_counter()
     results = run_cells(cells, captures, plan, folder.cells, concepts=concepts, progress=progress)
-    put_together(results, folder.path)
+    with working("put the results together"):
+        put_together(results, folder.path)
     seconds = {"capture": captured - started, "grid": time.perf_counter() - captured}
     write_json(folder.path / "run.json", _record(config, sides, text, captures, seconds))
     logger.info("run finished: %d cells in %s", len(cells), folder.path)
@@ -98,7 +101,8 @@ def _examine(config: RunConfig, captures: Captures, sources: Sequence[Source], m
         return
     from congruence.doctor import preflight
 
-    preflight(config, captures.sides, captures.text)
+    with working("preflight"):
+        preflight(config, captures.sides, captures.text)
     memo.keep("preflight", verdict, True)
 
 
