@@ -3,12 +3,15 @@
 import contextlib
 import datetime
 import errno
+import math
 import os
 import signal
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -18,6 +21,7 @@ from congruence.errors import CongruenceError, Stopped
 
 AGAIN = "run the same command again to go on from here"
 UNFORESEEN, USERS, INTERRUPTED = 1, 2, 130
+TIDYING_SECONDS = 10.0
 _OF_THE_MACHINE = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE,
     errno.ENOMEM, errno.ENAMETOOLONG, errno.ELOOP,
@@ -32,11 +36,11 @@ def stopping_on_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {}
+    before, stop = {}, _Stop()
     for number in (signal.Signals[name] for name in names):
         if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None):
             before[number] = handler
-            signal.signal(number, _stop)
+            signal.signal(number, stop)
     try:
         yield
     finally:
@@ -44,9 +48,17 @@ def stopping_on_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a second one must not disturb the tidying up
-    raise Stopped(number)
+@dataclass
+class _Stop:
+    """Raises at the first signal; those right after it must not disturb the tidying up."""
+
+    first: float = -math.inf
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - self.first < TIDYING_SECONDS:
+            return
+        self.first = time.monotonic()
+        raise Stopped(number)
 
 
 def ending(error: BaseException) -> tuple[str, int]:
