@@ -25,7 +25,7 @@ ANSWERS_ITSELF = {
     "congruence.matching.best.many_to_one",
     "congruence.matching.best.one_to_one",
     "congruence.matching.registry.match_decoders",
-    "congruence.models.load.StoredModel.__init__",
+    "congruence.models.load.ModelOptions.__init__",
     "congruence.models.load._auto_class",
     "congruence.models.load.find_model",
     "congruence.models.load.load_model",

@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from congruence.caches import settle_kernel_cache
+
 __version__ = "0.1.0"
 
 _PUBLIC = {
@@ -17,6 +19,8 @@ _SUBPACKAGES = (
 )  # fmt: skip
 
 __all__ = ["__version__", "compare", "load_model", "load_run", "load_sae"]
+
+settle_kernel_cache()
 
 if TYPE_CHECKING:
     from congruence.models import load_model

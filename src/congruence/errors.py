@@ -1,6 +1,7 @@
 """One error tree. A message names the thing, its value and the remedy; the CLI prints it and exits 2."""
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 
@@ -30,6 +31,14 @@ class SaeError(InputError):
 
 class StorageError(CongruenceError):
     """A stored artefact can't be written, or was written by something else."""
+
+
+class Stopped(BaseException):
+    """A signal asked the process to end: like KeyboardInterrupt, nothing but the outermost caller stops it."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.name = int(number), signal.Signals(number).name
+        super().__init__(f"stopped by {self.name}")
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:

@@ -22,5 +22,10 @@ def in_runs(work: Callable[[int, int], None], count: int) -> None:
     threads = available_threads()
     cuts = np.linspace(0, count, 4 * threads + 1).astype(int)
     with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(work, int(lo), int(hi)) for lo, hi in pairwise(cuts)]:
-            done.result()
+        runs = [pool.submit(work, int(lo), int(hi)) for lo, hi in pairwise(cuts)]
+        try:
+            for run in runs:
+                run.result()
+        except BaseException:  # an interrupt waits for what is being computed, not for all that was asked for
+            pool.shutdown(cancel_futures=True)
+            raise

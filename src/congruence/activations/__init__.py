@@ -1,7 +1,7 @@
 """Feature activations of a corpus: captured in one pass, kept in shards, read as CSR blocks."""
 
 from congruence.activations.capture import capture_features, capture_together
-from congruence.activations.known_sae import KnownSae, decoder_rows, sae_key
+from congruence.activations.known_sae import KnownSae, decoder_rows, sae_key, stated
 from congruence.activations.plan import ActivationKind, stored_already
 from congruence.activations.pooling import PooledActs, pool_rows
 from congruence.activations.store import ActivationStore
@@ -16,5 +16,6 @@ __all__ = [
     "decoder_rows",
     "pool_rows",
     "sae_key",
+    "stated",
     "stored_already",
 ]

@@ -2,8 +2,8 @@
 
 import itertools
 import logging
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from congruence.activations.parts import PART_SECONDS, STOP, Parts, begun
 from congruence.activations.plan import ActivationKind, Job, plan_jobs, rows_per_shard, shard_offsets
 from congruence.activations.shards import ShardWriter
 from congruence.activations.store import ActivationStore
@@ -114,6 +115,8 @@ def capture_together(
     groups = _groups(jobs)
     for number, group in enumerate(groups):
         before, total = number * tokens.n, len(groups) * tokens.n
+        if progress is not None:
+            progress(before, total)
         for done in _capture_group(model, tokens, group, batch_tokens=batch_tokens):
             if progress is not None:
                 progress(before + done, total)
@@ -143,6 +146,9 @@ def _capture_group(
     for shard, (start, stop) in enumerate(itertools.pairwise(offsets)):
         missing = [job for job in jobs if not job.store.has_shard(shard)]
         _log_plan(shard, len(offsets) - 1, jobs, missing)
+        for job in jobs:
+            if job not in missing:  # what a process left that was killed when it had joined them
+                Parts(job.store, shard, np.empty(0)).remove()
         if not missing:
             yield stop
             continue
@@ -175,25 +181,48 @@ def _compute_shard(
     saes: Mapping[Path, Any],
     batch_tokens: int,
 ) -> Iterator[int]:
-    """Write one shard of every job; yields the tokens done after each batch. All files appear at the end."""
-    done, step = 0, max(1, batch_tokens // tokens.length)
+    """Write one shard of every job, in parts where that takes long; yields the tokens done after each batch."""
+    parts = [Parts(job.store, shard, tokens.keep[rows].sum(axis=1)) for job in jobs]
+    first = begun(parts)
+    if first:
+        log.info("shard %d: going on from row %d of %d", shard + 1, first, len(rows))
+    step = max(1, batch_tokens // tokens.length)
+    while first < len(rows):
+        batches = [rows[start : start + step] for start in range(first, len(rows), step)]
+        first = yield from _compute_part(model, tokens, batches, parts, first=first, jobs=jobs, saes=saes)
+    for part in parts:
+        part.join()
+
+
+def _compute_part(
+    model: LanguageModel,
+    tokens: Tokens,
+    batches: list[np.ndarray],
+    parts: list[Parts],
+    *,
+    first: int,
+    jobs: list[Job],
+    saes: Mapping[Path, Any],
+) -> Generator[int, None, int]:
+    """Write batches until they end or the part is full; yields the tokens done, returns the row it ends at."""
+    started, stop = time.monotonic(), first
+    sources = list(dict.fromkeys(job.source for job in jobs))
     with ExitStack() as stack:
-        writers = []
-        for job in jobs:
-            path = job.store.shard_path(shard)
-            shutil.rmtree(path, ignore_errors=True)  # left over and not whole
-            writers.append(ShardWriter(stack.enter_context(atomic_folder(path))))
-        sources = list(dict.fromkeys(job.source for job in jobs))
-        for first in range(0, len(rows), step):
-            batch = rows[first : first + step]
+        folders = [stack.enter_context(atomic_folder(part.place(first))) for part in parts]
+        writers = [ShardWriter(folder) for folder in folders]
+        for batch in batches:
             states = batch_states(model, tokens, batch, sources)
             for job, writer in zip(jobs, writers, strict=True):
                 for block in _encoded(job, saes.get(job.store.path), states[job.source]):
                     writer.append(block)
-            done += int(tokens.keep[batch].sum())
-            yield done
-        for writer in writers:
+            stop += len(batch)
+            yield int(parts[0].kept[:stop].sum())
+            if time.monotonic() - started > PART_SECONDS:
+                break
+        for writer, folder in zip(writers, folders, strict=True):
             writer.close()
+            (folder / STOP).write_text(str(stop), encoding="ascii")
+    return stop
 
 
 def _encoded(job: Job, sae: Any, x: "torch.Tensor") -> "Iterator[sparse.csr_array | np.ndarray]":

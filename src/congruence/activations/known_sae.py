@@ -1,6 +1,6 @@
 """SAEs as a capture takes them: known by key and sizes, loaded when something is to be encoded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ class KnownSae:
         key: content key of what it computes.
         d_in, d_sae: width of its input, and number of features.
         where: where it lies, for messages; "" where nobody knows.
+        prepend_bos: whether it was trained on rows that begin with BOS; None where its file doesn't say.
         load: gives the SAE.
         decoder: gives its (d_sae, d_out) float32 decoder rows.
     """
@@ -29,19 +30,26 @@ class KnownSae:
     where: str
     load: Callable[[], Any] = field(repr=False)
     decoder: Callable[[], np.ndarray] = field(repr=False)
+    prepend_bos: bool | None = None
 
     @classmethod
     def of(cls, sae: Any) -> "KnownSae":
         """The same of an SAE that is loaded."""
         where = getattr(sae, "path", None)
-        return cls(
-            sae_key(sae), sae.d_in, sae.d_sae, str(where or ""), lambda: sae, lambda: decoder_rows(sae)
-        )
+        about = sae_key(sae), sae.d_in, sae.d_sae, str(where or "")
+        bos = stated(getattr(sae, "metadata", {}), "prepend_bos")
+        return cls(*about, lambda: sae, lambda: decoder_rows(sae), bos if isinstance(bos, bool) else None)
 
     @property
     def nbytes(self) -> int:
         """Bytes of encoder and decoder in float32."""
         return 8 * self.d_in * self.d_sae
+
+
+def stated(metadata: Mapping[str, Any], name: str) -> Any:
+    """What an SAE's file says of its training, in SAELens' `metadata` or beside it; None where it doesn't."""
+    inner = metadata.get("metadata")
+    return (inner if isinstance(inner, Mapping) else metadata).get(name)
 
 
 def decoder_rows(sae: Any) -> np.ndarray:

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 ActivationKind = Literal["encode", "pre_activation"]
 
 SHARD_TOKENS = 16_384
-"""Positions in a shard, padding included: the most that a killed run has to compute again."""
+"""Positions in a shard, padding included; where that many take long, a killed run finds it in parts."""
 
 
 @dataclass(frozen=True)

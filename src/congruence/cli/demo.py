@@ -22,4 +22,4 @@ def command(out: Path, *, draws: int, seed: int, concepts: bool, verbose: int, p
 
     log_to_terminal(verbose)
     compare(demo(draws=draws, seed=seed, concepts=concepts), out=out, progress=progress)
-    finish(out)
+    finish(out, progress=progress)

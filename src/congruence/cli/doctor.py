@@ -29,9 +29,11 @@ def command(config: Path, sample_tokens: int, verbose: int) -> None:
 
     from congruence.cli.run import log_to_terminal
     from congruence.doctor import diagnose, errors
+    from congruence.progress import shown, working
 
     log_to_terminal(verbose)
-    records = diagnose(config, sample_tokens=sample_tokens)
+    with shown(True), working("examine"):
+        records = diagnose(config, sample_tokens=sample_tokens)
     console = Console()
     if fits := [record for record in records if "fvu" in record.figures]:
         console.print(_fits(fits))

@@ -8,7 +8,9 @@ import sys
 import click
 
 from congruence import __version__
-from congruence.errors import CongruenceError
+from congruence.cli.stopping import ending, stopping_on_signals
+from congruence.cli.streams import forgiving_streams
+from congruence.errors import Stopped
 
 COMMANDS = {
     "run": ("congruence.cli.run", "Compare two language models as a config file says."),
@@ -47,24 +49,23 @@ def commands() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; an error the user can mend is one line and exit code 2."""
-    try:
-        commands.main(args=arguments, standalone_mode=False)
-    except click.exceptions.Abort:
-        _stop("interrupted: run the same command again to go on from here", 130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except CongruenceError as error:
-        logging.getLogger("congruence").debug("traceback", exc_info=True)
-        _stop(f"error: {error}", 2)
-    except KeyboardInterrupt:
-        _stop("interrupted: run the same command again to go on from here", 130)
+    """Run the command line.
 
-
-def _stop(message: str, code: int) -> None:
-    click.echo(" ".join(message.split()), err=True)
-    sys.exit(code)
+    An error the user can mend is one line and exit code 2; what nobody foresaw is one line and 1, with its
+    traceback in the run's log or in a file that the line names. Ctrl-C, SIGTERM and SIGHUP end in 130, 143 and
+    129 after everything half-written is removed. Output that nobody takes any more doesn't end a run.
+    """
+    with forgiving_streams(), stopping_on_signals():
+        try:
+            commands.main(args=arguments, standalone_mode=False)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except (Exception, KeyboardInterrupt, Stopped) as error:
+            logging.getLogger("congruence").debug("traceback", exc_info=True)
+            message, code = ending(error)
+            click.echo(message, err=True)
+            sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from congruence.caches import kernels_line
+
 
 def log_to_terminal(verbose: int) -> None:
     """Show the package's log on standard error: warnings, with -v what is done, with -vv everything."""
@@ -19,16 +21,19 @@ def log_to_terminal(verbose: int) -> None:
         logger.removeHandler(earlier)
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+    logger.info("%s", kernels_line())
 
 
-def finish(folder: Path, *, pictures: bool = True) -> None:
+def finish(folder: Path, *, pictures: bool = True, progress: bool = True) -> None:
     """Draw a finished run's pictures and report, and print its summary."""
     from rich.console import Console
 
+    from congruence.progress import shown, working
     from congruence.report import draw, summary
 
     if pictures:
-        draw(folder)
+        with shown(progress), working("draw pictures"):
+            draw(folder)
     Console().print(summary(folder), crop=False)
 
 
@@ -48,4 +53,4 @@ def command(config: Path, out: Path, *, verbose: int, progress: bool, pictures: 
 
     log_to_terminal(verbose)
     compare(config, out=out, progress=progress, force=force)
-    finish(out, pictures=pictures)
+    finish(out, pictures=pictures, progress=progress)

@@ -117,7 +117,7 @@ def _with_paths(config: RunConfig, base: Path) -> RunConfig:
         return local_or_hub(value, base)
 
     def side(section: Any) -> Any:
-        placed = {name: place(getattr(section, name)) for name in ("model", "saes", "other_seed")}
+        placed = {name: place(getattr(section, name)) for name in ("model", "base", "saes", "other_seed")}
         return section.model_copy(update={**placed, "name": section.label})
 
     corpus = config.corpus.model_copy(update={"path": place(config.corpus.path)})

@@ -2,47 +2,116 @@
 
 from collections.abc import Iterable, Mapping
 
+from congruence.activations.capture import SAE_BYTES
 from congruence.config.run import RunConfig
 from congruence.doctor.records import Record
-from congruence.doctor.sample import Sample
+from congruence.progress import in_words
 from congruence.sides.corpus import SharedText
-from congruence.sides.side import Side
+from congruence.sides.sample import Sample
+from congruence.sides.side import Side, known_saes
+from congruence.storage import memory_bytes
 
 BYTES_A_FIRING = 8
 COUNTS_A_SECOND = 2e8
 """Co-firings counted in a second on one core; measured on the embedded demo, to the factor of two."""
+LAYERS_BYTES = 3 << 29
+"""Activations of layers that a run keeps in memory beside those at hand."""
 SECONDS_A_CELL = 0.5
 """What filters, measures and nulls of a cell take beside its correlations, to the factor of three."""
 
 
-def cost_record(
+PAIRS_A_FEATURE = 0.5
+"""Pairs that filters leave, of the narrower side's features; measured from 0.13 to 0.7."""
+
+
+def cost_records(
     config: RunConfig,
     sides: Mapping[str, Side],
     text: SharedText,
     samples: Mapping[str, Sample],
     fits: Iterable[Record],
-) -> Record:
-    """Time, memory and disk of the run on this machine, roughly."""
+) -> list[Record]:
+    """Time, memory and disk of the run on this machine, roughly; and what it doesn't have."""
     fits = [record for record in fits if "l0" in record.figures]
     grids = 1 + sum(control != "other_seed" for control in config.controls)
-    forward = sum(_forward(samples[name], text, name) for name in samples)
+    forward = sum(_forward(samples[name], text, name) for name in _distinct(sides, text))
     encode = sum(_encode(record, text) for record in fits)
     firings = {(r.side, r.layer): r.figures["l0"] * text.tokens[r.side].n for r in fits if r.seed == "saes"}
     disk = grids * BYTES_A_FIRING * sum(firings.values())
     cells, grid = _grid(firings, text)
+    capture, compare = _capture_memory(config, sides), _grid_memory(config, sides, firings)
     figures = {
         "capture_seconds": grids * (forward + encode),
         "grid_seconds": grids * grid,
         "cells": grids * cells,
         "disk_bytes": disk,
-        "memory_bytes": _weights(sides) + 2 * disk / grids,
+        "capture_memory_bytes": capture,
+        "grid_memory_bytes": compare,
+        "memory_bytes": max(capture, compare),
     }
     message = (
-        f"about {_duration(figures['capture_seconds'])} to capture and {_duration(figures['grid_seconds'])} "
-        f"for {figures['cells']} layer pairs, {_size(figures['memory_bytes'])} of memory, "
-        f"{_size(disk)} of disk"
+        f"about {in_words(max(1, figures['capture_seconds']))} to capture and "
+        f"{in_words(max(1, figures['grid_seconds']))} for {figures['cells']} layer pairs, "
+        f"{_size(figures['memory_bytes'])} of memory, {_size(disk)} of disk"
     )
-    return Record("cost", "ok", message, figures=figures)
+    return [Record("cost", "ok", message, figures=figures), *_too_much(config, sides, capture, compare)]
+
+
+def _distinct(sides: Mapping[str, Side], text: SharedText) -> list[str]:
+    """Sides whose text goes through a model of their own: one model on both sides reads it once."""
+    passes = {(id(side.model), text.tokens[name].key): name for name, side in sides.items()}
+    return list(passes.values())
+
+
+def _too_much(config: RunConfig, sides: Mapping[str, Side], capture: float, compare: float) -> list[Record]:
+    """What this machine's memory doesn't hold: a capture is refused, a comparison may come out smaller."""
+    there, found = memory_bytes(), []
+    if capture > there and all(side.model.device.type == "cpu" for side in sides.values()):
+        message = f"the capture needs about {_size(capture)} of memory, and this machine has {_size(there)}"
+        remedy = "load the models in bfloat16, compare fewer layers at a time, or lower batch_tokens"
+        found.append(Record("memory", "error", message, remedy))
+    if compare > there:
+        message = f"comparing may need about {_size(compare)} of memory, and this machine has {_size(there)}"
+        remedy = "leave rsa out, add filters such as min_r, or compare fewer documents"
+        found.append(Record("memory", "warning", message, remedy))
+    return found
+
+
+def _capture_memory(config: RunConfig, sides: Mapping[str, Side]) -> float:
+    """Bytes of the models, of the SAEs of a pass, and of a batch's hidden states at every place."""
+    models = {id(side.model): side.model.module for side in sides.values()}
+    weights = sum(p.numel() * p.element_size() for module in models.values() for p in module.parameters())
+    held = []
+    for side in sides.values():
+        known = [*known_saes(side.saes).values(), *known_saes(side.other_seed).values()]
+        states = 4 * config.batch_tokens * side.model.d_model * (len(side.layers) + 4)
+        logits = (
+            0
+            if known or side.config.features == "neurons"
+            else 4 * config.batch_tokens * side.model.vocabulary
+        )
+        held.append(min(sum(sae.nbytes for sae in known), SAE_BYTES) + states + logits)
+    return float(weights + max(held))
+
+
+def _grid_memory(
+    config: RunConfig, sides: Mapping[str, Side], firings: Mapping[tuple[str, int | None], float]
+) -> float:
+    """Bytes of the two layers at hand and those kept, of their decoders, and of the neediest measure."""
+    layers = {key: 3 * BYTES_A_FIRING * count for key, count in firings.items()}
+    pair = sum(max((size for (s, _), size in layers.items() if s == side), default=0.0) for side in sides)
+    acts = max(pair, min(sum(layers.values()), LAYERS_BYTES))
+    widths = {
+        name: max(((sae.d_sae, sae.d_in) for sae in known_saes(side.saes).values()), default=(0, 0))
+        for name, side in sides.items()
+    }
+    decoders = sum(2 * 4 * d_sae * d_in for d_sae, d_in in widths.values())
+    n = PAIRS_A_FEATURE * min(d_sae for d_sae, _ in widths.values())
+    rows = 8 * n * sum(d_in for _, d_in in widths.values())
+    named = {name if isinstance(name, str) else next(iter(name)) for name in config.measures}
+    measures = rows * 3 + (20 * n * n if "rsa" in named else 0)
+    products = sum(4 * d_sae * d_sae for d_sae, _ in widths.values()) if config.concepts else 0
+    return float(acts + decoders + max(measures, products))
 
 
 def _forward(sample: Sample, text: SharedText, side: str) -> float:
@@ -50,7 +119,7 @@ def _forward(sample: Sample, text: SharedText, side: str) -> float:
 
 
 def _encode(record: Record, text: SharedText) -> float:
-    return record.figures["seconds"] / record.figures["tokens"] * text.tokens[record.side].n
+    return record.figures["seconds_a_token"] * text.tokens[record.side].n
 
 
 def _grid(firings: Mapping[tuple[str, int | None], float], text: SharedText) -> tuple[int, float]:
@@ -61,27 +130,6 @@ def _grid(firings: Mapping[tuple[str, int | None], float], text: SharedText) -> 
     counts = sum(a) * sum(b) / n
     cells = len(a) * len(b)
     return cells, counts / COUNTS_A_SECOND + SECONDS_A_CELL * cells
-
-
-def _weights(sides: Mapping[str, Side]) -> float:
-    """Bytes of the models and SAEs."""
-    models = {id(side.model.module): side.model.module for side in sides.values()}
-    total = sum(p.numel() * p.element_size() for module in models.values() for p in module.parameters())
-    for side in sides.values():
-        for sae in (*side.saes.values(), *side.other_seed.values()):
-            total += 2 * sae.W_dec.numel() * sae.W_dec.element_size()
-    return float(total)
-
-
-def _duration(seconds: float) -> str:
-    """Seconds as people say them.
-
-    >>> _duration(42), _duration(600), _duration(9000)
-    ('42 s', '10 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _size(size: float) -> str:

@@ -9,17 +9,6 @@ from congruence.sides.side import Side, hook_name
 _OTHER_KINDS = ("resid_pre", "resid_mid", "resid_post", "mlp_out", "attn_out")
 
 
-def fed_place(side: Side, layer: int) -> str:
-    """The hook point whose vectors a layer's SAE is fed, hook_offset included."""
-    name = side.hook_name(layer)
-    if side.config.hook_offset == 0:
-        return name
-    point = parse_hook_name(name)
-    if point is None:
-        raise ModelError(f"hook {name!r} is a module path: hook_offset can't shift it, so leave it out")
-    return str(shifted(point, side.config.hook_offset))
-
-
 def beside(side: Side, place: str, layer: int) -> tuple[str | None, str | None]:
     """The places one block before and one after; None where the model ends."""
     point = parse_hook_name(place)

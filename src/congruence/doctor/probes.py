@@ -9,7 +9,9 @@ from congruence.saes import Sae
 from congruence.saes.fit import Fit, measure
 from congruence.saes.input_scaling import ConstantFactor, ConstantNorm, InputScaling, LayerNorm, Unscaled
 
-_FACTORS = tuple(2.0**power for power in (-4, -3, -2, -1.5, -1, -0.5, 0.5, 1, 1.5, 2, 3, 4))
+FACTORS = tuple(2.0**power for power in (-4, -3, -2, -1.5, -1, -0.5, 0.5, 1, 1.5, 2, 3, 4))
+FEW_FACTORS = (0.125, 0.5, 2.0, 8.0)
+"""Enough to see that some scale fits better; the usual conventions are tried beside them."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,10 @@ class Probe:
     fit: Fit
 
 
-def scale_probes(sae: Sae, x: torch.Tensor) -> list[Probe]:
+def scale_probes(sae: Sae, x: torch.Tensor, factors: tuple[float, ...] = FACTORS) -> list[Probe]:
     """Other scales of the input: the usual conventions, and factors from 1/16 to 16."""
-    return [Probe(change, measure(replace(sae, scaling=scaling), x)) for change, scaling in _scalings(sae, x)]
+    scalings = _scalings(sae, x, factors)
+    return [Probe(change, measure(replace(sae, scaling=scaling), x)) for change, scaling in scalings]
 
 
 def decoder_probes(sae: Sae, x: torch.Tensor) -> list[Probe]:
@@ -50,7 +53,7 @@ def encoder_decoder_cosine(sae: Sae) -> float:
     return float(torch.nn.functional.cosine_similarity(sae.W_enc.T.float(), sae.W_dec.float(), dim=1).mean())
 
 
-def _scalings(sae: Sae, x: torch.Tensor) -> Iterator[tuple[str, InputScaling]]:
+def _scalings(sae: Sae, x: torch.Tensor, factors: tuple[float, ...]) -> Iterator[tuple[str, InputScaling]]:
     root, mean = sae.d_in**0.5, float(x.norm(dim=-1).mean())
     now = sae.scaling.factor if isinstance(sae.scaling, ConstantFactor) else 1.0
     if sae.scaling.name != "none":
@@ -62,7 +65,7 @@ def _scalings(sae: Sae, x: torch.Tensor) -> Iterator[tuple[str, InputScaling]]:
     if not isinstance(sae.scaling, LayerNorm):
         yield "every token layer-normed (layer_norm)", LayerNorm()
     yield "every token brought to norm 1", _UnitNorm()
-    for factor in _FACTORS:
+    for factor in factors:
         yield f"inputs times about {now * factor:.2g}", ConstantFactor(now * factor)
 
 

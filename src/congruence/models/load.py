@@ -3,16 +3,19 @@
 import contextlib
 import logging
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from congruence.errors import ModelError
+from congruence.models.adapters import Adapter, is_adapter
 from congruence.models.corpus_text import is_lfs_pointer
 from congruence.models.hub_cache import snapshot_of
 from congruence.models.language_model import LanguageModel
+from congruence.models.loading_errors import one_line
+from congruence.progress import working
 from congruence.storage import content_key, stamped_file_key
 
 if TYPE_CHECKING:
@@ -25,25 +28,11 @@ Kind = Literal["auto", "causal", "masked"]
 _KEYED_SUFFIXES = (".safetensors", ".bin", ".gguf", ".json", ".model", ".txt", ".pt", ".py", ".jinja")
 
 
-def load_model(
-    path_or_id: str | Path,
-    *,
-    device: str = "cpu",
-    dtype: Any = None,
-    device_map: Any = None,
-    quantization: Any = None,
-    revision: str | None = None,
-    kind: Kind = "auto",
-    gguf_file: str | None = None,
-    cache_dir: str | Path | None = None,
-    trust_remote_code: bool = False,
-    **options: Any,
-) -> LanguageModel:
-    """Load any causal or masked language model that transformers knows.
+@dataclass(frozen=True)
+class ModelOptions:
+    """How a model is found and loaded.
 
-    Args:
-        path_or_id: a folder in Hugging Face layout, a folder that holds a GGUF file, a GGUF file, a folder
-            of the Hub's cache (`models--x--y`), or a Hub id; with HF_HUB_OFFLINE=1 the cache answers.
+    Attributes:
         device: where to put it; not used with `device_map`.
         dtype: a torch dtype or its name; "auto" for the checkpoint's own; None for float32.
         device_map: handed to transformers, e.g. "auto" to spread a model over GPUs (needs accelerate).
@@ -52,115 +41,129 @@ def load_model(
         kind: "causal" or "masked"; "auto" decides from the configuration.
         gguf_file: which file, where a folder holds several.
         cache_dir: the Hub's cache, where it isn't the usual one.
+        base: the model that a PEFT adapter changes, where it isn't what the adapter's own file names.
         trust_remote_code: run Python code that comes with the model. Off unless asked for.
-        **options: handed to `from_pretrained`, e.g. attn_implementation="eager".
+        further: handed to `from_pretrained`, e.g. attn_implementation="eager".
+    """
+
+    device: str = "cpu"
+    dtype: Any = None
+    device_map: Any = None
+    quantization: Any = None
+    revision: str | None = None
+    kind: Kind = "auto"
+    gguf_file: str | None = None
+    cache_dir: str | Path | None = None
+    base: str | Path | None = None
+    trust_remote_code: bool = False
+    further: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "ModelOptions":
+        """Named options; those of another name are transformers'."""
+        known = {f.name for f in fields(cls)} - {"further"}
+        own = {name: value for name, value in options.items() if name in known}
+        return cls(**own, further={name: value for name, value in options.items() if name not in known})
+
+
+def load_model(path_or_id: str | Path, **options: Any) -> LanguageModel:
+    """Load any causal or masked language model that transformers knows.
+
+    Args:
+        path_or_id: a folder in Hugging Face layout, a folder that holds a GGUF file, a GGUF file, a folder of
+            the Hub's cache (`models--x--y`), a folder with a PEFT adapter (extra `peft`), or a Hub id; with
+            HF_HUB_OFFLINE=1 the cache answers.
+        **options: those of :class:`ModelOptions` by name; all others are handed to `from_pretrained`.
 
     Raises:
         ModelError: nothing is there, it can't be read, or weights are missing.
     """
-    model = find_model(
-        path_or_id,
-        device=device,
-        dtype=dtype,
-        device_map=device_map,
-        quantization=quantization,
-        revision=revision,
-        kind=kind,
-        gguf_file=gguf_file,
-        cache_dir=cache_dir,
-        trust_remote_code=trust_remote_code,
-        **options,
-    )
+    model = find_model(path_or_id, **options)
     _ = model.blocks, model.tokenizer
     return model
 
 
-def find_model(
-    path_or_id: str | Path,
-    *,
-    device: str = "cpu",
-    dtype: Any = None,
-    device_map: Any = None,
-    quantization: Any = None,
-    revision: str | None = None,
-    kind: Kind = "auto",
-    gguf_file: str | None = None,
-    cache_dir: str | Path | None = None,
-    trust_remote_code: bool = False,
-    **options: Any,
-) -> LanguageModel:
+def find_model(path_or_id: str | Path, **options: Any) -> LanguageModel:
     """The same model, known by the key of its files; weights and tokenizer are loaded when first used.
 
     Args:
-        path_or_id, device, dtype, device_map, quantization, revision, kind, gguf_file, cache_dir,
-            trust_remote_code: as in `load_model`.
-        **options: handed to `from_pretrained`.
+        path_or_id, **options: as in `load_model`.
 
     Raises:
         ModelError: no such folder; everything else that `load_model` raises comes when it is first used.
     """
-    folder, gguf_file = _locate(path_or_id, gguf_file)
-    hub = {} if folder else {"revision": revision, "cache_dir": cache_dir}
-    source = {k: v for k, v in {**hub, "gguf_file": gguf_file}.items() if v is not None}
+    how = ModelOptions.of(options)
+    folder, gguf_file = _locate(path_or_id, how.gguf_file)
+    how = replace(how, gguf_file=gguf_file)
+    if folder is not None and gguf_file is None and is_adapter(folder):
+        return _adapted(path_or_id, Adapter.of(folder, how.base), how)
+    if how.base is not None:
+        raise ModelError(f"model {str(path_or_id)!r} is no PEFT adapter: leave base out")
     where = str(folder or path_or_id)
+    source = _source(how, local=folder is not None)
     identity = _folder_identity(folder, gguf_file) if folder else _hub_identity(where, source)
-    key = content_key([identity, str(dtype or "float32").removeprefix("torch."), _plain(quantization), kind])
     name = _called(path_or_id) if folder else str(path_or_id)
-    stored = StoredModel(
-        where=where,
-        local=folder is not None,
-        source=source,
-        kind=kind,
-        device=device,
-        dtype=dtype,
-        device_map=device_map,
-        quantization=quantization,
-        trust_remote_code=trust_remote_code,
-        options=options,
-    )
-    return LanguageModel(name, key, stored)
+    return LanguageModel(name, _key(identity, how), StoredModel(where, folder is not None, source, how))
+
+
+def _source(how: ModelOptions, *, local: bool) -> dict[str, Any]:
+    hub = {} if local else {"revision": how.revision, "cache_dir": how.cache_dir}
+    return {k: v for k, v in {**hub, "gguf_file": how.gguf_file}.items() if v is not None}
+
+
+def _key(identity: Any, how: ModelOptions) -> str:
+    """What decides the numbers: files, dtype, quantization, and whether code of the model's own computes them."""
+    dtype = str(how.dtype or "float32").removeprefix("torch.")
+    trusted = ["trust_remote_code"] if how.trust_remote_code else []
+    return content_key([identity, dtype, _plain(how.quantization), how.kind, *trusted])
+
+
+def _adapted(path_or_id: str | Path, adapter: Adapter, how: ModelOptions) -> LanguageModel:
+    """A base model with an adapter merged into it."""
+    base = find_model(adapter.base, **_by_name(replace(how, base=None)))
+    key = content_key(["peft", base.key, adapter.identity])
+    return LanguageModel(_called(path_or_id), key, AdaptedModel(base, adapter))
+
+
+def _by_name(how: ModelOptions) -> dict[str, Any]:
+    return {f.name: getattr(how, f.name) for f in fields(how) if f.name != "further"} | dict(how.further)
 
 
 @dataclass(frozen=True, eq=False)
 class StoredModel:
-    """A model in a folder or on the Hub, with how it is to be loaded; see `load_model`.
+    """A model in a folder or on the Hub, with how it is to be loaded.
 
     Attributes:
         where: folder or Hub id.
         local: whether it is a folder.
         source: what tells the file: revision, cache_dir, gguf_file.
-        kind, device, dtype, device_map, quantization, trust_remote_code, options: as in `load_model`.
+        how: everything else.
     """
 
     where: str
     local: bool
     source: dict[str, Any]
-    kind: Kind
-    device: str
-    dtype: Any
-    device_map: Any
-    quantization: Any
-    trust_remote_code: bool
-    options: dict[str, Any]
+    how: ModelOptions
 
     def module(self) -> "nn.Module":
         """Load the weights."""
-        with self._one_line():
+        how = self.how
+        with working(f"load {Path(self.where).name}"), self._one_line():
             config, _ = self._config_and_tokenizer
-            auto = _auto_class(self.where, config, self.kind)
-            placement = _placement(self.device, self.device_map, self.quantization)
+            auto = _auto_class(self.where, config, how.kind)
+            placement = _placement(how.device, how.device_map, how.quantization)
             module, report = auto.from_pretrained(
                 self.where,
-                dtype=_dtype(self.dtype),
+                dtype=_dtype(how.dtype),
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # reported by _check_loaded, in one line
-                trust_remote_code=self.trust_remote_code,
+                trust_remote_code=how.trust_remote_code,
                 **self.source,
                 **placement,
-                **self.options,
+                **how.further,
             )
             if "device_map" not in placement:
-                module.to(self.device)
+                module.to(how.device)
         _check_loaded(module, report, self.where)
         log.info("loaded %s (%s)", self.where, type(module).__name__)
         return module
@@ -172,10 +175,34 @@ class StoredModel:
 
     @cached_property
     def _config_and_tokenizer(self) -> tuple[Any, Any]:
-        return _config_and_tokenizer(self.where, {**self.source, "trust_remote_code": self.trust_remote_code})
+        trusted = {"trust_remote_code": self.how.trust_remote_code}
+        return _config_and_tokenizer(self.where, {**self.source, **trusted})
 
     def _one_line(self) -> contextlib.AbstractContextManager[None]:
-        return _one_line(self.where if self.local else f"{self.where} (no folder here, so a Hub id)")
+        return one_line(self.where if self.local else f"{self.where} (no folder here, so a Hub id)")
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptedModel:
+    """A base model into which a PEFT adapter is merged when it is loaded."""
+
+    base: LanguageModel
+    adapter: Adapter
+
+    def module(self) -> "nn.Module":
+        """The base with the adapter's changes added to its weights."""
+        with working(f"merge {self.adapter.folder.name}"), one_line(str(self.adapter.folder)):
+            loaded = self.base.opening.module()
+            return self.adapter.merged(loaded, self.tokenizer())
+
+    def tokenizer(self) -> Any:
+        """The adapter's own where it has one, else the base's."""
+        if not self.adapter.has_tokenizer:
+            return self.base.tokenizer
+        with one_line(str(self.adapter.folder)):
+            from transformers import AutoTokenizer
+
+            return AutoTokenizer.from_pretrained(self.adapter.folder)
 
 
 def _locate(path_or_id: str | Path, gguf_file: str | None) -> tuple[Path | None, str | None]:
@@ -192,13 +219,14 @@ def _locate(path_or_id: str | Path, gguf_file: str | None) -> tuple[Path | None,
         return None, gguf_file
     path = snapshot_of(path)
     _require_content(path)
-    if gguf_file is None and not (path / "config.json").exists():
+    if gguf_file is None and not (path / "config.json").exists() and not is_adapter(path):
         found = sorted(p.name for p in path.glob("*.gguf"))
         if len(found) != 1:
             problem = (
                 "holds no config.json and no GGUF file" if not found else f"holds {len(found)} GGUF files"
             )
-            raise ModelError(f"model folder {str(path)!r} {problem}: name another folder, or gguf_file")
+            remedy = "name another folder" if not found else "name the .gguf file itself"
+            raise ModelError(f"model folder {str(path)!r} {problem}: {remedy}")
         gguf_file = found[0]
     return path.absolute(), gguf_file
 
@@ -222,6 +250,7 @@ def _config_and_tokenizer(where: str, source: dict[str, Any]) -> tuple[Any, Any]
     from transformers import AutoConfig, AutoTokenizer
 
     config = AutoConfig.from_pretrained(where, **source)
+    _check_config(config, where)
     refusal = f"model {where!r} has no tokenizer that can be read: put its tokenizer.json beside its weights"
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, **source)
@@ -230,6 +259,18 @@ def _config_and_tokenizer(where: str, source: dict[str, Any]) -> tuple[Any, Any]
     if not set(tokenizer.get_vocab()) - set(tokenizer.get_added_vocab()):
         raise ModelError(refusal)  # transformers makes an empty one where no file is
     return config, tokenizer
+
+
+def _check_config(config: Any, where: str) -> None:
+    """Refuse sizes that no model has."""
+    text = config.get_text_config()
+    for name in ("num_hidden_layers", "hidden_size", "vocab_size", "num_attention_heads"):
+        value = getattr(text, name, 1)
+        if isinstance(value, bool) or not isinstance(value, int | None) or (value is not None and value < 1):
+            raise ModelError(
+                f"model {where!r}: {name} is {value!r} in its config.json, where a whole number from 1 belongs: "
+                "get the file anew"
+            )
 
 
 def _auto_class(where: str, config: Any, kind: Kind) -> Any:
@@ -332,28 +373,3 @@ def _hub_identity(name: str, source: dict[str, Any]) -> Any:
 
 def _plain(quantization: Any) -> Any:
     return quantization.to_dict() if hasattr(quantization, "to_dict") else quantization
-
-
-@contextlib.contextmanager
-def _one_line(where: str) -> Iterator[None]:
-    """Whatever transformers raises while loading, as one line that names the model, and none of its notes."""
-    from transformers.utils import logging as bars
-
-    noisy = [logging.getLogger("huggingface_hub"), bars.get_logger("transformers")]
-    levels, shown = [logger.level for logger in noisy], bars.is_progress_bar_enabled()
-    for logger in noisy:
-        logger.setLevel(logging.ERROR)
-    bars.disable_progress_bar()
-    try:
-        yield
-    except ModelError:
-        raise
-    except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[0] if lines else type(error).__name__
-        raise ModelError(f"model {where!r} can't be loaded: {reason[:300]}") from error
-    finally:
-        for logger, level in zip(noisy, levels, strict=True):
-            logger.setLevel(level)
-        if shown:
-            bars.enable_progress_bar()

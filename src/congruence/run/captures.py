@@ -40,10 +40,19 @@ class Captures:
         text: the corpus as both see it.
         config: the run's configuration.
         folder: where activations are kept.
+        what: text that isn't the corpus, for whoever watches.
     """
 
-    def __init__(self, sides: Mapping[str, Side], text: SharedText, config: RunConfig, folder: Path) -> None:
-        self.sides, self.text, self.config, self.folder = sides, text, config, folder
+    def __init__(
+        self,
+        sides: Mapping[str, Side],
+        text: SharedText,
+        config: RunConfig,
+        folder: Path,
+        *,
+        what: str = "",
+    ) -> None:
+        self.sides, self.text, self.config, self.folder, self.what = sides, text, config, folder, what
         self.memo = Memo(folder / "known")
         self._stores: dict[Source, ActivationStore] = {}
         self._variant = cache(lambda side, name: variant_of(sides[side], name, config.seed))
@@ -125,7 +134,10 @@ class Captures:
         """What a progress bar says of a pass."""
         labels = dict.fromkeys(self.sides[side].config.label for side, _ in sets)
         variants = dict.fromkeys(variant for _, variant in sets)
-        return f"capture {' and '.join(labels)}" + ("" if REAL in variants else f" ({', '.join(variants)})")
+        named = " and ".join(labels) + (f" on {self.what}" if self.what else "")
+        if len({side.config.label for side in self.sides.values()}) == 1 and len({s for s, _ in sets}) == 1:
+            named += f", side {sets[0][0]}"
+        return f"capture {named}" + ("" if REAL in variants else f" ({', '.join(variants)})")
 
     def _request(self, sources: Iterable[Source]) -> dict[str, Any]:
         """Hook point -> SAE of one side's sources of one variant."""

@@ -12,7 +12,7 @@ from typing import Any
 from congruence.config.parsing import resolve
 from congruence.config.run import RunConfig
 from congruence.config.steps import check_names
-from congruence.progress import Progress, shown
+from congruence.progress import Progress, shown, working
 from congruence.run.captures import Captures, sources_of
 from congruence.run.concept_stage import check_concepts, stage_of
 from congruence.run.grid import Cell, Source, ceiling_cells, control_cells, real_cells
@@ -24,11 +24,9 @@ from congruence.sides.corpus import SharedText, read_text
 from congruence.sides.side import Side, known_saes, open_sides
 from congruence.sides.variants import check_controls
 from congruence.storage import Memo, header, write_json
-from congruence.storage.run_folder import RunFolder, open_folder, run_log
+from congruence.storage.run_folder import VERSIONS_OF, RunFolder, open_folder, run_log
 
 logger = logging.getLogger(__name__)
-
-_VERSIONS_OF = ("congruence", "torch", "transformers", "numpy", "scipy", "numba")
 
 
 def compare(
@@ -73,8 +71,10 @@ def compare(
 def _run(config: RunConfig, folder: RunFolder, progress: Progress) -> None:
     started = time.perf_counter()
     memo = Memo(folder.activations / "known")
-    sides = open_sides(config, memo)
-    text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
+    with working("open models and SAEs"):
+        sides = open_sides(config, memo)
+    with working("read the text"):
+        text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
     cells = cells_of(sides, config.controls)
     captures = Captures(sides, text, config, folder.activations)
     _examine(config, captures, sources_of(cells), memo)
@@ -86,7 +86,8 @@ def _run(config: RunConfig, folder: RunFolder, progress: Progress) -> None:
     captures.let_go()
     captured = time.perf_counter()
     results = run_cells(cells, captures, plan, folder.cells, concepts=concepts, progress=progress)
-    put_together(results, folder.path)
+    with working("put the results together"):
+        put_together(results, folder.path)
     seconds = {"capture": captured - started, "grid": time.perf_counter() - captured}
     write_json(folder.path / "run.json", _record(config, sides, text, captures, seconds))
     logger.info("run finished: %d cells in %s", len(cells), folder.path)
@@ -100,7 +101,8 @@ def _examine(config: RunConfig, captures: Captures, sources: Sequence[Source], m
         return
     from congruence.doctor import preflight
 
-    preflight(config, captures.sides, captures.text)
+    with working("preflight"):
+        preflight(config, captures.sides, captures.text)
     memo.keep("preflight", verdict, True)
 
 
@@ -130,7 +132,7 @@ def _record(
         "finished": now,
         "config": config.model_dump(by_alias=True, mode="json"),
         "seed": config.seed,
-        "versions": {name: importlib.metadata.version(name) for name in _VERSIONS_OF}
+        "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF}
         | {"python": platform.python_version()},
         "keys": {"corpus": text.corpus.key, "activations": captures.keys()},
         "sides": {name: _side_record(side) for name, side in sides.items()},
@@ -145,6 +147,7 @@ def _side_record(side: Side) -> dict[str, Any]:
         "name": side.config.label,
         "model": side.config.model,
         "key": side.model.key,
+        "trust_remote_code": side.config.trust_remote_code,
         "layers": list(side.layers),
         "hooks": {str(layer): side.hook_name(layer) for layer in side.layers},
         "d_model": side.model.d_model,
@@ -161,6 +164,7 @@ def _corpus_record(text: SharedText) -> dict[str, Any]:
         "tokens": int(tokens.attention_mask.sum()),
         "kept_tokens": tokens.n if alignment is None else len(alignment),
         "equal_tokenizers": alignment is None,
+        "positions": dict(text.positions),
     }
     if alignment is not None:
         record |= {"coverage_a": alignment.coverage_a, "coverage_b": alignment.coverage_b}

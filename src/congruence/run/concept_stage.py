@@ -118,7 +118,7 @@ class ConceptStage:
         """The features of both models on the phrase texts."""
         captures = self.captures
         text = phrase_text([text for shown in self.shown for text in shown.texts.texts], captures)
-        return Captures(captures.sides, text, self.run, captures.folder)
+        return Captures(captures.sides, text, self.run, captures.folder, what="phrases")
 
     def _cell(self, cell: Cell, matches: pd.DataFrame) -> ConceptCell:
         kept = matches[matches.kept]
@@ -234,9 +234,16 @@ def document_offsets_of(text: SharedText) -> np.ndarray:
 def phrase_text(texts: Sequence[str], captures: Captures) -> SharedText:
     """Phrase texts in the tokens of both sides, masked and aligned as the run's corpus is."""
     corpus = Corpus("phrases", tuple(texts))
-    masked = captures.config.corpus.mask_special
+    masked, begins = captures.config.corpus.mask_special, captures.text.begins
     tokens = {
-        name: tokens_of(corpus, side.model, max_tokens=256, mask_special=masked, memo=captures.memo)
+        name: tokens_of(
+            corpus,
+            side.model,
+            max_tokens=256,
+            mask_special=masked,
+            prepend_bos=begins.get(name),
+            memo=captures.memo,
+        )
         for name, side in captures.sides.items()
     }
     aligned = None if captures.text.alignment is None else align_tokens(tokens["a"], tokens["b"])

@@ -3,7 +3,8 @@
 import importlib.metadata
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,10 @@ from congruence.models import (
     load_dataset_corpus,
     tokenize,
 )
+from congruence.models.encoding import adds_bos
 from congruence.models.tokenizer_equality import tokenizer_difference
+from congruence.sides.positions import begins_with_bos, leading_sinks, stated_record, without_leading
+from congruence.sides.sample import Sample, brief_sample
 from congruence.sides.side import Side
 from congruence.storage import Memo
 
@@ -37,11 +41,17 @@ class SharedText:
         corpus: the documents.
         tokens: side -> its tokens.
         alignment: how rows correspond where the tokenizers differ; None where they are proven equal.
+        begins: side -> whether its rows begin with BOS; None for what its tokenizer does.
+        positions: which positions were left out and why, for the record.
+        samples: side -> a few of its rows, all positions of them; the same object where the text is.
     """
 
     corpus: Corpus
     tokens: dict[str, Tokens]
     alignment: Alignment | None
+    begins: Mapping[str, bool | None] = field(default_factory=dict)
+    positions: Mapping[str, Any] = field(default_factory=dict)
+    samples: Mapping[str, Sample] = field(default_factory=dict, repr=False)
 
 
 def read_text(config: CorpusConfig, a: Side, b: Side, *, memo: Memo | None = None) -> SharedText:
@@ -56,15 +66,23 @@ def read_text(config: CorpusConfig, a: Side, b: Side, *, memo: Memo | None = Non
         CorpusError: it is missing, empty or too short.
         ModelError: the tokenizers differ and no pooling is declared, or they can't be aligned.
     """
-    corpus = read_corpus(config)
-    length = max_tokens(config, a.model, b.model)
-    memo = memo or Memo()
-    tokens = {a.name: read_tokens(corpus, config, a.model, length, memo=memo)}
-    same = a.model.key == b.model.key
-    tokens[b.name] = tokens[a.name] if same else read_tokens(corpus, config, b.model, length, memo=memo)
-    difference = None if same else _difference(a.model, b.model, tokens, memo)
+    corpus, memo = read_corpus(config), memo or Memo()
+    sides = {a.name: a, b.name: b}
+    begins = {name: begins_with_bos(config, side) for name, side in sides.items()}
+    lengths = _lengths(config, sides, begins)
+    tokens: dict[str, Tokens] = {}
+    for name, side in sides.items():
+        same = [n for n in tokens if (sides[n].model.key, begins[n]) == (side.model.key, begins[name])]
+        tokens[name] = (
+            tokens[same[0]]
+            if same
+            else read_tokens(corpus, config, side.model, lengths[name], prepend_bos=begins[name], memo=memo)
+        )
+    tokens, positions, samples = _counted(config, sides, tokens, begins, memo)
+    alike = tokens[a.name] is tokens[b.name]
+    difference = None if alike else _difference(a.model, b.model, tokens, memo)
     if difference is None:
-        return SharedText(corpus, tokens, None)
+        return SharedText(corpus, tokens, None, begins, positions, samples)
     if config.pooling is None:
         raise ModelError(
             f"{a.config.label} and {b.config.label} have different tokenizers ({difference}): to align their "
@@ -78,7 +96,47 @@ def read_text(config: CorpusConfig, a: Side, b: Side, *, memo: Memo | None = Non
         100 * alignment.coverage_a,
         100 * alignment.coverage_b,
     )
-    return SharedText(corpus, tokens, alignment)
+    return SharedText(corpus, tokens, alignment, begins, positions, samples)
+
+
+def _lengths(
+    config: CorpusConfig, sides: Mapping[str, Side], begins: Mapping[str, bool | None]
+) -> dict[str, int]:
+    """Tokens of a row on each side: as many of text on a side without BOS as on one that has it."""
+    length = max_tokens(config, *(side.model for side in sides.values()))
+    if len(set(begins.values())) == 1:
+        return dict.fromkeys(sides, length)
+    has = {n: adds_bos(sides[n].model.tokenizer) if begins[n] is None else begins[n] for n in sides}
+    return {name: length - (any(has.values()) and not has[name]) for name in sides}
+
+
+def _counted(
+    config: CorpusConfig,
+    sides: Mapping[str, Side],
+    tokens: dict[str, Tokens],
+    begins: Mapping[str, bool | None],
+    memo: Memo,
+) -> tuple[dict[str, Tokens], dict[str, Any], dict[str, Sample]]:
+    """Tokens without the leading ones that don't count, what that was, and samples of both texts.
+
+    As many are left out on both sides, so that rows still correspond.
+    """
+    shared: dict[tuple[int, int], Sample] = {}
+    samples: dict[str, Sample] = {}
+    for name, side in sides.items():
+        same = (id(side.model), id(tokens[name]))
+        samples[name] = shared.setdefault(same, brief_sample(side.model, tokens[name]))
+    sinks = {
+        name: leading_sinks(side, tokens[name], samples[name], memo) if config.sinks == "mask" else 0
+        for name, side in sides.items()
+    }
+    skipped = max(config.skip_first, *sinks.values())
+    if skipped > config.skip_first:
+        logger.info("the first %d token(s) of each row are attention sinks and left out: %s", skipped, sinks)
+    why = "skip_first" if skipped == config.skip_first else "sinks: mask"
+    made = {id(one): without_leading(one, skipped, why) for one in tokens.values()}
+    counted = {name: made[id(one)] for name, one in tokens.items()}
+    return counted, stated_record(begins, skipped, sinks), samples
 
 
 def _difference(a: LanguageModel, b: LanguageModel, tokens: Mapping[str, Tokens], memo: Memo) -> str | None:
@@ -120,11 +178,23 @@ def max_tokens(config: CorpusConfig, *models: LanguageModel) -> int:
 
 
 def read_tokens(
-    corpus: Corpus, config: CorpusConfig, model: LanguageModel, length: int, *, memo: Memo | None = None
+    corpus: Corpus,
+    config: CorpusConfig,
+    model: LanguageModel,
+    length: int,
+    *,
+    prepend_bos: bool | None = None,
+    memo: Memo | None = None,
 ) -> Tokens:
-    """A corpus in a model's tokens, masked as its section says."""
+    """A corpus in a model's tokens, masked as its section says; leading tokens of text are all there."""
     return tokens_of(
-        corpus, model, memo=memo, max_tokens=length, packed=config.packed, mask_special=config.mask_special
+        corpus,
+        model,
+        memo=memo,
+        max_tokens=length,
+        packed=config.packed,
+        mask_special=config.mask_special,
+        prepend_bos=prepend_bos,
     )
 
 
@@ -135,6 +205,7 @@ def tokens_of(
     max_tokens: int,
     packed: bool = False,
     mask_special: bool = True,
+    prepend_bos: bool | None = None,
     memo: Memo | None = None,
 ) -> Tokens:
     """A corpus in a model's tokens; the tokenizer is loaded where the memo doesn't hold them.
@@ -144,6 +215,7 @@ def tokens_of(
         model: whose tokens.
         max_tokens, packed: as in `congruence.models.tokenize`.
         mask_special: leave padding and special tokens out of what counts.
+        prepend_bos: as in `congruence.models.tokenize`.
         memo: keeps the token ids under the keys of corpus, model and options.
     """
     options = {
@@ -151,6 +223,7 @@ def tokens_of(
         "packed": packed,
         "mask_padding": mask_special,
         "mask_special": mask_special,
+        **({} if prepend_bos is None else {"prepend_bos": prepend_bos}),
     }
     libraries = [importlib.metadata.version(name) for name in ("tokenizers", "transformers")]
     arrays = (memo or Memo()).arrays(

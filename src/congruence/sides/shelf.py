@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from congruence.activations import KnownSae
+from congruence.activations import KnownSae, stated
 from congruence.config.run import SideConfig
 from congruence.errors import ConfigError, SaeError
 from congruence.hook_names import KINDS
@@ -53,7 +53,7 @@ class Shelf:
         path, fold = self._path(layer), self.config.fold_decoder_norm
         alone = isinstance(self.where, dict)
         of = [path, None if alone else layer, self.config.hook, fold]
-        facts = self._kept("sae", of, path, lambda: self._facts(layer))
+        facts = self._kept("known-sae", of, path, lambda: self._facts(layer))
         return KnownSae(
             facts["key"],
             facts["d_in"],
@@ -61,6 +61,7 @@ class Shelf:
             facts["where"],
             load=lambda: self.load(layer),
             decoder=lambda: self._decoder(layer),
+            prepend_bos=facts["prepend_bos"],
         )
 
     def load(self, layer: int) -> "Sae":
@@ -82,12 +83,17 @@ class Shelf:
         entry = self._entry(layer)
         key = entry.key(fold_decoder_norm=self.config.fold_decoder_norm)
         where = entry.path if entry.sae_id == "." else f"{entry.path}/{entry.sae_id}"
-        return {"key": key, "where": where, **self.memo.value("shape", key, lambda: self._shape(layer))}
+        return {"key": key, "where": where, **self.memo.value("about", key, lambda: self._about(layer))}
 
-    def _shape(self, layer: int) -> dict[str, int]:
-        """Widths, from the tensors: a config may be wrong."""
+    def _about(self, layer: int) -> dict[str, Any]:
+        """Widths, from the tensors: a config may be wrong; and whether it was trained with BOS."""
         sae = self.load(layer)
-        return {"d_in": sae.d_in, "d_sae": sae.d_sae}
+        bos = stated(sae.metadata, "prepend_bos")
+        return {
+            "d_in": sae.d_in,
+            "d_sae": sae.d_sae,
+            "prepend_bos": bos if isinstance(bos, bool) else None,
+        }
 
     def _entry(self, layer: int) -> "SaeEntry":
         catalogue = self._catalogue(self._path(layer))

@@ -1,16 +1,17 @@
 """One side of a comparison: a language model, and an SAE for each layer that fits it; both load when used."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from congruence.activations import KnownSae
 from congruence.config.run import RunConfig
 from congruence.config.sections import SideConfig
-from congruence.errors import ConfigError, SaeError
-from congruence.hook_names import KINDS
+from congruence.errors import ConfigError, ModelError, SaeError
+from congruence.hook_names import KINDS, parse_hook_name
 from congruence.models import LanguageModel, ModelShape, find_model
+from congruence.models.blocks import shifted
 from congruence.sides.devices import device_of, dtype_of
 from congruence.sides.shelf import LayerSaes, Shelf
 from congruence.storage import Memo
@@ -70,6 +71,21 @@ def hook_name(hook: str, layer: int) -> str:
     )
 
 
+def fed_place(side: Side, layer: int) -> str:
+    """The hook point whose vectors a layer's SAE is fed, hook_offset included.
+
+    Raises:
+        ModelError: hook_offset is to shift a module path.
+    """
+    name = side.hook_name(layer)
+    if side.config.hook_offset == 0:
+        return name
+    point = parse_hook_name(name)
+    if point is None:
+        raise ModelError(f"hook {name!r} is a module path: hook_offset can't shift it, so leave it out")
+    return str(shifted(point, side.config.hook_offset))
+
+
 def open_sides(config: RunConfig, memo: Memo | None = None) -> dict[str, Side]:
     """Both sides; a model that both name is opened once.
 
@@ -82,12 +98,11 @@ def open_sides(config: RunConfig, memo: Memo | None = None) -> dict[str, Side]:
     """
     memo = memo or Memo()
     a = open_side("a", config.a, memo=memo)
-    same = _model_options(config.a) == _model_options(config.b)
-    return {"a": a, "b": open_side("b", config.b, memo=memo, model=a.model if same else None)}
+    return {"a": a, "b": open_side("b", config.b, memo=memo, beside=a)}
 
 
 def open_side(
-    name: str, config: SideConfig, *, memo: Memo | None = None, model: LanguageModel | None = None
+    name: str, config: SideConfig, *, memo: Memo | None = None, beside: "Side | None" = None
 ) -> Side:
     """One side, and proof that the layers asked for exist and fit.
 
@@ -95,14 +110,16 @@ def open_side(
         name: "a" or "b".
         config: its section.
         memo: as in `open_sides`.
-        model: its model, where that is open already.
+        beside: a side that is open; what both name alike is one object, and loaded once.
 
     Raises:
         ModelError, SaeError, ConfigError: one line each.
     """
     memo = memo or Memo()
-    model = open_model(config, memo) if model is None else model
-    shelf, other_shelf = _shelf(config.saes, config, memo), _shelf(config.other_seed, config, memo)
+    model = open_model(config, memo, beside)
+    shelves = [] if beside is None else _shelves(beside)
+    shelf = _same_shelf(config.saes, config, shelves) or _shelf(config.saes, config, memo)
+    other_shelf = _same_shelf(config.other_seed, config, shelves) or _shelf(config.other_seed, config, memo)
     layers = layers_of(config, model, shelf)
     wanted = () if config.features == "neurons" else layers
     residual = bool(wanted) and config.hook in ("resid_post", "resid_pre")
@@ -121,10 +138,18 @@ def known_saes(saes: "Mapping[int, Sae]") -> dict[int, KnownSae]:
     return {layer: KnownSae.of(sae) for layer, sae in saes.items()}
 
 
-def open_model(config: SideConfig, memo: Memo | None = None) -> LanguageModel:
-    """A side's language model, once its kind of hook is known to exist; it is loaded when first used."""
+def open_model(config: SideConfig, memo: Memo | None = None, beside: Side | None = None) -> LanguageModel:
+    """A side's language model, once its kind of hook is known to exist; it is loaded when first used.
+
+    Args:
+        config: the side's section.
+        memo: keeps its shape.
+        beside: a side that is open; its model is this one's where the files and numbers are the same.
+    """
     hook_name(config.hook, 0)
     model = find_model(**_model_options(config))
+    if beside is not None and model.key == beside.model.key and _placed_alike(config, beside.config):
+        return beside.model
     if memo is not None:
         shape = memo.value("model", model.key, lambda: asdict(model.shape))
         model.shape = ModelShape(**shape)
@@ -139,7 +164,33 @@ def _model_options(config: SideConfig) -> dict[str, Any]:
         "device_map": config.device_map,
         "quantization": config.quantization,
         "revision": config.revision,
+        "base": config.base,
+        "trust_remote_code": config.trust_remote_code,
     }
+
+
+def _placed_alike(one: SideConfig, other: SideConfig) -> bool:
+    return (device_of(one.device), one.device_map) == (device_of(other.device), other.device_map)
+
+
+def _shelves(side: Side) -> list[Shelf]:
+    return [saes.shelf for saes in (side.saes, side.other_seed) if isinstance(saes, LayerSaes) and saes.shelf]
+
+
+def _same_shelf(
+    where: "str | dict[int, str] | None", config: SideConfig, shelves: Sequence[Shelf]
+) -> Shelf | None:
+    """A shelf that holds the same SAEs, read in the same way."""
+    for shelf in shelves:
+        own = shelf.config
+        alike = (own.hook, own.fold_decoder_norm, device_of(own.device)) == (
+            config.hook,
+            config.fold_decoder_norm,
+            device_of(config.device),
+        )
+        if alike and where is not None and shelf.where == where:
+            return shelf
+    return None
 
 
 def layers_of(config: SideConfig, model: LanguageModel, shelf: Shelf | None = None) -> tuple[int, ...]:

@@ -12,11 +12,14 @@ from congruence.errors import InputError
 from congruence.metrics import DecoderRows, Laws, Prepared, score_lists
 from congruence.metrics.inputs import paired
 from congruence.nulls import Case, Null
+from congruence.progress import advance
 from congruence.records import Alternative, NullTest, PairLists, Score
 from congruence.significance.summary import at_least, summarise
 from congruence.threads import available_threads
 
 BLOCK_NUMBERS = 8_000_000
+TOLD_ROWS = 400_000
+"""Rows re-paired between two words on how far a test is."""
 CALLABLE_RESOLUTION = 1e-12
 
 
@@ -171,10 +174,23 @@ def score_draws(
 ) -> list[Float[np.ndarray, " m"]]:
     """The scores of each measure on the draws of one block; NaN where a draw has none."""
     if isinstance(drawn, np.ndarray):
-        return [_whole(one.prepared.repaired(drawn), one) for one in observed]
+        return [_whole(_repaired(one, drawn), one) for one in observed]
     if isinstance(drawn, PairLists):
         return list_scores([one.measure for one in observed], case, drawn, threads)
     return [np.array([_score(one.measure, *rows) for rows in drawn]) for one in observed]
+
+
+def _repaired(observed: Observed, permutations: np.ndarray) -> Float[np.ndarray, " m"]:
+    """The scores of re-pairings, a part at a time where they take long, so that somebody can watch."""
+    step, count = max(100, TOLD_ROWS // observed.prepared.n), len(permutations)
+    if count <= step:
+        return observed.prepared.repaired(permutations)
+    parts, task = [], f"draws of {observed.measure.name}"
+    for start in range(0, count, step):
+        advance(task, start, count, "draws")
+        parts.append(observed.prepared.repaired(permutations[start : start + step]))
+    advance(task, count, count, "draws")
+    return np.concatenate(parts)
 
 
 def list_scores(

@@ -1,11 +1,15 @@
 """Values kept in memory up to a number of bytes; what was used longest ago goes first."""
 
+import contextlib
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+_GROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 class MemoryCache(Generic[T]):
@@ -48,8 +52,28 @@ class MemoryCache(Generic[T]):
 
 
 def memory_bytes() -> int:
-    """The machine's memory; 8 GiB where it can't be told."""
+    """Memory that this process may have: the machine's, or less where a container or `ulimit -v` says so.
+
+    8 GiB where it can't be told.
+    """
+    return min([_machine(), *_limits()])
+
+
+def _machine() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return 8 << 30
+
+
+def _limits() -> list[int]:
+    """Limits of the control group and of the address space, those that are set."""
+    found = []
+    for place in _GROUP_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # no such group, or "max"
+            found.append(int(Path(place).read_text(encoding="ascii")))
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        found.append(resource.getrlimit(resource.RLIMIT_AS)[0])
+    return [limit for limit in found if limit > 0]

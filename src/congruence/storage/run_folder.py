@@ -1,12 +1,20 @@
 """A run's folder: what lies in it, and its log."""
 
+import importlib.metadata
 import logging
+import os
+import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from congruence.errors import StorageError
+from congruence.caches import kernels_line
+from congruence.errors import CongruenceError, Stopped, StorageError
+
+VERSIONS_OF = ("congruence", "torch", "transformers", "numpy", "scipy", "numba")
+"""Packages on which results may depend."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +57,77 @@ def open_folder(path: Path) -> RunFolder:
 
 @contextmanager
 def run_log(folder: RunFolder) -> Iterator[None]:
-    """Append what the package logs at INFO and above to the folder's run.log."""
+    """Append what the package logs at INFO and above to the folder's run.log, and how the block ended.
+
+    The log begins with what runs where. Whatever ends the block early is written down: an error of the user's
+    in a line, a signal, and with its traceback what nobody foresaw; such an error then carries the log's path
+    as `logged_in`.
+
+    Raises:
+        StorageError: the log can't be written to.
+    """
     logger = logging.getLogger("congruence")
-    handler = logging.FileHandler(folder.log, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    try:
+        handler = _LogFile(folder.log, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise StorageError(
+            f"can't write {folder.log}: {error.strerror}: make it writable, or name another folder"
+        ) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(min(before or logging.INFO, logging.INFO))
     try:
+        handler.handle(_line(logger, logging.INFO, what_runs_where()))
         yield
+    except CongruenceError as error:
+        handler.handle(_line(logger, logging.ERROR, f"ended: {error}"))
+        raise
+    except (KeyboardInterrupt, Stopped) as error:
+        handler.handle(_line(logger, logging.WARNING, f"interrupted ({str(error) or 'Ctrl-C'})"))
+        raise
+    except Exception as error:
+        handler.handle(_line(logger, logging.CRITICAL, "ended by an error nobody foresaw", error))
+        if not handler.broken:
+            error.logged_in = folder.log  # type: ignore[attr-defined]
+        raise
     finally:
         logger.setLevel(before)
         logger.removeHandler(handler)
         handler.close()
+
+
+def what_runs_where() -> str:
+    """Versions, machine and process in one line."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS_OF)
+    system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    return f"{versions}, {system}; host {platform.node()}, process {os.getpid()}; {kernels_line()}"
+
+
+class _LogFile(logging.FileHandler):
+    """A log whose first failed write is told in one line and ends it, so that a full disk stops no run here."""
+
+    broken = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self.broken:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        self.broken = True
+        reason = sys.exception()
+        logging.getLogger("congruence").warning("%s can't be written any more: %s", self.baseFilename, reason)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError:  # what was buffered doesn't fit on the disk
+            self.broken = True
+
+
+def _line(
+    logger: logging.Logger, level: int, message: str, error: BaseException | None = None
+) -> logging.LogRecord:
+    """A record for the log alone: the terminal is told by whoever catches the error."""
+    about = None if error is None else (type(error), error, error.__traceback__)
+    return logger.makeRecord(logger.name, level, __file__, 0, message, (), about)

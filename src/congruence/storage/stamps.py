@@ -3,11 +3,11 @@
 import contextlib
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from congruence.caches import cache_folder
 from congruence.errors import StorageError
 from congruence.storage.atomic import write_json
 from congruence.storage.keys import content_key, file_key
@@ -52,22 +52,6 @@ def folder_stamps(path: Path) -> list[list[Any]]:
         base = Path(folder)
         found += [base / name for name in sorted(names) if not name.startswith(".")]
     return [[file.relative_to(path).as_posix(), *file_stamp(file)] for file in found if file.is_file()]
-
-
-def cache_folder() -> Path:
-    """The user's cache folder for this package; `CONGRUENCE_CACHE` names another."""
-    if named := os.environ.get("CONGRUENCE_CACHE"):
-        return Path(named)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
-    elif sys.platform == "darwin":
-        base = "~/Library/Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    try:
-        return Path(base).expanduser() / "congruence"
-    except RuntimeError:  # no home folder
-        return Path(base) / "congruence"
 
 
 def _read(place: Path) -> dict[str, Any]:

@@ -1,0 +1,129 @@
+"""PEFT adapters: a folder of changes to another model, merged into its weights."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from congruence.errors import ModelError
+from congruence.storage import stamped_file_key
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CONFIG = "adapter_config.json"
+_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter and no model."""
+    return (folder / CONFIG).is_file() and not (folder / "config.json").exists()
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter's folder.
+
+    Attributes:
+        folder: where its files are.
+        base: folder or Hub id of the model that it changes.
+        kind: PEFT's name of what it is, e.g. LORA.
+    """
+
+    folder: Path
+    base: str
+    kind: str
+
+    @classmethod
+    def of(cls, folder: Path, base: str | Path | None) -> "Adapter":
+        """Read what it says of itself.
+
+        Args:
+            folder: holds adapter_config.json.
+            base: the model it changes, where its file names another place.
+
+        Raises:
+            ModelError: its file can't be read or names no base, weights are missing, or peft isn't installed.
+        """
+        try:
+            record = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{folder / CONFIG} can't be read: {error}") from error
+        record = record if isinstance(record, dict) else {}
+        named, kind = base or record.get("base_model_name_or_path"), str(record.get("peft_type", "PEFT"))
+        if not isinstance(named, str | Path) or not str(named):
+            raise ModelError(
+                f"model folder {str(folder)!r} is a {kind} adapter and names no base model: set base to its folder "
+                "or Hub id"
+            )
+        if not any((folder / name).is_file() for name in _WEIGHTS):
+            raise ModelError(
+                f"model folder {str(folder)!r} is a {kind} adapter without {_WEIGHTS[0]}: fetch it"
+            )
+        _require_peft(folder, kind, str(named))
+        beside = folder / named if base is None else Path(named)  # a path in its file may be seen from there
+        return cls(folder, str(beside) if beside.is_dir() and not Path(named).is_dir() else str(named), kind)
+
+    @property
+    def identity(self) -> list[list[str]]:
+        """Names and keys of the files that decide numbers and tokens."""
+        files = (CONFIG, *_WEIGHTS, *_TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json")
+        return [
+            [name, stamped_file_key(self.folder / name)] for name in files if (self.folder / name).is_file()
+        ]
+
+    @property
+    def has_tokenizer(self) -> bool:
+        """Whether a tokenizer lies beside it."""
+        return any((self.folder / name).is_file() for name in _TOKENIZERS)
+
+    def merged(self, module: "nn.Module", tokenizer: Any) -> "nn.Module":
+        """The base with the changes added to its weights.
+
+        Args:
+            module: the base; it is changed in place.
+            tokenizer: the adapter's; where it knows more tokens than the base, the base's embedding is widened.
+
+        Raises:
+            ModelError: the adapter doesn't belong to this base.
+        """
+        from peft import PeftModel, get_peft_model_state_dict
+
+        embedding: Any = module.get_input_embeddings()  # pyright: ignore[reportCallIssue]
+        if len(tokenizer) > embedding.weight.shape[0]:
+            module.resize_token_embeddings(len(tokenizer))  # pyright: ignore[reportCallIssue]
+        device = str(embedding.weight.device)
+        model: Any = PeftModel.from_pretrained(module, str(self.folder), torch_device=device)  # pyright: ignore
+        _check_names(self, set(self._tensors()), set(get_peft_model_state_dict(model)))
+        return model.merge_and_unload()
+
+    def _tensors(self) -> list[str]:
+        weights = next(self.folder / name for name in _WEIGHTS if (self.folder / name).is_file())
+        if weights.suffix == ".bin":
+            import torch
+
+            return list(torch.load(weights, map_location="cpu", weights_only=True))
+        from safetensors import safe_open
+
+        with safe_open(weights, "pt") as file:
+            return list(file.keys())
+
+
+def _check_names(adapter: Adapter, stored: set[str], wanted: set[str]) -> None:
+    """Refuse an adapter whose tensors went nowhere: peft would leave the base as it is, and say nothing."""
+    if missing := sorted(wanted - stored):
+        raise ModelError(
+            f"model folder {str(adapter.folder)!r}: its {adapter.kind} adapter lacks {len(missing)} of "
+            f"{len(wanted)} tensors for {adapter.base!r} (e.g. {missing[0]}): it belongs to another base"
+        )
+
+
+def _require_peft(folder: Path, kind: str, base: str) -> None:
+    try:
+        import peft  # noqa: F401
+    except ImportError:
+        raise ModelError(
+            f"model folder {str(folder)!r} is a {kind} adapter of {base!r}: install peft "
+            "(pip install 'congruence[peft]') to have it merged, or name the folder of a merged model"
+        ) from None
