@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -180,9 +179,7 @@ def _compute_shard(
     with ExitStack() as stack:
         writers = []
         for job in jobs:
-            path = job.store.shard_path(shard)
-            shutil.rmtree(path, ignore_errors=True)  # left over and not whole
-            writers.append(ShardWriter(stack.enter_context(atomic_folder(path))))
+            writers.append(ShardWriter(stack.enter_context(atomic_folder(job.store.shard_path(shard)))))
         sources = list(dict.fromkeys(job.source for job in jobs))
         for first in range(0, len(rows), step):
             batch = rows[first : first + step]
@@ -192,8 +189,10 @@ def _compute_shard(
                     writer.append(block)
             done += int(tokens.keep[batch].sum())
             yield done
-        for writer in writers:
-            writer.close()
+        for job, writer in zip(jobs, writers, strict=True):
+            writer.close(job.store.key)
+    for job in jobs:
+        job.store.wrote(shard)
 
 
 def _encoded(job: Job, sae: Any, x: "torch.Tensor") -> "Iterator[sparse.csr_array | np.ndarray]":

@@ -102,6 +102,10 @@ class Captures:
         """Keys of all captured sources, for the record of what made a result."""
         return {source.name: store.key for source, store in self._stores.items()}
 
+    def places(self) -> list[str]:
+        """Names of the folders that hold what was captured."""
+        return sorted({store.path.name for store in self._stores.values()})
+
     def _capture_in_one_pass(self, sources: list[Source], progress: Progress) -> None:
         """Every feature set that one model's hidden states go into, in one pass over the text."""
         first = self.sides[sources[0].side]
