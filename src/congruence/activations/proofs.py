@@ -1,7 +1,7 @@
 """Which shards are known to be as they were written: each is read through once, not once a start.
 
-A shard whose checksums were right is known by the stamps of its files (size, times, number). While those stay as
-they are it isn't read through again, by this process or, through a record in the store's folder, by a later one.
+A shard whose checksums were right is known by the stamps of its files (size, times, number). While those
+stay as they are it isn't read through again: by this process, or by a later one that finds them noted down.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from congruence.storage import NotWhole, open_artefact, whole_or_none, write_art
 from congruence.storage.stamps import file_stamp, settled
 
 KIND, FORMAT = "activations-proofs", 1
-RECORD = "proofs.json"
+RECORD = ".proofs.json"
 
 
 class Proofs:
@@ -44,9 +44,10 @@ class Proofs:
         if not self._changed:
             return
         lasting = {shard: stamps for shard, stamps in self._known.items() if all(map(settled, stamps))}
-        with contextlib.suppress(StorageError):
-            write_artefact(self.place, KIND, FORMAT, {"key": self.key, "shards": lasting})
-            self._changed = len(lasting) < len(self._known)
+        if lasting:
+            with contextlib.suppress(StorageError):
+                write_artefact(self.place, KIND, FORMAT, {"key": self.key, "shards": lasting})
+        self._changed = len(lasting) < len(self._known)
 
     @cached_property
     def _known(self) -> dict[str, Any]:

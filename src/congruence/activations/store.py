@@ -112,7 +112,7 @@ class ActivationStore:
 
     def has_shard(self, shard: int) -> bool:
         """Whether a shard is there and as it was written; one that isn't is set aside."""
-        return whole_or_none(self.shard_path(shard), lambda _: self._prove(shard) or True) is not None
+        return bool(whole_or_none(self.shard_path(shard), lambda _: self._prove(shard)))
 
     def wrote(self, shard: int) -> None:
         """This process has just written a shard: what it reads of it is not held against its checksums again."""
@@ -164,11 +164,15 @@ class ActivationStore:
             first, end = self.shard_offsets[shard : shard + 2]
             low, high = max(start, first), min(stop, end)
             if low < high:
-                self._prove(shard)
-                yield read(self.shard_path(shard), low - first, high - first, self.shape[1])
+                try:
+                    self._prove(shard)
+                    part = read(self.shard_path(shard), low - first, high - first, self.shape[1])
+                except NotWhole as error:
+                    raise NotWhole(f"{error}: capture again, only this shard is computed anew") from error
+                yield part
 
-    def _prove(self, shard: int) -> None:
-        """See that a shard is as it was written; it is read through unless its files are known already.
+    def _prove(self, shard: int) -> bool:
+        """True for a shard that is as it was written; read through unless its files are known already.
 
         Raises:
             NotWhole: it isn't.
@@ -176,10 +180,11 @@ class ActivationStore:
         folder = self.shard_path(shard)
         stamps = self._stamps(shard)
         if self._proofs.holds(folder.name, stamps):
-            return
+            return True
         rows = self.shard_offsets[shard + 1] - self.shard_offsets[shard]
         open_shard(folder, self.key, rows, self.shape[1] if self.dense else None).check()
         self._proofs.add(folder.name, stamps)
+        return True
 
     def _stamps(self, shard: int) -> list[list[int]]:
         return stamps_of(self.shard_path(shard), FILES_DENSE if self.dense else FILES_SPARSE)

@@ -1,8 +1,8 @@
 """Stored data are checked before they are believed: one way to write them down, one to open them.
 
-An artefact is a JSON record that says its kind, the version of its format, and size and checksum of every file
-that belongs to it; its own checksum stands at its end, over all bytes before. What isn't whole is set aside
-beside its place, said so in one line, and made again; what a newer version wrote is refused.
+An artefact is a JSON record that says its kind, the version of its format, and size and checksum of every
+file that belongs to it; its own checksum stands at its end, over all bytes before. What isn't whole is set
+aside beside its place, said so in one line, and made again; what a newer version wrote is refused.
 """
 
 import hashlib
@@ -35,6 +35,10 @@ _checked: dict[Path, tuple[list[int], str]] = {}
 
 class NotWhole(StorageError):
     """Stored data lack a part, or aren't the bytes that were written."""
+
+
+class OtherKind(StorageError):
+    """Something else lies where stored data should."""
 
 
 class Older(StorageError):
@@ -107,11 +111,13 @@ def check_header(record: Any, kind: str, format_version: int, path: Path) -> Non
     """Refuse what another tool or a newer congruence wrote.
 
     Raises:
-        StorageError: `record` isn't of this kind, or its format is newer than this version reads.
+        OtherKind: `record` isn't of this kind.
+        NotWhole: its version is no number.
+        StorageError: its format is newer than this version reads.
     """
     found = record.get("kind") if isinstance(record, dict) else None
     if found != f"congruence/{kind}":
-        raise StorageError(f"{path} holds {found!r}, not 'congruence/{kind}': name another folder")
+        raise OtherKind(f"{path} holds {found!r}, not 'congruence/{kind}': name another folder")
     version = record.get("format_version")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise NotWhole(f"{path} has format {version!r}, which is no version")
@@ -149,7 +155,7 @@ def write_artefact(
 def open_artefact(
     path: Path, kind: str, format_version: int, *, oldest: int | None = None, unsealed: int = 0
 ) -> Artefact:
-    """The one way to open what was stored: its record, proven to be as it was written. Files are proven when used.
+    """The one way to open what was stored: its record, proven to be as written; files are proven when used.
 
     Args:
         path: of the record.
@@ -190,9 +196,10 @@ def whole_or_none(place: Path, read: Callable[[Path], T]) -> T | None:
         return None
     try:
         return read(place)
-    except (NotWhole, Older) as error:
+    except (NotWhole, OtherKind, Older) as error:
         aside = set_aside(place)
-        logger.warning("%s: set aside as %s and made again", error, aside.name)
+        told = str(error).removesuffix(": name another folder")
+        logger.warning("%s: set aside as %s and made again", told, aside.name)
         return None
 
 

@@ -38,7 +38,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A temporary folder that becomes `path` when the block ends; an existing `path` is left as it is.
 
-    Whoever writes a folder has seen before that no whole one is there: what exists by now is another process's.
+    Whoever writes a folder has seen that no whole one is there: what exists by now is another process's.
     """
     temporary = _temporary_beside(path)
     try:

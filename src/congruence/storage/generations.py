@@ -1,11 +1,11 @@
-"""A run's folder as one thing: everything of one configuration stands in a folder of its own, and one is current.
+"""A run's folder as one thing: what one configuration gives stands in a folder of its own; one is current.
 
     DIR/generations/<key>/    tables, run.json, pictures of one configuration, published whole by one rename
     DIR/current               a link to one of them, replaced in one step
     DIR/run.json, ...         links through `current`, so that all of them change in that step
 
-Where links can't be made, `current` is a text file that names the generation, and there are no links beside it.
-A folder whose names are plain files, such as one that was copied with links followed, is a generation by itself.
+Where links can't be made, `current` is a text file that names the generation, and no links stand beside it.
+A folder whose names are plain files, as one copied with links followed, is a generation by itself.
 """
 
 import contextlib
@@ -40,8 +40,9 @@ def current_folder(path: Path) -> Path:
     if len(there) == 1:
         return there[0]
     raise StorageError(
-        f"{path} doesn't say which of its {len(there)} configurations is current (its link {CURRENT!r} is gone): "
-        f"run one again, or load_run(..., configuration=KEY) with one of {', '.join(p.name for p in there)}"
+        f"{path} doesn't say which of its {len(there)} configurations is current (its link {CURRENT!r} is "
+        "gone): run one again, or load_run(..., configuration=KEY) with one of "
+        f"{', '.join(p.name for p in there)}"
     )
 
 
@@ -72,7 +73,7 @@ def owner(folder: Path) -> Path:
 
 
 def public(folder: Path) -> Path:
-    """The run's folder where its links lead to this generation, else the generation: what to name to people."""
+    """What to name to people: the run's folder where its links lead to this generation, else that itself."""
     path = owner(folder)
     linked = (path / RECORD).is_symlink() and current_key(path) == folder.name
     return path if linked else folder

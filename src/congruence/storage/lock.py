@@ -58,7 +58,8 @@ def holder(folder: Path) -> str:
     """Who wrote the lock last, in words."""
     try:
         record = json.loads((folder / NAME).read_text(encoding="utf-8"))
-        return f"process {int(record['process'])} on {str(record['host'])[:80]} since {str(record['since'])[:25]}"
+        process, host, since = int(record["process"]), str(record["host"]), str(record["since"])
+        return f"process {process} on {host[:80]} since {since[:25]}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
 
