@@ -115,7 +115,7 @@ class ActivationStore:
         return bool(whole_or_none(self.shard_path(shard), lambda _: self._prove(shard)))
 
     def wrote(self, shard: int) -> None:
-        """This process has just written a shard: what it reads of it is not held against its checksums again."""
+        """This process has just written a shard: its checksums were taken from what it holds."""
         self._proofs.add(self.shard_path(shard).name, self._stamps(shard))
 
     @property
@@ -172,7 +172,7 @@ class ActivationStore:
                 yield part
 
     def _prove(self, shard: int) -> bool:
-        """True for a shard that is as it was written; read through unless its files are known already.
+        """True for a shard that is as written; it is read through unless its files are known already.
 
         Raises:
             NotWhole: it isn't.

@@ -40,11 +40,13 @@ class Captures:
         text: the corpus as both see it.
         config: the run's configuration.
         folder: where activations are kept.
+        memo: keeps what is found out about text.
     """
 
-    def __init__(self, sides: Mapping[str, Side], text: SharedText, config: RunConfig, folder: Path) -> None:
-        self.sides, self.text, self.config, self.folder = sides, text, config, folder
-        self.memo = Memo(folder / "known")
+    def __init__(
+        self, sides: Mapping[str, Side], text: SharedText, config: RunConfig, folder: Path, memo: Memo
+    ) -> None:
+        self.sides, self.text, self.config, self.folder, self.memo = sides, text, config, folder, memo
         self._stores: dict[Source, ActivationStore] = {}
         self._variant = cache(lambda side, name: variant_of(sides[side], name, config.seed))
         self._layers: MemoryCache[Layer] = MemoryCache(LAYERS_BYTES, lambda layer: layer.nbytes, at_least=2)

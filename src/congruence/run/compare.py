@@ -80,11 +80,11 @@ def _run(
 ) -> str:
     """Compute what isn't finished, publish it, and give the key under which it stands."""
     started = time.perf_counter()
-    memo = Memo(folder.activations / "known")
+    memo = Memo(folder.known)
     sides = open_sides(config, memo)
     text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
     cells = cells_of(sides, config.controls)
-    captures = Captures(sides, text, config, folder.activations)
+    captures = Captures(sides, text, config, folder.activations, memo)
     _examine(config, captures, sources_of(cells), memo)
     plan = Plan.of(config)
     concepts = stage_of(captures, plan)
@@ -99,6 +99,7 @@ def _run(
     record["uses"] = {
         "activations": [*captures.places(), *(concepts.places() if concepts else [])],
         "cells": [place for result in results for place in result.places],
+        "known": sorted(memo.used),
     }
     key = publish_run(folder.path, results, record, draw)
     logger.info("run finished: %d cells in %s, configuration %s", len(cells), folder.path, key)

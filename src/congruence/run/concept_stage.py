@@ -122,7 +122,7 @@ class ConceptStage:
         """The features of both models on the phrase texts."""
         captures = self.captures
         text = phrase_text([text for shown in self.shown for text in shown.texts.texts], captures)
-        return Captures(captures.sides, text, self.run, captures.folder)
+        return Captures(captures.sides, text, self.run, captures.folder, captures.memo)
 
     def _cell(self, cell: Cell, matches: pd.DataFrame) -> ConceptCell:
         kept = matches[matches.kept]

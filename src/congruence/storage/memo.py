@@ -27,10 +27,14 @@ class Memo:
 
     Args:
         folder: where they are kept; None keeps nothing, so that each is computed when it is asked for.
+
+    Attributes:
+        used: names of the answers that were asked for.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
+        self.used: set[str] = set()
 
     def value(self, kind: str, of: Any, compute: Callable[[], Any]) -> Any:
         """The JSON-like answer of this kind that follows from `of`, computed where it isn't kept yet."""
@@ -74,7 +78,9 @@ class Memo:
 
     def _place(self, kind: str, of: Any) -> Path:
         assert self.folder is not None
-        return self.folder / f"{kind}-{content_key([kind, FORMAT, _version(), of])}.json"
+        name = f"{kind}-{content_key([kind, FORMAT, _version(), of])}"
+        self.used.add(name)
+        return self.folder / f"{name}.json"
 
 
 def _opened(place: Path) -> Artefact:

@@ -27,6 +27,11 @@ class RunFolder:
         return self.path / "activations"
 
     @property
+    def known(self) -> Path:
+        """What was found out once about models, SAEs and text."""
+        return self.activations / "known"
+
+    @property
     def cells(self) -> Path:
         """Finished cells, one folder a content key."""
         return self.path / "cells"
