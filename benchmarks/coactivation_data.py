@@ -86,7 +86,7 @@ class Stored:
     def close(self) -> None:
         """Finish the shard that is being written."""
         if self._writer is not None:
-            self._writer.close()
+            self._writer.close("benchmark")
 
 
 def write_sides(folder: Path, tokens: int, features: int, l0: int) -> None:

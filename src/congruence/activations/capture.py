@@ -192,6 +192,7 @@ def _compute_shard(
         first = yield from _compute_part(model, tokens, batches, parts, first=first, jobs=jobs, saes=saes)
     for part in parts:
         part.join()
+        part.store.wrote(shard)
 
 
 def _compute_part(
@@ -219,8 +220,8 @@ def _compute_part(
             yield int(parts[0].kept[:stop].sum())
             if time.monotonic() - started > PART_SECONDS:
                 break
-        for writer, folder in zip(writers, folders, strict=True):
-            writer.close()
+        for part, writer, folder in zip(parts, writers, folders, strict=True):
+            writer.close(part.store.key)
             (folder / STOP).write_text(str(stop), encoding="ascii")
     return stop
 

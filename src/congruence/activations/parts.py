@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from congruence.activations.shards import ShardWriter, read_dense, read_sparse, shard_is_whole
+from congruence.activations.shards import ShardWriter, open_shard, read_dense, read_sparse
 from congruence.activations.store import ActivationStore
-from congruence.storage import atomic_folder
+from congruence.storage import NotWhole, atomic_folder
 
 PART_SECONDS = 30.0
 """A part is closed after the batch with which it has taken this long."""
@@ -62,13 +62,12 @@ class Parts:
                 shutil.rmtree(path, ignore_errors=True)
 
     def join(self) -> None:
-        """Make the shard of its parts, and remove them."""
+        """Make the shard of its parts, unless another process has, and remove them."""
         ends, path = self.ends(), self.store.shard_path(self.shard)
-        shutil.rmtree(path, ignore_errors=True)  # left over and not whole
-        if len(ends) == 2:
+        if len(ends) == 2 and not path.exists():
             (self.place(0) / STOP).unlink()
             os.replace(self.place(0), path)
-        else:
+        elif len(ends) > 2:
             with atomic_folder(path) as temporary:
                 self._copy(ends, temporary)
         self.remove()
@@ -85,7 +84,7 @@ class Parts:
             for start in range(0, rows, _BLOCK_ROWS):
                 end = min(start + _BLOCK_ROWS, rows)
                 writer.append(read(self.place(first), start, end, self.store.shape[1]))
-        writer.close()
+        writer.close(self.store.key)
 
     def _stop(self, first: int) -> int | None:
         """Where the part that begins at a row ends; None where there is none, or it isn't whole."""
@@ -95,8 +94,13 @@ class Parts:
         except (OSError, ValueError):
             return None
         width = self.store.shape[1] if self.store.dense else None
-        fits = first < stop <= len(self.kept)
-        return stop if fits and shard_is_whole(place, self._tokens(first, stop), width) else None
+        if not first < stop <= len(self.kept):
+            return None
+        try:
+            open_shard(place, self.store.key, self._tokens(first, stop), width).check()
+        except NotWhole:
+            return None
+        return stop
 
     def _tokens(self, first: int, stop: int) -> int:
         return int(self.kept[first:stop].sum())

@@ -1,6 +1,5 @@
 """What a capture will do: which shards there are, and the store each hook point goes to."""
 
-import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +9,12 @@ from typing import Any, Literal
 import numpy as np
 
 from congruence.activations.known_sae import KnownSae
-from congruence.activations.store import FORMAT, ActivationStore
-from congruence.errors import ModelError, SaeError, StorageError
+from congruence.activations.store import FORMAT, RECORD, ActivationStore
+from congruence.errors import ModelError, SaeError
 from congruence.hook_names import parse_hook_name
 from congruence.models import LanguageModel, Tokens
 from congruence.models.blocks import shifted
-from congruence.storage import content_key
-
-log = logging.getLogger(__name__)
+from congruence.storage import content_key, whole_or_none
 
 ActivationKind = Literal["encode", "pre_activation"]
 
@@ -139,14 +136,9 @@ def _label(hook_name: str) -> str:
 
 
 def _existing(path: Path, key: str) -> ActivationStore | None:
-    if not (path / "store.json").exists():
-        return None
-    try:
-        store = ActivationStore.open(path)
-    except StorageError as error:
-        log.warning("setting %s up anew: %s", path, error)
-        return None
-    return store if store.key == key else None
+    """The store of a key, if its description can be believed; else it is set up anew and keeps its shards."""
+    store = whole_or_none(path / RECORD, lambda _: ActivationStore.open(path))
+    return store if store is not None and store.key == key else None
 
 
 def _widths(model: LanguageModel, tokens: Tokens, sources: list[str]) -> dict[str, int]:

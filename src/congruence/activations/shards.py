@@ -1,7 +1,8 @@
 """One shard: the activations of a run of tokens at one hook point, as three plain binary files.
 
 `data.f4`, `indices.i4` and `indptr.i8` are the arrays of a CSR matrix, little-endian and without headers, so
-that any part can be mapped or read by offset. A dense shard has `data.f4` alone, row after row.
+that any part can be mapped or read by offset. A dense shard has `data.f4` alone, row after row. `shard.json`
+says whose rows they are, with size and checksum of each file.
 """
 
 from contextlib import ExitStack
@@ -10,9 +11,11 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from congruence.errors import StorageError
+from congruence.storage import Artefact, NotWhole, not_whole_unless_read, open_artefact, write_artefact
 
-DATA, INDICES, INDPTR = "data.f4", "indices.i4", "indptr.i8"
+KIND, FORMAT = "activations-shard", 1
+RECORD, DATA, INDICES, INDPTR = "shard.json", "data.f4", "indices.i4", "indptr.i8"
+FILES_DENSE, FILES_SPARSE = (RECORD, DATA), (RECORD, DATA, INDICES, INDPTR)
 
 
 class ShardWriter:
@@ -36,37 +39,63 @@ class ShardWriter:
         self._indices.write(np.ascontiguousarray(block.indices, dtype="<i4").tobytes())
         self._indptr.append(self._indptr[-1][-1] + np.asarray(block.indptr[1:], dtype="<i8"))
 
-    def close(self) -> None:
-        """Flush everything, row pointers last."""
+    def close(self, key: str) -> None:
+        """Flush everything, and say last what it is.
+
+        Args:
+            key: of the store that the shard belongs to.
+        """
         self._stack.close()
+        files = [DATA]
         if self._indices is not None:
-            np.concatenate(self._indptr).astype("<i8").tofile(self.folder / INDPTR)
+            pointers = np.concatenate(self._indptr).astype("<i8")
+            (self.folder / INDPTR).write_bytes(pointers.tobytes())  # numpy's tofile hides why it failed
+            files += [INDICES, INDPTR]
+        write_artefact(self.folder / RECORD, KIND, FORMAT, {"key": key}, files=files)
 
 
-def shard_is_whole(folder: Path, rows: int, width: int | None) -> bool:
-    """Whether a shard's files have the sizes that `rows` rows need; `width` for a dense shard."""
-    try:
-        data = (folder / DATA).stat().st_size
-        if width is not None:
-            return data == 4 * rows * width
-        indptr = np.fromfile(folder / INDPTR, dtype="<i8")
-        indices = (folder / INDICES).stat().st_size
-    except OSError:
-        return False
-    return len(indptr) == rows + 1 and data == indices == 4 * indptr[-1]
+def open_shard(folder: Path, key: str, rows: int, width: int | None) -> Artefact:
+    """A shard's record, of the right store and sizes.
+
+    Args:
+        folder: the shard's.
+        key: of the store that it must belong to.
+        rows: that it must hold.
+        width: of a dense shard; None for a sparse one.
+
+    Raises:
+        NotWhole: it isn't.
+    """
+    shard = open_artefact(folder / RECORD, KIND, FORMAT)
+    sizes = {name: told["bytes"] for name, told in shard.files.items()}
+    if width is None:
+        expected = {DATA: sizes.get(DATA), INDICES: sizes.get(DATA), INDPTR: 8 * (rows + 1)}
+    else:
+        expected = {DATA: 4 * rows * width}
+    if shard.record.get("key") != key or sizes != expected:
+        raise NotWhole(f"{folder} is a shard of other activations")
+    return shard
 
 
 def read_sparse(folder: Path, start: int, stop: int, width: int) -> sparse.csr_array:
-    """Rows start to stop of a sparse shard, (stop - start, width)."""
-    try:
+    """Rows start to stop of a sparse shard, (stop - start, width).
+
+    Raises:
+        NotWhole: its files can't be read, or their pointers or columns lead out of the matrix.
+    """
+    with not_whole_unless_read(folder):
         indptr = np.fromfile(folder / INDPTR, dtype="<i8", offset=8 * start, count=stop - start + 1)
+        if len(indptr) != stop - start + 1 or indptr[0] < 0 or np.any(np.diff(indptr) < 0):
+            raise NotWhole(f"{folder / INDPTR} doesn't ascend over {stop - start} rows")
         first, count = int(indptr[0]), int(indptr[-1] - indptr[0])
+        if 4 * (first + count) > (folder / DATA).stat().st_size:
+            raise NotWhole(f"{folder / INDPTR} leads beyond the values")
         data = np.fromfile(folder / DATA, dtype="<f4", offset=4 * first, count=count)
         indices = np.fromfile(folder / INDICES, dtype="<i4", offset=4 * first, count=count)
-    except (OSError, IndexError) as error:
-        raise _unreadable(folder) from error
     if len(indices) != count or len(data) != count:
-        raise _unreadable(folder)
+        raise NotWhole(f"{folder} holds fewer values than its rows have")
+    if count and int(indices.view(np.uint32).max()) >= width:  # a negative one is large, too
+        raise NotWhole(f"{folder / INDICES} names columns outside of its {width}")
     pointers = indptr - first
     if count < 1 << 31:  # else scipy makes the indices as wide as the pointers
         pointers = pointers.astype(np.int32)
@@ -75,13 +104,7 @@ def read_sparse(folder: Path, start: int, stop: int, width: int) -> sparse.csr_a
 
 def read_dense(folder: Path, start: int, stop: int, width: int) -> np.ndarray:
     """Rows start to stop of a dense shard, (stop - start, width)."""
-    try:
+    with not_whole_unless_read(folder):
         count = (stop - start) * width
         data = np.fromfile(folder / DATA, dtype="<f4", offset=4 * start * width, count=count)
         return data.reshape(stop - start, width)
-    except (OSError, ValueError) as error:
-        raise _unreadable(folder) from error
-
-
-def _unreadable(folder: Path) -> StorageError:
-    return StorageError(f"shard {folder} is broken: remove it and run again, only it is computed anew")

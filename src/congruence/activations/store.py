@@ -1,5 +1,6 @@
 """Feature activations on disk: shards of rows, with the tokens and documents they belong to."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,11 +9,20 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from congruence.activations.shards import DATA, read_dense, read_sparse, shard_is_whole
-from congruence.errors import InputError, StorageError
-from congruence.storage import atomic_path, check_header, header, read_json, write_json
+from congruence.activations.proofs import Proofs, stamps_of
+from congruence.activations.shards import DATA, FILES_DENSE, FILES_SPARSE, open_shard, read_dense, read_sparse
+from congruence.errors import InputError
+from congruence.storage import (
+    NotWhole,
+    atomic_path,
+    not_whole_unless_read,
+    open_artefact,
+    whole_or_none,
+    write_artefact,
+)
 
-KIND, FORMAT = "activations", 1
+KIND, FORMAT = "activations", 2
+RECORD, TOKEN_IDS, DOCUMENT_OFFSETS = "store.json", "token_ids.npy", "document_offsets.npy"
 _BLOCK_ROWS = 8192
 
 
@@ -50,39 +60,48 @@ class ActivationStore:
         document_offsets: np.ndarray,
     ) -> "ActivationStore":
         """Write down what the store will hold; its shards come one by one."""
-        arrays = {"token_ids": token_ids.astype(np.int32), "document_offsets": document_offsets}
+        arrays = {
+            TOKEN_IDS: token_ids.astype(np.int32),
+            DOCUMENT_OFFSETS: np.asarray(document_offsets, dtype=np.int64),
+        }
         for name, array in arrays.items():
-            with atomic_path(path / f"{name}.npy") as temporary, temporary.open("wb") as handle:
+            with atomic_path(path / name) as temporary, temporary.open("wb") as handle:
                 np.save(handle, array)
         shape = (int(shard_offsets[-1]), int(width))
         record = {"key": key, "hook_name": hook_name, "shape": shape, "dense": dense}
-        write_json(
-            path / "store.json", header(KIND, FORMAT) | record | {"shard_offsets": list(shard_offsets)}
-        )
+        record["shard_offsets"] = list(shard_offsets)
+        write_artefact(path / RECORD, KIND, FORMAT, record, files=arrays)
         return cls(path, key, hook_name, shape, shard_offsets, dense)
 
     @classmethod
     def open(cls, path: Path) -> "ActivationStore":
-        """The store in a folder, finished or not.
+        """The store in a folder, finished or not, its description proven to be as it was written.
 
         Raises:
-            StorageError: there is none, or another tool wrote it.
+            StorageError: there is none, it isn't whole, or another tool or version wrote it.
         """
-        record = read_json(path / "store.json")
-        check_header(record, KIND, FORMAT, path)
-        rows, width = record["shape"]
-        offsets = tuple(record["shard_offsets"])
-        return cls(path, record["key"], record["hook_name"], (rows, width), offsets, record["dense"])
+        opened = open_artefact(path / RECORD, KIND, FORMAT)
+        opened.check(TOKEN_IDS, DOCUMENT_OFFSETS)
+        record = opened.record
+        with not_whole_unless_read(path / RECORD):
+            rows, width = map(int, record["shape"])
+            offsets = tuple(map(int, record["shard_offsets"]))
+            store = cls(
+                path, record["key"], record["hook_name"], (rows, width), offsets, bool(record["dense"])
+            )
+        if offsets[:1] != (0,) or offsets[-1] != rows or list(offsets) != sorted(offsets):
+            raise NotWhole(f"{path / RECORD} cuts {rows} rows at {offsets[:5]} …")
+        return store
 
     @cached_property
     def token_ids(self) -> np.ndarray:
         """(n,) int32 token id of each row."""
-        return self._array("token_ids")
+        return self._array(TOKEN_IDS)
 
     @cached_property
     def document_offsets(self) -> np.ndarray:
         """(documents + 1,) first row of each document, and n at the end."""
-        return self._array("document_offsets")
+        return self._array(DOCUMENT_OFFSETS)
 
     @property
     def n_shards(self) -> int:
@@ -92,9 +111,12 @@ class ActivationStore:
         return self.path / f"shard-{shard:05d}"
 
     def has_shard(self, shard: int) -> bool:
-        """Whether a shard is there and whole."""
-        rows = self.shard_offsets[shard + 1] - self.shard_offsets[shard]
-        return shard_is_whole(self.shard_path(shard), rows, self.shape[1] if self.dense else None)
+        """Whether a shard is there and as it was written; one that isn't is set aside."""
+        return bool(whole_or_none(self.shard_path(shard), lambda _: self._prove(shard)))
+
+    def wrote(self, shard: int) -> None:
+        """This process has just written a shard: its checksums were taken from what it holds."""
+        self._proofs.add(self.shard_path(shard).name, self._stamps(shard))
 
     @property
     def nbytes(self) -> int:
@@ -106,7 +128,10 @@ class ActivationStore:
 
     @property
     def finished(self) -> bool:
-        return all(self.has_shard(shard) for shard in range(self.n_shards))
+        """Whether all shards are there and as they were written."""
+        found = [self.has_shard(shard) for shard in range(self.n_shards)]
+        self._proofs.keep()
+        return all(found)
 
     def __iter__(self) -> Iterator[sparse.csr_array]:
         """Blocks of at most 8192 rows, in order."""
@@ -139,10 +164,36 @@ class ActivationStore:
             first, end = self.shard_offsets[shard : shard + 2]
             low, high = max(start, first), min(stop, end)
             if low < high:
-                yield read(self.shard_path(shard), low - first, high - first, self.shape[1])
+                try:
+                    self._prove(shard)
+                    part = read(self.shard_path(shard), low - first, high - first, self.shape[1])
+                except NotWhole as error:
+                    raise NotWhole(f"{error}: capture again, only this shard is computed anew") from error
+                yield part
+
+    def _prove(self, shard: int) -> bool:
+        """True for a shard that is as written; it is read through unless its files are known already.
+
+        Raises:
+            NotWhole: it isn't.
+        """
+        folder = self.shard_path(shard)
+        stamps = self._stamps(shard)
+        if self._proofs.holds(folder.name, stamps):
+            return True
+        rows = self.shard_offsets[shard + 1] - self.shard_offsets[shard]
+        open_shard(folder, self.key, rows, self.shape[1] if self.dense else None).check()
+        self._proofs.add(folder.name, stamps)
+        return True
+
+    def _stamps(self, shard: int) -> list[list[int]]:
+        return stamps_of(self.shard_path(shard), FILES_DENSE if self.dense else FILES_SPARSE)
+
+    @cached_property
+    def _proofs(self) -> Proofs:
+        return Proofs(self.path, self.key)
 
     def _array(self, name: str) -> np.ndarray:
-        try:
-            return np.load(self.path / f"{name}.npy")
-        except (OSError, ValueError) as error:
-            raise StorageError(f"{self.path}/{name}.npy can't be read: remove {self.path}") from error
+        content = open_artefact(self.path / RECORD, KIND, FORMAT).read(name)
+        with not_whole_unless_read(self.path / name):
+            return np.load(io.BytesIO(content), allow_pickle=False)

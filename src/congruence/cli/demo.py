@@ -18,8 +18,10 @@ def command(out: Path, *, draws: int, seed: int, concepts: bool, verbose: int, p
     """Compare the two embedded language models over all layer pairs: a first result in a minute."""
     from congruence.cli.run import finish, log_to_terminal
     from congruence.recipes import demo
+    from congruence.report import draw
     from congruence.run import compare
 
     log_to_terminal(verbose)
-    compare(demo(draws=draws, seed=seed, concepts=concepts), out=out, progress=progress)
-    finish(out, progress=progress)
+    config = demo(draws=draws, seed=seed, concepts=concepts)
+    run = compare(config, out=out, progress=progress, draw=draw)
+    finish(run.folder, pictures=False)

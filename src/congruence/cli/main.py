@@ -16,6 +16,10 @@ COMMANDS = {
     "run": ("congruence.cli.run", "Compare two language models as a config file says."),
     "demo": ("congruence.cli.demo", "Compare the two embedded models: a first result in a minute."),
     "report": ("congruence.cli.report", "Redraw the figures and report of a finished run."),
+    "prune": (
+        "congruence.cli.prune",
+        "List what a run's folder holds, and remove what no configuration uses.",
+    ),
     "saes": ("congruence.cli.saes", "List the SAEs in a folder or Hub repository."),
     "train-sae": ("congruence.cli.train_sae", "Train SAEs on a model's activations."),
     "concepts": ("congruence.cli.concepts", "List, show, build and check concept keyword lists."),

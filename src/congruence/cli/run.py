@@ -49,8 +49,9 @@ def command(config: Path, out: Path, *, verbose: int, progress: bool, pictures: 
 
     A run that was stopped goes on where it was: what is finished in --out is used as it is.
     """
+    from congruence.report import draw
     from congruence.run import compare
 
     log_to_terminal(verbose)
-    compare(config, out=out, progress=progress, force=force)
-    finish(out, pictures=pictures, progress=progress)
+    run = compare(config, out=out, progress=progress, force=force, draw=draw if pictures else None)
+    finish(run.folder, pictures=False)

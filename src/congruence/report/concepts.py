@@ -146,7 +146,7 @@ def reason_without_score(subspace: Subspace, measure: str) -> str:
 def concept_keywords(run: Run) -> list[ConceptKeywords]:
     """For every subspace with a score: what its matched features fire on, where it scores highest."""
     found = subspaces(run)
-    if not found or not (run.path / "concept_keywords.parquet").exists():
+    if not found or not run.holds("concept_keywords"):
         return []
     table = run.concept_keywords
     measure = str(lead_measure(found))

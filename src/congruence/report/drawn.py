@@ -1,22 +1,24 @@
-"""Pictures and report of a run, drawn again only where what they show has changed."""
+"""Pictures and report of a run, drawn again only where what they show, or they themselves, have changed."""
 
-import json
 from pathlib import Path
 
 from congruence import __version__
-from congruence.report.figures import write_figures
+from congruence.report.figures import FOLDER, write_figures
 from congruence.report.html import REPORT, write_report
-from congruence.run.results import load_run
+from congruence.run.results import Run, load_run
 from congruence.run.schema import TABLES
-from congruence.storage import atomic_path, content_key, file_key
+from congruence.storage import content_key, file_key, open_artefact, whole_or_none, write_artefact
 
-MADE_FROM = "figures/.made_from.json"
+KIND, FORMAT = "pictures", 1
+RECORD = ".pictures.json"
 _OF_ONE_START = ("finished", "seconds")
 """What run.json says of one start, and no picture shows."""
 
 
 def draw(run_dir: str | Path) -> None:
     """Write figures and report, unless those that are there were made from the same results.
+
+    Pictures of results that are gone are removed.
 
     Args:
         run_dir: folder of a finished run.
@@ -25,22 +27,29 @@ def draw(run_dir: str | Path) -> None:
         StorageError: `run_dir` isn't a finished run or can't be written to.
     """
     run = load_run(run_dir)
-    tables = [path for name in TABLES if (path := run.path / f"{name}.parquet").exists()]
-    told = {name: value for name, value in run.info.items() if name not in _OF_ONE_START}
-    made_from = content_key([__version__, told, [[path.name, file_key(path)] for path in tables]])
-    place = run.path / MADE_FROM
-    if _drawn(place, made_from, run.path):
+    made_from = _made_from(run)
+    if _drawn(run.folder, made_from):
         return
-    paths = [*write_figures(run.path), write_report(run.path)]
-    with atomic_path(place) as temporary:
-        record = {"made_from": made_from, "files": [str(path.relative_to(run.path)) for path in paths]}
-        temporary.write_text(json.dumps(record), encoding="utf-8")
+    paths = [*write_figures(run.folder), write_report(run.folder)]
+    for other in set((run.folder / FOLDER).glob("*.*")) - set(paths):
+        if other.suffix in (".png", ".svg") and not other.name.startswith("."):
+            other.unlink(missing_ok=True)
+    names = [path.relative_to(run.folder).as_posix() for path in paths]
+    write_artefact(run.folder / RECORD, KIND, FORMAT, {"made_from": made_from}, files=names)
 
 
-def _drawn(place: Path, made_from: str, folder: Path) -> bool:
-    try:
-        record = json.loads(place.read_text(encoding="utf-8"))
-        same = record["made_from"] == made_from
-        return same and all((folder / name).exists() for name in [*record["files"], REPORT])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+def _made_from(run: Run) -> str:
+    told = {name: value for name, value in run.info.items() if name not in _OF_ONE_START}
+    tables = [path for name in TABLES if (path := run.folder / f"{name}.parquet").exists()]
+    return content_key([__version__, told, [[path.name, file_key(path)] for path in tables]])
+
+
+def _drawn(folder: Path, made_from: str) -> bool:
+    """Whether all pictures are there, made from these results and as they were drawn."""
+
+    def read(place: Path) -> str:
+        pictures = open_artefact(place, KIND, FORMAT)
+        pictures.check()
+        return pictures.record["made_from"] if REPORT in pictures.files else ""
+
+    return whole_or_none(folder / RECORD, read) == made_from

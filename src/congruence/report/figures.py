@@ -58,7 +58,7 @@ def write_figures(run_dir: str | Path) -> list[Path]:
     paths = []
     for picture in wanted:
         for suffix, content in render(picture, run.side_name("a"), run.side_name("b")).items():
-            paths.append(run.path / FOLDER / f"{picture.name}.{suffix}")
+            paths.append(run.folder / FOLDER / f"{picture.name}.{suffix}")
             with atomic_path(paths[-1]) as temporary:
                 temporary.write_bytes(content)
     return paths

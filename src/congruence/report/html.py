@@ -52,7 +52,7 @@ def write_report(run_dir: str | Path) -> Path:
     )  # fmt: skip
     environment.filters.update(score=format_score, p=format_p, count=format_count)
     html = environment.get_template("report.html.j2").render(**context(run))
-    path = run.path / REPORT
+    path = run.folder / REPORT
     with atomic_path(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
     return path
@@ -161,7 +161,7 @@ def heat_map(run: Run, picture: Picture) -> dict[str, Any]:
         "subtitle": picture.subtitle,
         "panels": [_table(panel) for panel in panels],
         "bars": [_bar(scale, picture.marks if i == 0 else ()) for i, scale in enumerate(scales)],
-        "files": [file for file in files if (run.path / file).exists()],
+        "files": [file for file in files if (run.folder / file).exists()],
         "legend": picture.legend,
         "gaps": any(np.isnan(panel.grid.values).any() for panel in panels),
         "framed": any(panel.best for panel in panels),

@@ -14,6 +14,7 @@ from congruence.report.verdict import Verdict, star_words, verdict
 from congruence.report.views import MeasureView, headline, measure_views
 from congruence.report.words import measure_words, null_words
 from congruence.run.results import Run, load_run
+from congruence.storage import generations
 from congruence.wording import format_score
 
 if TYPE_CHECKING:
@@ -205,7 +206,8 @@ def _counts(run: Run) -> Iterator["Text"]:
 def _places(run: Run) -> Iterator["Text"]:
     from rich.text import Text
 
-    for name, path in (("report", run.path / REPORT), ("figures", run.path / "figures")):
+    shown = generations.public(run.folder)
+    for name, path in (("report", shown / REPORT), ("figures", shown / "figures")):
         if path.exists():
             # a path is one word to copy, however narrow the terminal is
             yield Text.assemble((f"{name:<8}", "bold"), str(path), no_wrap=True, overflow="ignore")

@@ -40,6 +40,7 @@ class Captures:
         text: the corpus as both see it.
         config: the run's configuration.
         folder: where activations are kept.
+        memo: keeps what is found out about text.
         what: text that isn't the corpus, for whoever watches.
     """
 
@@ -49,11 +50,12 @@ class Captures:
         text: SharedText,
         config: RunConfig,
         folder: Path,
+        memo: Memo,
         *,
         what: str = "",
     ) -> None:
-        self.sides, self.text, self.config, self.folder, self.what = sides, text, config, folder, what
-        self.memo = Memo(folder / "known")
+        self.sides, self.text, self.config, self.folder = sides, text, config, folder
+        self.memo, self.what = memo, what
         self._stores: dict[Source, ActivationStore] = {}
         self._variant = cache(lambda side, name: variant_of(sides[side], name, config.seed))
         self._layers: MemoryCache[Layer] = MemoryCache(LAYERS_BYTES, lambda layer: layer.nbytes, at_least=2)
@@ -110,6 +112,10 @@ class Captures:
     def keys(self) -> dict[str, str]:
         """Keys of all captured sources, for the record of what made a result."""
         return {source.name: store.key for source, store in self._stores.items()}
+
+    def places(self) -> list[str]:
+        """Names of the folders that hold what was captured."""
+        return sorted({store.path.name for store in self._stores.values()})
 
     def _capture_in_one_pass(self, sources: list[Source], progress: Progress) -> None:
         """Every feature set that one model's hidden states go into, in one pass over the text."""

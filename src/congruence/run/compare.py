@@ -5,7 +5,7 @@ import importlib.metadata
 import logging
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,14 @@ from congruence.run.captures import Captures, sources_of
 from congruence.run.concept_stage import check_concepts, stage_of
 from congruence.run.grid import Cell, Source, ceiling_cells, control_cells, real_cells
 from congruence.run.plan import Plan
-from congruence.run.results import FORMAT_VERSION, KIND, Run, load_run
+from congruence.run.publish import publish_run
+from congruence.run.results import Run, load_run
 from congruence.run.run_cells import run_cells
-from congruence.run.tables import put_together
 from congruence.sides.corpus import SharedText, read_text
 from congruence.sides.side import Side, known_saes, open_sides
 from congruence.sides.variants import check_controls
-from congruence.storage import Memo, header, write_json
-from congruence.storage.run_folder import VERSIONS_OF, RunFolder, open_folder, run_log
+from congruence.storage import Memo
+from congruence.storage.run_folder import VERSIONS_OF, RunFolder, held, open_folder, run_log
 
 logger = logging.getLogger(__name__)
 
@@ -36,17 +36,22 @@ def compare(
     out: str | Path,
     progress: bool = True,
     force: bool = False,
+    draw: Callable[[Path], object] | None = None,
     **sections: Any,
 ) -> Run:
     """Compare the features of two language models, layer by layer.
 
     Finished captures and cells in `out` are used as they are; a run that was killed goes on from there.
+    Everything that a configuration gives appears in `out` in one step when it is finished. Another
+    configuration in the same folder stands beside it: `load_run(out, configuration=KEY)` reads either.
 
     Args:
         config: a configuration, a mapping, or the path of a YAML file; sections given by name replace its.
         out: the run's folder.
         progress: show bars on standard error.
         force: go on where an SAE doesn't fit its model or hook; what is wrong is logged.
+        draw: draws pictures into the folder of the finished tables before they appear, e.g.
+            `congruence.report.draw`.
         **sections: a, b, corpus, pairing, filters, measures, null, controls, seed, … as in the file.
 
     Returns:
@@ -62,21 +67,24 @@ def compare(
     check_controls(resolved)
     check_concepts(resolved.concepts)
     folder = open_folder(Path(out))
-    with run_log(folder), shown(progress) as bars:
+    with run_log(folder), held(folder), shown(progress) as bars:
         logger.info("run starts in %s", folder.path)
-        _run(resolved, folder, bars)
-    return load_run(folder.path)
+        key = _run(resolved, folder, bars, draw)
+    return load_run(folder.path, configuration=key)
 
 
-def _run(config: RunConfig, folder: RunFolder, progress: Progress) -> None:
+def _run(
+    config: RunConfig, folder: RunFolder, progress: Progress, draw: Callable[[Path], object] | None
+) -> str:
+    """Compute what isn't finished, publish it, and give the key under which it stands."""
     started = time.perf_counter()
-    memo = Memo(folder.activations / "known")
+    memo = Memo(folder.known)
     with working("open models and SAEs"):
         sides = open_sides(config, memo)
     with working("read the text"):
         text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
     cells = cells_of(sides, config.controls)
-    captures = Captures(sides, text, config, folder.activations)
+    captures = Captures(sides, text, config, folder.activations, memo)
     _examine(config, captures, sources_of(cells), memo)
     plan = Plan.of(config)
     concepts = stage_of(captures, plan)
@@ -86,11 +94,16 @@ def _run(config: RunConfig, folder: RunFolder, progress: Progress) -> None:
     captures.let_go()
     captured = time.perf_counter()
     results = run_cells(cells, captures, plan, folder.cells, concepts=concepts, progress=progress)
-    with working("put the results together"):
-        put_together(results, folder.path)
     seconds = {"capture": captured - started, "grid": time.perf_counter() - captured}
-    write_json(folder.path / "run.json", _record(config, sides, text, captures, seconds))
-    logger.info("run finished: %d cells in %s", len(cells), folder.path)
+    record = _record(config, sides, text, captures, seconds)
+    record["uses"] = {
+        "activations": [*captures.places(), *(concepts.places() if concepts else [])],
+        "cells": [place for result in results for place in result.places],
+        "known": sorted(memo.used),
+    }
+    key = publish_run(folder.path, results, record, draw)
+    logger.info("run finished: %d cells in %s, configuration %s", len(cells), folder.path, key)
+    return key
 
 
 def _examine(config: RunConfig, captures: Captures, sources: Sequence[Source], memo: Memo) -> None:
@@ -128,7 +141,6 @@ def _record(
     """run.json: everything that made the results."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return {
-        **header(KIND, FORMAT_VERSION),
         "finished": now,
         "config": config.model_dump(by_alias=True, mode="json"),
         "seed": config.seed,

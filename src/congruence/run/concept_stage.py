@@ -84,6 +84,10 @@ class ConceptStage:
             real = [source for source in sources if source.variant == REAL]
             self.phrase_captures.capture(real, progress)
 
+    def places(self) -> list[str]:
+        """Names of the folders that hold what was captured of the phrases."""
+        return self.phrase_captures.places() if self.shown else []
+
     def covers(self, cell: Cell) -> bool:
         """Whether concepts are compared in this cell: in the real grid, not in the controls."""
         return cell.control == "none"
@@ -118,7 +122,7 @@ class ConceptStage:
         """The features of both models on the phrase texts."""
         captures = self.captures
         text = phrase_text([text for shown in self.shown for text in shown.texts.texts], captures)
-        return Captures(captures.sides, text, self.run, captures.folder, what="phrases")
+        return Captures(captures.sides, text, self.run, captures.folder, captures.memo, what="phrases")
 
     def _cell(self, cell: Cell, matches: pd.DataFrame) -> ConceptCell:
         kept = matches[matches.kept]

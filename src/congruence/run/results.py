@@ -1,6 +1,7 @@
 """Reading a finished run: its tables, checked, with every column of the schema."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,20 +11,26 @@ import pandas as pd
 
 from congruence.errors import InputError, StorageError, unknown_name
 from congruence.run.schema import TABLES, Column, blank
-from congruence.storage import check_header, read_json
+from congruence.storage import Artefact, NotWhole, Older, generations, not_whole_unless_read, open_artefact
 
-KIND, FORMAT_VERSION = "run", 2
+KIND, FORMAT_VERSION = "run", 3
+_UNSEALED = 2
+"""The format of runs that were written without checksums, which are read as they are."""
+AGAIN = "give the same command again"
 
 
 @dataclass(frozen=True)
 class Run:
     """A finished run.
 
+    Everything is read from one generation of the run's folder, whatever is published there meanwhile.
+
     Attributes:
-        path: its folder.
+        path: the run's folder.
         info: run.json: resolved config, versions, seeds, keys, sides, corpus.
         results: one row a control, concept, layer pair, measure and null.
         cells: one row a control and layer pair: alive features, pairs before and after filtering.
+        folder: where its tables and pictures lie, inside `path`.
 
     In `results`, ``warnings`` is a list of sentences and ``details`` a mapping; in `cells`, ``removed`` is a
     list of mappings of ``step`` and ``pairs``.
@@ -33,6 +40,12 @@ class Run:
     info: dict[str, Any]
     results: pd.DataFrame
     cells: pd.DataFrame
+    folder: Path
+
+    @property
+    def configuration(self) -> str:
+        """Key of its configuration, by which `load_run` finds it among others in one folder; "" for none."""
+        return self.folder.name if self.folder.parent.name == generations.FOLDER else ""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -58,14 +71,22 @@ class Run:
     @property
     def matches(self) -> pd.DataFrame:
         """Every pair of every cell, read from disk at each call."""
-        return _table(self.path, "matches")
+        return self._table("matches")
 
     def matches_of(self, layer_a: int, layer_b: int, *, control: str = "none") -> pd.DataFrame:
         """The pairs of one cell; only that cell's rows are read. A run without matches gives none."""
-        if not (self.path / "matches.parquet").exists():
+        if not self.holds("matches"):
             return pd.DataFrame(columns=[column.name for column in TABLES["matches"]])
         cell = [("control", "==", control), ("layer_a", "==", layer_a), ("layer_b", "==", layer_b)]
-        return _table(self.path, "matches", filters=cell)
+        return self._table("matches", filters=cell)
+
+    def holds(self, table: str) -> bool:
+        """Whether the run has a table."""
+        return (self.folder / f"{table}.parquet").exists()
+
+    def _table(self, name: str, **options: Any) -> pd.DataFrame:
+        with _told():
+            return _table(_record(self.folder), name, **options)
 
     def side_name(self, side: str) -> str:
         """What a side is called in pictures; told apart by (a) and (b) where both have one name."""
@@ -75,10 +96,9 @@ class Run:
     @property
     def concept_keywords(self) -> pd.DataFrame:
         """Which keywords the matched features of each concept fire on, read from disk at each call."""
-        path = self.path / "concept_keywords.parquet"
-        if not path.exists():
+        if not self.holds("concept_keywords"):
             raise InputError(f"{self.path} compared no concepts: give its configuration a section concepts:")
-        return _table(self.path, "concept_keywords")
+        return self._table("concept_keywords")
 
     def grid(
         self,
@@ -137,47 +157,69 @@ class Run:
         return rows
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | Path, *, configuration: str | None = None) -> Run:
     """Read a finished run's folder.
 
+    Args:
+        path: the folder that `congruence run --out` wrote, or a copy of it.
+        configuration: key of one of several configurations that were run in this folder (`congruence prune`
+            lists them); default: the one that was finished last.
+
     Raises:
-        StorageError: it isn't one, a file is missing or broken, or another version wrote it.
+        StorageError: it isn't one, a file is missing, broken or was changed, or another version wrote it.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise StorageError(f"{folder} isn't a folder: name the folder that `congruence run --out` wrote")
-    info = _record(folder / "run.json")
-    results, cells = _table(folder, "results"), _table(folder, "cells")
+    if folder.is_symlink() and folder.name == generations.CURRENT:
+        folder = folder.parent
+    folder = generations.current_folder(folder) if configuration is None else _named(folder, configuration)
+    with _told():
+        record = _record(folder)
+        results, cells = _table(record, "results"), _table(record, "cells")
     if results.empty:
         raise StorageError(f"{folder / 'results.parquet'} holds no rows: run again")
-    return Run(folder, info, results, cells)
+    return Run(generations.owner(folder), record.record, results, cells, folder)
 
 
-def _record(path: Path) -> dict[str, Any]:
+def _named(path: Path, key: str) -> Path:
+    there = {folder.name: folder for folder in generations.generations(path)}
+    if key not in there:
+        known = ", ".join(there) or "none"
+        raise StorageError(f"{path} holds no configuration {key!r}: known are {known}")
+    return there[key]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What can't be believed is refused with the remedy."""
+    try:
+        yield
+    except (NotWhole, Older) as error:
+        raise StorageError(f"{error}: {AGAIN}") from error
+
+
+def _record(folder: Path) -> Artefact:
     """run.json, if this version can read what it describes."""
-    info = read_json(path)
-    check_header(info, KIND, FORMAT_VERSION, path)
-    version = info.get("format_version", 0)
-    if version < FORMAT_VERSION:
-        raise StorageError(
-            f"{path} has format {version}, older than this congruence reads ({FORMAT_VERSION}): run again"
-        )
-    sides = info.get("sides")
+    path = folder / generations.RECORD
+    if not path.exists():
+        raise StorageError(f"{path} doesn't exist: is this the folder of a finished run?")
+    opened = open_artefact(path, KIND, FORMAT_VERSION, oldest=_UNSEALED, unsealed=_UNSEALED)
+    sides = opened.record.get("sides")
     if not isinstance(sides, dict) or not all(isinstance(sides.get(side), dict) for side in ("a", "b")):
         raise StorageError(f"{path} doesn't name the sides a and b: run again")
-    return info
+    return opened
 
 
-def _table(folder: Path, name: str, **options: Any) -> pd.DataFrame:
+def _table(run: Artefact, name: str, **options: Any) -> pd.DataFrame:
     """One of the run's tables with every column that readers rely on."""
-    path = folder / f"{name}.parquet"
+    path = run.place(f"{name}.parquet")
     if not path.exists():
-        raise StorageError(f"{path} doesn't exist: the run isn't finished; give the same command again")
-    try:
+        raise StorageError(f"{path} doesn't exist: the run isn't finished; {AGAIN}")
+    if run.record["format_version"] > _UNSEALED:
+        run.check(path.name)
+    with not_whole_unless_read(path):
         table = pd.read_parquet(path, **options)
-    except Exception as error:  # pyarrow raises many kinds for a broken file
-        reason = " ".join(str(error).split())[:120]
-        raise StorageError(f"{path} can't be read ({reason}): remove it and run again") from error
     if missing := [c.name for c in TABLES[name] if c.needed and c.name not in table.columns]:
         raise StorageError(f"{path} has no column {missing[0]!r}: an older congruence wrote it; run again")
     return _complete(table, TABLES[name])

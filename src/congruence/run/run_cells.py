@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from congruence.run.layer import Layer
 from congruence.run.plan import Plan
 from congruence.run.schema import CELLS, MATCHES, blank_row, typed
 from congruence.run.selections.whole import WholeSpace, whole_space
-from congruence.run.stored import CellResult, load_cell, save_cell
+from congruence.run.stored import FORMAT_VERSION, CellResult, load_cell, save_cell
 from congruence.storage import content_key
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def run_cells(
     """
 
     def work(cell: Cell) -> CellResult:
-        parts = [plan.key_parts(), cell.control, captures.key(cell.a), captures.key(cell.b)]
+        parts = [FORMAT_VERSION, plan.key_parts(), cell.control, captures.key(cell.a), captures.key(cell.b)]
         result = _finished_or(
             folder / f"{cell.name}-{content_key(parts)}",
             f"cell {cell.name}",
@@ -72,10 +73,10 @@ def _concepts_of(
 def _finished_or(place: Path, name: str, compute: Callable[[], CellResult]) -> CellResult:
     if (finished := load_cell(place)) is not None:
         logger.info("%s: finished before, read from %s", name, place.name)
-        return finished
+        return replace(finished, places=(place.name,))
     result = compute()
     save_cell(result, place)
-    return result
+    return replace(result, places=(place.name,))
 
 
 def whole_result(cell: Cell, a: Layer, b: Layer, plan: Plan) -> CellResult:

@@ -1,8 +1,6 @@
 """What one cell gives, and keeping it on disk until the run is put together."""
 
 import io
-import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,11 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from congruence.storage import atomic_folder, check_header, header, read_json
+from congruence.storage import (
+    atomic_folder,
+    not_whole_unless_read,
+    open_artefact,
+    whole_or_none,
+    write_artefact,
+)
 
-logger = logging.getLogger(__name__)
-
-KIND, FORMAT_VERSION = "cell", 3
+KIND, FORMAT_VERSION = "cell", 4
+RECORD, MATCHES, SCORES = "cell.json", "matches.parquet", "null_scores.npz"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class CellResult:
         null_scores: (draws,) null scores of each row that was tested, by the row's index; NaN where a draw
             gave none.
         keywords: the rows of concept_keywords.parquet.
+        places: names of the folders that it is kept in.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -36,6 +40,7 @@ class CellResult:
     matches: pd.DataFrame
     null_scores: Mapping[int, np.ndarray] = field(default_factory=dict)
     keywords: Sequence[Mapping[str, Any]] = ()
+    places: tuple[str, ...] = ()
 
     def joined(self, other: "CellResult") -> "CellResult":
         """This cell with another's rows and keywords after its own."""
@@ -46,40 +51,39 @@ class CellResult:
             rows=[*self.rows, *other.rows],
             null_scores={**self.null_scores, **scores},
             keywords=[*self.keywords, *other.keywords],
+            places=(*self.places, *other.places),
         )
 
 
 def save_cell(result: CellResult, folder: Path) -> None:
     """Write a cell's result as a folder that is whole or absent."""
     with atomic_folder(folder) as temporary:
-        result.matches.to_parquet(temporary / "matches.parquet", index=False)
+        result.matches.to_parquet(temporary / MATCHES, index=False)
         scores: dict[str, Any] = {str(row): values for row, values in result.null_scores.items()}
-        np.savez(temporary / "null_scores.npz", **scores)
+        np.savez(temporary / SCORES, **scores)
         record = {
-            **header(KIND, FORMAT_VERSION),
             "rows": list(result.rows),
             "summary": dict(result.summary),
             "keywords": list(result.keywords),
         }
-        (temporary / "cell.json").write_text(json.dumps(record, default=plain), encoding="utf-8")
+        write_artefact(temporary / RECORD, KIND, FORMAT_VERSION, record, files=[MATCHES, SCORES])
 
 
 def load_cell(folder: Path) -> CellResult | None:
-    """A cell's result if it is there and whole, else None."""
-    if not (folder / "cell.json").exists():
-        return None
-    record = read_json(folder / "cell.json")
-    check_header(record, KIND, FORMAT_VERSION, folder / "cell.json")
-    with np.load(io.BytesIO((folder / "null_scores.npz").read_bytes())) as stored:
-        scores = {int(name): stored[name] for name in stored.files}
-    matches = pd.read_parquet(folder / "matches.parquet")
-    return CellResult(record["rows"], record["summary"], matches, scores, record["keywords"])
+    """A cell's result, if it is there and as it was written; what isn't is set aside.
+
+    Raises:
+        StorageError: it can't be read, or a newer congruence wrote it.
+    """
+    return whole_or_none(folder, _read)
 
 
-def plain(value: Any) -> Any:
-    """A numpy value as JSON has it."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} can't be written as JSON")
+def _read(folder: Path) -> CellResult:
+    cell = open_artefact(folder / RECORD, KIND, FORMAT_VERSION)
+    stored_scores, stored_matches = cell.read(SCORES), cell.read(MATCHES)
+    record = cell.record
+    with not_whole_unless_read(folder):
+        with np.load(io.BytesIO(stored_scores), allow_pickle=False) as stored:
+            scores = {int(name): stored[name] for name in stored.files}
+        matches = pd.read_parquet(io.BytesIO(stored_matches))
+        return CellResult(record["rows"], record["summary"], matches, scores, record["keywords"])

@@ -17,7 +17,7 @@ CEILING = "other_seed"
 
 
 def put_together(results: Iterable[CellResult], folder: Path) -> None:
-    """Write results, cells, matches and concept_keywords as Parquet files."""
+    """Write results, cells, matches and concept_keywords as Parquet files into a new folder."""
     results = list(results)
     table = table_of([row for result in results for row in result.rows], RESULTS)
     scores = [result.null_scores.get(i) for result in results for i in range(len(result.rows))]
@@ -28,8 +28,6 @@ def put_together(results: Iterable[CellResult], folder: Path) -> None:
     keywords = [row for result in results for row in result.keywords]
     if keywords:
         _write(table_of(keywords, KEYWORDS), KEYWORDS, folder / "concept_keywords.parquet")
-    else:
-        (folder / "concept_keywords.parquet").unlink(missing_ok=True)
 
 
 def adjusted(table: pd.DataFrame, scores: Sequence[np.ndarray | None]) -> pd.DataFrame:

@@ -174,6 +174,7 @@ def open_source(acts: Any, mask: np.ndarray | None = None) -> Source:
     mask = None if mask is None else checked_mask(mask, shape[0])
     kept = None if mask is None else np.flatnonzero(mask)
     if sparse.issparse(acts):
+        check_bounds(acts)
         return CsrSource(canonical(sparse.csr_array(acts)), kept)
     if isinstance(acts, np.ndarray) or type(acts).__module__.partition(".")[0] == "torch":
         return DenseSource(acts, kept)
@@ -182,8 +183,29 @@ def open_source(acts: Any, mask: np.ndarray | None = None) -> Source:
     raise InputError(f"activations are {type(acts).__name__}: give a scipy sparse matrix or a dense array")
 
 
+def check_bounds(block: Any) -> None:
+    """See that a compressed matrix' pointers and indices stay inside it, as compiled loops take for granted.
+
+    Raises:
+        InputError: they don't.
+    """
+    if block.format not in ("csr", "csc"):
+        return
+    pointers, indices = block.indptr, block.indices
+    lines, width = block.shape if block.format == "csr" else block.shape[::-1]
+    if len(pointers) != lines + 1 or pointers[0] != 0 or np.any(np.diff(pointers) < 0):
+        raise InputError(f"activations have an indptr that doesn't ascend from 0 over {lines} rows")
+    if pointers[-1] > min(len(indices), len(block.data)):
+        raise InputError(f"activations have an indptr that ends at {pointers[-1]}, beyond their values")
+    if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < width:
+        raise InputError(
+            f"activations name columns {indices.min()} to {indices.max()}: they have columns 0 to {width - 1}"
+        )
+
+
 def canonical(block: sparse.csr_array) -> sparse.csr_array:
     """The block with sorted, unique int32 columns, no stored zeros, and floating values; copies if needed."""
+    check_bounds(block)
     data = _floating(block.data)
     indices = block.indices.astype(np.int32, copy=False)
     clean = sparse.csr_array((data, indices, block.indptr), shape=block.shape)

@@ -1,25 +1,49 @@
-"""Atomic writes, content keys, and a kind and format version on every artefact."""
+"""Atomic writes, content keys, and a kind, a format version and checksums on every artefact."""
 
-from congruence.storage.artefact import check_header, header
-from congruence.storage.atomic import atomic_folder, atomic_path, read_json, write_json
+from congruence.storage import generations
+from congruence.storage.artefact import (
+    Artefact,
+    NotWhole,
+    Older,
+    OtherKind,
+    check_header,
+    header,
+    is_there,
+    not_whole_unless_read,
+    open_artefact,
+    whole_or_none,
+    write_artefact,
+)
+from congruence.storage.atomic import atomic_folder, atomic_path, cant_write, read_json, write_json
 from congruence.storage.keys import content_key, file_key, folder_key
 from congruence.storage.memo import Memo
 from congruence.storage.memory import MemoryCache, memory_bytes
 from congruence.storage.stamps import folder_stamps, stamped_file_key
 
 __all__ = [
+    "Artefact",
     "Memo",
     "MemoryCache",
+    "NotWhole",
+    "Older",
+    "OtherKind",
     "atomic_folder",
     "atomic_path",
+    "cant_write",
     "check_header",
     "content_key",
     "file_key",
     "folder_key",
     "folder_stamps",
+    "generations",
     "header",
+    "is_there",
     "memory_bytes",
+    "not_whole_unless_read",
+    "open_artefact",
     "read_json",
     "stamped_file_key",
+    "whole_or_none",
+    "write_artefact",
     "write_json",
 ]

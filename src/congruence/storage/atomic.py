@@ -1,5 +1,6 @@
 """Files and folders that are either whole or absent, whenever the process is killed."""
 
+import errno
 import json
 import os
 import shutil
@@ -9,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from congruence.errors import StorageError
-from congruence.storage.temporary import temporary_beside
+from congruence.storage.temporary import remove, temporary_beside
+
+_FULL = 1 << 16
+"""Bytes below which a disk is full, for an error that doesn't say so."""
 
 
 @contextmanager
@@ -25,14 +29,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _sync(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        raise StorageError(f"can't write {path}: {error.strerror or error}") from error
+        raise cant_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        remove(temporary)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `path` when the block ends; an existing `path` is left as it is."""
+    """A temporary folder that becomes `path` when the block ends; an existing `path` is left as it is.
+
+    Whoever writes a folder has seen that no whole one is there: what exists by now is another process's.
+    """
     temporary = _temporary_beside(path)
     try:
         temporary.mkdir()
@@ -40,9 +47,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if not path.exists():
             os.replace(temporary, path)
     except OSError as error:
-        raise StorageError(f"can't write {path}: {error.strerror or error}") from error
+        raise cant_write(path, error) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove(temporary)
+
+
+def cant_write(path: Path, error: Exception) -> StorageError:
+    """The one line for a file that couldn't be written; a full disk is called that, whoever noticed it."""
+    return StorageError(f"can't write {path}: {_reason(path, error)}")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -61,11 +73,24 @@ def read_json(path: Path) -> Any:
         raise StorageError(f"{path} can't be read ({error}): remove it and run again") from error
 
 
+def _reason(path: Path, error: Exception) -> str:
+    """Why: libraries report a full disk in words of their own, or as a number of bytes."""
+    full = f"{os.strerror(errno.ENOSPC)}: make room and give the same command again"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return full
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    folder = next((parent for parent in path.parents if parent.exists()), Path.cwd())
+    if f"os error {errno.ENOSPC}" in str(error) or shutil.disk_usage(folder).free < _FULL:
+        return full
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _temporary_beside(path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"can't make folder {path.parent}: {error.strerror or error}") from error
+        raise StorageError(f"can't make folder {path.parent}: {_reason(path.parent, error)}") from error
     return temporary_beside(path)
 
 

@@ -1,6 +1,7 @@
 """What was found out once is kept in the run's folder, under a key of all that it follows from."""
 
 import importlib.metadata
+import io
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -8,12 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from congruence.errors import StorageError
-from congruence.storage.artefact import check_header, header
-from congruence.storage.atomic import atomic_path, read_json, write_json
+from congruence.storage.artefact import (
+    Artefact,
+    not_whole_unless_read,
+    open_artefact,
+    whole_or_none,
+    write_artefact,
+)
+from congruence.storage.atomic import atomic_path
 from congruence.storage.keys import content_key
 
-KIND, FORMAT = "memo", 1
+KIND, FORMAT = "memo", 2
 
 
 class Memo:
@@ -21,10 +27,14 @@ class Memo:
 
     Args:
         folder: where they are kept; None keeps nothing, so that each is computed when it is asked for.
+
+    Attributes:
+        used: names of the answers that were asked for.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
+        self.used: set[str] = set()
 
     def value(self, kind: str, of: Any, compute: Callable[[], Any]) -> Any:
         """The JSON-like answer of this kind that follows from `of`, computed where it isn't kept yet."""
@@ -35,16 +45,11 @@ class Memo:
         return found
 
     def look_up(self, kind: str, of: Any) -> Any:
-        """The kept answer; None where there is none that can be read."""
+        """The kept answer; None where there is none that can be believed."""
         if self.folder is None:
             return None
-        place = self._place(kind, of, "json")
-        try:
-            record = read_json(place)
-            check_header(record, KIND, FORMAT, place)
-        except StorageError:
-            return None
-        return record["value"]
+        kept = whole_or_none(self._place(kind, of), _opened)
+        return None if kept is None else kept.record.get("value")
 
     def keep(self, kind: str, of: Any, value: Any) -> None:
         """Write an answer down.
@@ -53,7 +58,7 @@ class Memo:
             StorageError: the folder can't be written.
         """
         if self.folder is not None:
-            write_json(self._place(kind, of, "json"), header(KIND, FORMAT) | {"about": kind, "value": value})
+            write_artefact(self._place(kind, of), KIND, FORMAT, {"about": kind, "value": value})
 
     def arrays(
         self, kind: str, of: Any, compute: Callable[[], Mapping[str, np.ndarray]]
@@ -61,19 +66,31 @@ class Memo:
         """The same for named arrays."""
         if self.folder is None:
             return compute()
-        place = self._place(kind, of, "npz")
-        try:
-            with np.load(place, allow_pickle=False) as kept:
-                return {name: kept[name] for name in kept.files}
-        except Exception:  # missing, or whatever numpy and zipfile raise on broken bytes
-            found = compute()
-        with atomic_path(place) as temporary, temporary.open("wb") as handle:
+        place = self._place(kind, of)
+        if (kept := whole_or_none(place, _arrays)) is not None:
+            return kept
+        found = compute()
+        file = place.with_suffix(".npz")
+        with atomic_path(file) as temporary, temporary.open("wb") as handle:
             np.savez(handle, **dict[str, Any](found))
+        write_artefact(place, KIND, FORMAT, {"about": kind}, files=[file.name])
         return found
 
-    def _place(self, kind: str, of: Any, ending: str) -> Path:
+    def _place(self, kind: str, of: Any) -> Path:
         assert self.folder is not None
-        return self.folder / f"{kind}-{content_key([kind, FORMAT, _version(), of])}.{ending}"
+        name = f"{kind}-{content_key([kind, FORMAT, _version(), of])}"
+        self.used.add(name)
+        return self.folder / f"{name}.json"
+
+
+def _opened(place: Path) -> Artefact:
+    return open_artefact(place, KIND, FORMAT)
+
+
+def _arrays(place: Path) -> Mapping[str, np.ndarray]:
+    content = _opened(place).read(place.with_suffix(".npz").name)
+    with not_whole_unless_read(place), np.load(io.BytesIO(content), allow_pickle=False) as kept:
+        return {name: kept[name] for name in kept.files}
 
 
 @cache

@@ -12,6 +12,11 @@ from pathlib import Path
 
 from congruence.caches import kernels_line
 from congruence.errors import CongruenceError, Stopped, StorageError
+from congruence.storage import generations
+from congruence.storage.lock import folder_lock
+from congruence.storage.temporary import left_over, remove, temporary_beside
+
+logger = logging.getLogger(__name__)
 
 VERSIONS_OF = ("congruence", "torch", "transformers", "numpy", "scipy", "numba")
 """Packages on which results may depend."""
@@ -29,9 +34,19 @@ class RunFolder:
         return self.path / "activations"
 
     @property
+    def known(self) -> Path:
+        """What was found out once about models, SAEs and text."""
+        return self.activations / "known"
+
+    @property
     def cells(self) -> Path:
         """Finished cells, one folder a content key."""
         return self.path / "cells"
+
+    @property
+    def generations(self) -> Path:
+        """What was published, one folder a configuration."""
+        return self.path / generations.FOLDER
 
     @property
     def log(self) -> Path:
@@ -47,12 +62,25 @@ def open_folder(path: Path) -> RunFolder:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / ".writable"
-        probe.touch()
+        probe = temporary_beside(path / "writable")
+        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY))  # follows no link
         probe.unlink()
     except OSError as error:
         raise StorageError(f"can't write to --out {path}: {error.strerror}: name another folder") from error
     return RunFolder(path)
+
+
+@contextmanager
+def held(folder: RunFolder) -> Iterator[None]:
+    """Hold the folder while writing into it; what dead processes left in it, on any machine, goes first.
+
+    Another process that wants it waits, and says for whom.
+    """
+    with folder_lock(folder.path) as alone:
+        for path in [*left_over(folder.path, alone=alone)]:
+            logger.info("removing %s, left by a process that was killed", path.relative_to(folder.path))
+            remove(path)
+        yield
 
 
 @contextmanager

@@ -28,11 +28,12 @@ def stamped_file_key(path: Path) -> str:
         return file_key(path)
     place = cache_folder() / "file-keys" / f"{content_key(str(path.resolve()))}.json"
     kept = _read(place)
-    if kept.get("stamp") == stamp and isinstance(kept.get("key"), str):
+    if kept.get("stamp") == stamp:
         return kept["key"]
     key = file_key(path)
-    if time.time_ns() - max(stamp[1:3]) > _SETTLED_NS and file_stamp(path) == stamp:
-        _write(place, {"path": str(path.resolve()), "stamp": stamp, "key": key})
+    if settled(stamp) and file_stamp(path) == stamp:
+        record = {"path": str(path.resolve()), "stamp": stamp, "key": key}
+        _write(place, {**record, "checksum": content_key(record)})
     return key
 
 
@@ -40,6 +41,11 @@ def file_stamp(path: Path) -> list[int]:
     """Size, times of the last change of content and of state in nanoseconds, and number of a file."""
     state = path.stat()
     return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
+
+
+def settled(stamp: list[int]) -> bool:
+    """Whether a file was last changed so long ago that a change from now on gives another stamp."""
+    return time.time_ns() - max(stamp[1:3]) > _SETTLED_NS
 
 
 def folder_stamps(path: Path) -> list[list[Any]]:
@@ -57,9 +63,9 @@ def folder_stamps(path: Path) -> list[list[Any]]:
 def _read(place: Path) -> dict[str, Any]:
     try:
         kept = json.loads(place.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return kept if kept.pop("checksum") == content_key(kept) else {}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
-    return kept if isinstance(kept, dict) else {}
 
 
 def _write(place: Path, record: dict[str, Any]) -> None:

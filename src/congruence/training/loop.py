@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from congruence.errors import CorpusError, SaeError
-from congruence.storage import atomic_folder
+from congruence.storage import (
+    atomic_folder,
+    cant_write,
+    not_whole_unless_read,
+    open_artefact,
+    whole_or_none,
+    write_artefact,
+)
 from congruence.training.config import TrainingSettings
 
 if TYPE_CHECKING:
@@ -26,6 +33,8 @@ ActivationStream = Callable[[int], Iterator[Batch]]
 CALIBRATION_BATCHES = 8
 _STEP = re.compile(r"step-(\d+)")
 _WEIGHTS = "weights.safetensors"
+KIND, FORMAT = "sae-checkpoint", 1
+_RECORD = "checkpoint.json"
 
 
 def train(
@@ -118,13 +127,19 @@ def save_checkpoints(
 
 
 def restore_checkpoints(folders: Mapping[str, Path], trainers: "Mapping[str, SAETrainer[Any, Any]]") -> int:
-    """Put every trainer at the last step that all of them have; returns that step, 0 where there is none."""
+    """Put every trainer at the last step that all of them have; returns that step, 0 where there is none.
+
+    A checkpoint that isn't as it was written is set aside, and the one before it is used.
+    """
     common = set.intersection(*(set(_steps(folders[name])) for name in trainers)) if trainers else set()
-    step = max(common, default=0)
-    if step:
-        for name, trainer in trainers.items():
-            _restore(folders[name] / f"step-{step:08d}", trainer)
-    return step
+    for step in sorted(common, reverse=True):
+        places = {name: folders[name] / f"step-{step:08d}" for name in trainers}
+        proven = [whole_or_none(place, _proven) for place in places.values()]
+        if all(proven):
+            for name, trainer in trainers.items():
+                _restore(places[name], trainer)
+            return step
+    return 0
 
 
 def remove_checkpoints(folder: Path) -> None:
@@ -135,19 +150,31 @@ def remove_checkpoints(folder: Path) -> None:
 
 
 def _save(folder: Path, trainer: "SAETrainer[Any, Any]") -> None:
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with atomic_folder(folder) as temporary:
         weights = {name: tensor.contiguous() for name, tensor in trainer.sae.state_dict().items()}
-        save_file(weights, temporary / _WEIGHTS)
-        trainer.save_trainer_state(temporary)
+        try:
+            save_file(weights, temporary / _WEIGHTS)
+            trainer.save_trainer_state(temporary)
+        except (SafetensorError, RuntimeError) as error:  # torch's own word for a disk that is full
+            raise cant_write(folder, error) from error
+        names = [path.name for path in temporary.iterdir()]
+        write_artefact(temporary / _RECORD, KIND, FORMAT, {}, files=names)
+
+
+def _proven(folder: Path) -> bool:
+    open_artefact(folder / _RECORD, KIND, FORMAT).check()
+    return True
 
 
 def _restore(folder: Path, trainer: "SAETrainer[Any, Any]") -> None:
     from safetensors.torch import load_file
 
-    trainer.sae.load_state_dict(load_file(folder / _WEIGHTS, device=str(trainer.cfg.device)))
-    trainer.load_trainer_state(folder)
+    with not_whole_unless_read(folder):
+        trainer.sae.load_state_dict(load_file(folder / _WEIGHTS, device=str(trainer.cfg.device)))
+        trainer.load_trainer_state(folder)
 
 
 def _steps(folder: Path) -> list[int]:

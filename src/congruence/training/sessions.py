@@ -25,8 +25,16 @@ from congruence.progress import Progress, Silent
 from congruence.rng import derive_seed
 from congruence.saes import load_sae
 from congruence.saes.fit import Fit, FitMeter
-from congruence.storage import atomic_folder, check_header, content_key, header, read_json, write_json
-from congruence.storage.run_folder import open_folder, run_log
+from congruence.storage import (
+    OtherKind,
+    atomic_folder,
+    content_key,
+    is_there,
+    open_artefact,
+    whole_or_none,
+    write_artefact,
+)
+from congruence.storage.run_folder import held, open_folder, run_log
 from congruence.training.config import TrainSaeConfig
 from congruence.training.inputs import training_hooks, training_model, training_tokens
 from congruence.training.loop import remove_checkpoints, train
@@ -36,7 +44,7 @@ from congruence.training.stream import ActivationRounds, captured_rows
 logger = logging.getLogger(__name__)
 
 FIGURES = "training.json"
-_KIND, _FORMAT_VERSION = "sae-training", 1
+_KIND, _FORMAT_VERSION, _UNSEALED = "sae-training", 2, 1
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,8 @@ def train_saes(config: TrainSaeConfig, out: Path, *, progress: Progress | None =
         CongruenceError: one line that says what is wrong with the configuration, the model or the text.
     """
     require_sae_lens()
-    with _threads(config.threads), run_log(open_folder(out)):
+    folder = open_folder(out)
+    with _threads(config.threads), run_log(folder), held(folder):
         model = training_model(config)
         tokens, held_out = training_tokens(config, model)
         logger.info("training on %d tokens, holding out %d", tokens.n, held_out.n)
@@ -158,7 +167,8 @@ class _Seed:
                     trainers[name], folder, format_name=self.config.format, dtype=self.config.store_dtype
                 )
             for name, quality in self._measured(folders).items():
-                write_json(folders[name] / FIGURES, self._record(hooks[name], quality, seconds))
+                record = self._record(hooks[name], quality, seconds)
+                _seal(folders[name], record)
                 logger.info("%s, seed %d: FVU %.3f, L0 %.1f", name, self.seed, quality.fvu, quality.l0)
 
     def _measured(self, folders: Mapping[str, Path]) -> dict[str, Fit]:
@@ -176,7 +186,6 @@ class _Seed:
     def _record(self, hook: HookPoint, quality: Fit, seconds: float) -> dict[str, Any]:
         training = self.config.training
         return {
-            **header(_KIND, _FORMAT_VERSION),
             "key": self._key(hook),
             "model": self.model.name,
             "hook_name": str(hook),
@@ -191,16 +200,15 @@ class _Seed:
         }
 
     def _found(self, hook: HookPoint) -> Fit | None:
-        """The figures of a finished SAE.
+        """The figures of a finished SAE that is as it was stored; one that isn't is set aside.
 
         Raises:
-            StorageError: the folder holds an SAE of other settings, or something else.
+            StorageError: the folder holds an SAE of other settings, or a newer congruence wrote it.
         """
         folder = self._folder(hook)
-        if not folder.exists():
+        record = whole_or_none(folder, _opened)
+        if record is None:
             return None
-        record = read_json(folder / FIGURES)
-        check_header(record, _KIND, _FORMAT_VERSION, folder / FIGURES)
         if record.get("key") != self._key(hook):
             raise StorageError(f"{folder} was trained with other settings or text: name another --out")
         return Fit(**record["quality"])
@@ -236,6 +244,35 @@ class _Seed:
         names = [str(hook) for hook in training_hooks(self.config, self.model)]
         short = torch.from_numpy(self.held_out.input_ids[:1, :2])
         return {name: states.shape[-1] for name, states in self.model.capture(short, None, names).items()}
+
+
+def _seal(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write an SAE's figures with the checksums of its files: from then on it is whole."""
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    write_artefact(folder / FIGURES, _KIND, _FORMAT_VERSION, record, files=set(names) - {FIGURES})
+
+
+def _opened(folder: Path) -> dict[str, Any]:
+    """The record of a stored SAE, its files proven; one stored without checksums gets them now.
+
+    Raises:
+        NotWhole: it isn't as it was stored.
+        StorageError: something else lies there.
+    """
+    path = folder / FIGURES
+    if not is_there(path):  # perhaps somebody's own SAE
+        raise StorageError(f"{folder} exists and holds no {FIGURES}: name another --out, or remove it")
+    try:
+        opened = open_artefact(path, _KIND, _FORMAT_VERSION, oldest=_UNSEALED, unsealed=_UNSEALED)
+    except OtherKind as error:
+        raise StorageError(str(error)) from error
+    if opened.record["format_version"] > _UNSEALED:
+        opened.check()
+        return opened.record
+    logger.info("%s was stored without checksums: they are taken now", folder)
+    fields = {name: value for name, value in opened.record.items() if name not in ("kind", "format_version")}
+    _seal(folder, fields)
+    return opened.record
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from congruence.run.captures import Captures
 from congruence.run.grid import Source
 from congruence.sides.corpus import read_text
 from congruence.sides.side import open_sides
+from congruence.storage import Memo
 
 DEMO = demo_folder()
 SOURCES = [Source("a", "real", 1), Source("a", "neurons", 1), Source("b", "real", 2)]
@@ -28,7 +29,7 @@ def opened(tmp_path_factory):
     folder = tmp_path_factory.mktemp("activations")
 
     def captures():
-        found = Captures(sides, text, config, folder)
+        found = Captures(sides, text, config, folder, Memo(folder / "known"))
         found.capture(SOURCES, Silent())
         return found
 

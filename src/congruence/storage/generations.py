@@ -1,0 +1,171 @@
+"""A run's folder as one thing: what one configuration gives stands in a folder of its own; one is current.
+
+    DIR/generations/<key>/    tables, run.json, pictures of one configuration, published whole by one rename
+    DIR/current               a link to one of them, replaced in one step
+    DIR/run.json, ...         links through `current`, so that all of them change in that step
+
+Where links can't be made, `current` is a text file that names the generation, and no links stand beside it.
+A folder whose names are plain files, as one copied with links followed, is a generation by itself.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from congruence.errors import StorageError
+from congruence.storage.atomic import atomic_folder, atomic_path, cant_write
+from congruence.storage.temporary import remove, temporary_beside
+
+FOLDER, CURRENT, RECORD = "generations", "current", "run.json"
+_TARGET = re.compile(rf"{FOLDER}/(?P<key>[0-9A-Za-z][0-9A-Za-z_-]{{0,63}})/?")
+
+
+def current_folder(path: Path) -> Path:
+    """Where the current generation of a run's folder lies; the folder itself where it is one alone.
+
+    Raises:
+        StorageError: there are generations, and it can't be told which is current.
+    """
+    key = current_key(path)
+    if key is not None:
+        return path / FOLDER / key
+    if (path / CURRENT).is_dir() and not (path / CURRENT).is_symlink():  # copied with links followed
+        return path / CURRENT
+    there = generations(path)
+    if not there or (path / RECORD).exists():
+        return path
+    if len(there) == 1:
+        return there[0]
+    raise StorageError(
+        f"{path} doesn't say which of its {len(there)} configurations is current (its link {CURRENT!r} is "
+        "gone): run one again, or load_run(..., configuration=KEY) with one of "
+        f"{', '.join(p.name for p in there)}"
+    )
+
+
+def current_key(path: Path) -> str | None:
+    """Name of the current generation; None where nothing says so."""
+    place = path / CURRENT
+    try:
+        target = os.readlink(place) if place.is_symlink() else place.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    named = _TARGET.fullmatch(target.strip().replace("\\", "/"))
+    return named["key"] if named and (path / FOLDER / named["key"]).is_dir() else None
+
+
+def generations(path: Path) -> list[Path]:
+    """Every finished generation of a run's folder, by name."""
+    folder = path / FOLDER
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if not p.name.startswith(".") and (p / RECORD).is_file())
+
+
+def owner(folder: Path) -> Path:
+    """The run's folder that a generation belongs to, or a folder that is one alone."""
+    if folder.parent.name == FOLDER:
+        return folder.parent.parent
+    return folder.parent if folder.name == CURRENT else folder
+
+
+def public(folder: Path) -> Path:
+    """What to name to people: the run's folder where its links lead to this generation, else that itself."""
+    path = owner(folder)
+    linked = (path / RECORD).is_symlink() and current_key(path) == folder.name
+    return path if linked else folder
+
+
+def publish(path: Path, key: str, names: Iterable[str]) -> None:
+    """Make a finished generation the current one, in one step.
+
+    Args:
+        path: the run's folder.
+        key: the generation's name.
+        names: of files and folders that generations may hold; those it has get a link in the run's folder.
+
+    Raises:
+        StorageError: the folder can't be written to.
+    """
+    names = [*names]
+    if not _can_link(path):
+        with atomic_path(path / CURRENT) as temporary:
+            temporary.write_text(f"{FOLDER}/{key}\n", encoding="utf-8")
+        return
+    _adopt(path, names)
+    new = path / FOLDER / key
+    for name in names:
+        if (new / name).exists():  # leads nowhere, or to the same file, until the step below
+            _link(path / name, f"{CURRENT}/{name}")
+    _link(path / CURRENT, f"{FOLDER}/{key}")
+    for name in names:
+        if (path / name).is_symlink() and not (new / name).exists():
+            remove(path / name)
+
+
+def _adopt(path: Path, names: list[str]) -> None:
+    """Turn plain files of an earlier run into a generation of their own, then into links to it.
+
+    Whatever stops this, the run's folder shows that earlier run throughout.
+    """
+    plain = [name for name in names if (path / name).exists() and not (path / name).is_symlink()]
+    if plain and current_key(path) is None:
+        key = _same_record(path)
+        if key is None:
+            key = f"earlier-{os.urandom(4).hex()}"
+            with atomic_folder(path / FOLDER / key) as temporary:
+                for name in plain:
+                    _copy(path / name, temporary / name)
+        _link(path / CURRENT, f"{FOLDER}/{key}")
+    for name in plain:
+        _link(path / name, f"{CURRENT}/{name}")
+
+
+def _same_record(path: Path) -> str | None:
+    """The generation that plain files are a copy of, by its record; None where there is none."""
+    if not (path / RECORD).is_file():
+        return None
+    record = (path / RECORD).read_bytes()
+    return next((p.name for p in generations(path) if (p / RECORD).read_bytes() == record), None)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _link(place: Path, target: str) -> None:
+    """A link under a name, whatever had it; a folder of that name goes first."""
+    if place.is_symlink() and os.readlink(place) == target:
+        return
+    temporary, instead = temporary_beside(place), temporary_beside(place)
+    try:
+        os.symlink(target, temporary)
+        if place.is_dir() and not place.is_symlink():
+            place.rename(instead)
+        os.replace(temporary, place)
+    except OSError as error:
+        raise cant_write(place, error) from error
+    finally:
+        remove(temporary)
+        remove(instead)
+
+
+def _can_link(path: Path) -> bool:
+    probe = temporary_beside(path / CURRENT)
+    try:
+        os.symlink("nowhere", probe)
+    except (OSError, NotImplementedError):
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+    return True
