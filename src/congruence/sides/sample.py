@@ -4,12 +4,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from congruence.models import LanguageModel, Tokens, hidden_states
 from congruence.models.encoding import special_ids
+
+if TYPE_CHECKING:
+    import torch
 
 SINK_FACTOR = 10.0
 """A token whose norm exceeds the median by this factor draws attention and carries no content."""
@@ -33,7 +36,7 @@ class Sample:
     tokens: Tokens
     seconds: float = 0.0
     positions: int = 0
-    _states: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
+    _states: "dict[str, torch.Tensor]" = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, model: LanguageModel, tokens: Tokens, size: int, *, row: int | None = None) -> "Sample":
@@ -60,6 +63,8 @@ class Sample:
         missing = [hook for hook in dict.fromkeys(hooks) if hook not in self._states]
         if not missing:
             return
+        import torch
+
         started = time.perf_counter()
         batches = list(hidden_states(self.model, self.tokens, missing))
         for hook in missing:
@@ -67,25 +72,29 @@ class Sample:
         self.seconds += time.perf_counter() - started
         self.positions += self.tokens.input_ids.size
 
-    def states(self, hook: str) -> torch.Tensor:
+    def states(self, hook: str) -> "torch.Tensor":
         """(n, d) float32 states of all positions with a token."""
         self.capture([hook])
         return self._states[hook]
 
-    def ordinary(self, hook: str) -> torch.Tensor:
+    def ordinary(self, hook: str) -> "torch.Tensor":
         """(n,) positions that hold text and aren't attention sinks: what an SAE's fit is judged on."""
+        import torch
+
         text = torch.from_numpy(~self.special)
         usual = text & ~torch.from_numpy(is_sink(self.states(hook), self.special))
         return usual if int(usual.sum()) >= 2 else text
 
 
-def is_sink(states: torch.Tensor, special: np.ndarray) -> np.ndarray:
+def is_sink(states: "torch.Tensor", special: np.ndarray) -> np.ndarray:
     """(n,) whether a position's norm is many times the median of text, special tokens among them.
 
     Args:
         states: (n, d).
         special: (n,) which hold no text; the median is taken without them.
     """
+    import torch
+
     norm = states.norm(dim=-1)
     text = torch.from_numpy(~special)
     if not bool(text.any()):
