@@ -80,7 +80,7 @@ class _Task:
     done: int
     total: int
     inner: bool
-    started: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=lambda: time.monotonic())
     first: int = 0
 
     @property

@@ -1,6 +1,7 @@
 """PEFT adapters: a folder of changes to another model, merged into its weights."""
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 CONFIG = "adapter_config.json"
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+_OF_THE_BASE = ("base_model_name_or_path", "revision")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
@@ -66,12 +68,13 @@ class Adapter:
         return cls(folder, str(beside) if beside.is_dir() and not Path(named).is_dir() else str(named), kind)
 
     @property
-    def identity(self) -> list[list[str]]:
-        """Names and keys of the files that decide numbers and tokens."""
-        files = (CONFIG, *_WEIGHTS, *_TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json")
-        return [
-            [name, stamped_file_key(self.folder / name)] for name in files if (self.folder / name).is_file()
-        ]
+    def identity(self) -> list[Any]:
+        """What it says of itself, where its base lies left out, and the files that decide numbers and tokens."""
+        record = json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
+        told = {name: value for name, value in record.items() if name not in _OF_THE_BASE}
+        files = (*_WEIGHTS, *_TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json")
+        found = [self.folder / name for name in files if (self.folder / name).is_file()]
+        return [told, *([path.name, stamped_file_key(path)] for path in found)]
 
     @property
     def has_tokenizer(self) -> bool:
@@ -94,9 +97,11 @@ class Adapter:
         if len(tokenizer) > embedding.weight.shape[0]:
             module.resize_token_embeddings(len(tokenizer))  # pyright: ignore[reportCallIssue]
         device = str(embedding.weight.device)
-        model: Any = PeftModel.from_pretrained(module, str(self.folder), torch_device=device)  # pyright: ignore
-        _check_names(self, set(self._tensors()), set(get_peft_model_state_dict(model)))
-        return model.merge_and_unload()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what they are about is refused below, or of no matter here
+            model: Any = PeftModel.from_pretrained(module, str(self.folder), torch_device=device)  # pyright: ignore
+            _check_names(self, set(self._tensors()), set(get_peft_model_state_dict(model)))
+            return model.merge_and_unload()
 
     def _tensors(self) -> list[str]:
         weights = next(self.folder / name for name in _WEIGHTS if (self.folder / name).is_file())

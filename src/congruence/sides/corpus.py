@@ -68,7 +68,7 @@ def read_text(config: CorpusConfig, a: Side, b: Side, *, memo: Memo | None = Non
     """
     corpus, memo = read_corpus(config), memo or Memo()
     sides = {a.name: a, b.name: b}
-    begins = {name: begins_with_bos(config, side) for name, side in sides.items()}
+    begins = {name: begins_with_bos(config, side, memo) for name, side in sides.items()}
     lengths = _lengths(config, sides, begins)
     tokens: dict[str, Tokens] = {}
     for name, side in sides.items():

@@ -20,8 +20,10 @@ MOST_SINKS = 8
 """Leading tokens of a row that are looked at: sinks sit on the first, seldom on one or two more."""
 
 
-def begins_with_bos(config: CorpusConfig, side: Side) -> bool | None:
+def begins_with_bos(config: CorpusConfig, side: Side, memo: Memo) -> bool | None:
     """Whether a side's rows begin with BOS: as configured, as its SAEs' files say, None as its tokenizer does.
+
+    Where the files say so and the tokenizer has no BOS token, rows begin as it begins them.
 
     Raises:
         ConfigError: its SAEs were trained differently, and the configuration doesn't say which to follow.
@@ -34,7 +36,12 @@ def begins_with_bos(config: CorpusConfig, side: Side) -> bool | None:
             f"some SAEs of {side.config.label} were trained with BOS and some without (prepend_bos in their "
             "files): set corpus.prepend_bos to yes or no"
         )
-    return stated.pop() if stated else None
+    wanted = stated.pop() if stated else None
+    model = side.model
+    if wanted and not memo.value("has-bos", model.key, lambda: model.tokenizer.bos_token_id is not None):
+        logger.warning("SAEs of %s were trained with BOS, and its tokenizer has none", side.config.label)
+        return None
+    return wanted
 
 
 def leading_sinks(side: Side, tokens: Tokens, sample: Sample, memo: Memo) -> int:

@@ -137,6 +137,10 @@ class TrainSaeConfig(Section):
     """``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Type the language model computes in; ``auto``: float32 on a CPU, the stored type on a GPU."""
+    base: str | None = None
+    """Where `model` is a PEFT adapter: the model it changes; default: what it names itself."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with the model's files. That code can do whatever you can: read it first."""
     batch_tokens: int = Field(default=8192, ge=1)
     """Tokens in one forward pass of the language model."""
     threads: int | None = Field(default=None, ge=1)
@@ -153,6 +157,15 @@ class TrainSaeConfig(Section):
         if isinstance(value, list) and (not value or len(set(value)) < len(value) or min(value) < 0):
             raise ValueError("name each once, counted from 0")
         return value
+
+    @model_validator(mode="after")
+    def _every_position_counts(self) -> "TrainSaeConfig":
+        for corpus in (self.corpus, self.held_out):
+            if corpus is not None and "sinks" in corpus.model_fields_set:
+                raise ValueError(
+                    "corpus.sinks belongs to comparisons: use skip_first to leave tokens out here"
+                )
+        return self
 
     @model_validator(mode="after")
     def _can_be_stored(self) -> "TrainSaeConfig":
@@ -205,6 +218,7 @@ def parse_training_config(raw: Any, *, base: Path = Path(), origin: str = "confi
     return config.model_copy(
         update={
             "model": local_or_hub(config.model, base),
+            "base": local_or_hub(config.base, base),
             "corpus": _placed(config.corpus, base),
             "held_out": held_out,
         }

@@ -5,6 +5,7 @@ from congruence.errors import ConfigError, CorpusError
 from congruence.hook_names import HookPoint, hook_point
 from congruence.models import Corpus, LanguageModel, Tokens, corpus_of, load_model
 from congruence.sides.corpus import max_tokens, read_corpus, read_tokens
+from congruence.sides.positions import without_leading
 from congruence.sides.side import device_of, dtype_of, hook_name
 from congruence.training.config import TrainSaeConfig
 
@@ -12,7 +13,11 @@ from congruence.training.config import TrainSaeConfig
 def training_model(config: TrainSaeConfig) -> LanguageModel:
     """The language model on the device that the configuration asks for."""
     return load_model(
-        config.model, device=device_of(config.device), dtype=dtype_of(config.dtype, config.device)
+        config.model,
+        device=device_of(config.device),
+        dtype=dtype_of(config.dtype, config.device),
+        base=config.base,
+        trust_remote_code=config.trust_remote_code,
     )
 
 
@@ -48,7 +53,9 @@ def training_tokens(config: TrainSaeConfig, model: LanguageModel) -> tuple[Token
 
 
 def _tokens(corpus: Corpus, config: CorpusConfig, model: LanguageModel) -> Tokens:
-    return read_tokens(corpus, config, model, max_tokens(config, model))
+    begins = None if config.prepend_bos == "auto" else config.prepend_bos
+    tokens = read_tokens(corpus, config, model, max_tokens(config, model), prepend_bos=begins)
+    return without_leading(tokens, config.skip_first, "skip_first")
 
 
 def _split(corpus: Corpus, held_out: int) -> tuple[Corpus, Corpus]:

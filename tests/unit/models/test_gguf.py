@@ -77,3 +77,41 @@ def test_gguf_folder_gives_the_same_hidden_states(tmp_path):
         torch.testing.assert_close(found["resid_post.0"], expected[1], rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(found["resid_post.1"], expected[2], rtol=1e-4, atol=1e-4)
         assert model.tokenizer("old king")["input_ids"][-3:] == tokenizer("old king")["input_ids"][-3:]
+
+
+def test_a_file_on_both_sides_is_converted_once_and_never_for_what_is_known(tmp_path, monkeypatch):
+    from congruence.config.parsing import parse_config
+    from congruence.sides.corpus import read_text
+    from congruence.sides.side import open_sides
+    from congruence.storage import Memo
+    from transformers import modeling_gguf_pytorch_utils
+
+    tokenizer = tiny_models.tokenizer(vocabulary=320)
+    write(tmp_path / "tiny.gguf", tiny_models.module("llama", vocab_size=len(tokenizer)), tokenizer)
+    (tmp_path / "text.txt").write_text("\n\n".join(tiny_models.TEXTS))
+    converted = []
+    dequantize = gguf.dequantize
+    for module in (gguf, modeling_gguf_pytorch_utils):
+        if hasattr(module, "dequantize"):
+            monkeypatch.setattr(module, "dequantize", lambda *a: (converted.append(1), dequantize(*a))[1])
+
+    def open_both(memo):
+        side = {"features": "neurons", "hook": "mlp_hidden", "layers": [0]}
+        config = parse_config(
+            {
+                "a": {"model": str(tmp_path), **side},
+                "b": {"model": str(tmp_path / "tiny.gguf"), **side},
+                "corpus": {"path": str(tmp_path / "text.txt"), "max_tokens": 24},
+            }
+        )
+        sides = open_sides(config, memo)
+        return sides, read_text(config.corpus, sides["a"], sides["b"], memo=memo)
+
+    sides, text = open_both(Memo(tmp_path / "known"))
+    assert sides["a"].model is sides["b"].model
+    sides["b"].model.capture(torch.from_numpy(text.tokens["b"].input_ids), None, ["resid_post.0"])
+    tensors = len(sides["a"].model.module.state_dict())
+    assert 0 < len(converted) <= tensors + 1
+    del converted[:]
+    open_both(Memo(tmp_path / "known"))
+    assert converted == []
