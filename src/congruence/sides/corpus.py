@@ -69,7 +69,7 @@ def read_text(config: CorpusConfig, a: Side, b: Side, *, memo: Memo | None = Non
     corpus, memo = read_corpus(config), memo or Memo()
     sides = {a.name: a, b.name: b}
     begins = {name: begins_with_bos(config, side, memo) for name, side in sides.items()}
-    lengths = _lengths(config, sides, begins)
+    lengths = _lengths(config, sides, begins, memo)
     tokens: dict[str, Tokens] = {}
     for name, side in sides.items():
         same = [n for n in tokens if (sides[n].model.key, begins[n]) == (side.model.key, begins[name])]
@@ -100,14 +100,18 @@ def read_text(config: CorpusConfig, a: Side, b: Side, *, memo: Memo | None = Non
 
 
 def _lengths(
-    config: CorpusConfig, sides: Mapping[str, Side], begins: Mapping[str, bool | None]
+    config: CorpusConfig, sides: Mapping[str, Side], begins: Mapping[str, bool | None], memo: Memo
 ) -> dict[str, int]:
     """Tokens of a row on each side: as many of text on a side without BOS as on one that has it."""
     length = max_tokens(config, *(side.model for side in sides.values()))
     if len(set(begins.values())) == 1:
         return dict.fromkeys(sides, length)
-    has = {n: adds_bos(sides[n].model.tokenizer) if begins[n] is None else begins[n] for n in sides}
+    has = {name: _has_bos(side.model, begins[name], memo) for name, side in sides.items()}
     return {name: length - (any(has.values()) and not has[name]) for name in sides}
+
+
+def _has_bos(model: LanguageModel, asked: bool | None, memo: Memo) -> bool:
+    return memo.value("adds-bos", model.key, lambda: adds_bos(model.tokenizer)) if asked is None else asked
 
 
 def _counted(
