@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from congruence.errors import ConfigError, InputError, unknown_name
+from congruence.errors import ConfigError, InputError
 from congruence.metrics.blas import one_blas_thread
-from congruence.metrics.options import check_fields, field_docs
+from congruence.options import check_fields, check_names, field_docs
 from congruence.records import PairLists, Score
 from congruence.registry import Registry
 from congruence.wording import format_score, percent
@@ -192,21 +192,17 @@ class Metric:
         """The measure with these options, checked by name, type and range.
 
         Raises:
-            ConfigError: the measure has no such option.
-            InputError: a value that the option can't take.
+            ConfigError: the measure has no such option, or a value isn't one that it takes.
 
         >>> from congruence.metrics import METRICS
         >>> METRICS.get("rsa").bind(rdm="euclidean").label
         'rsa(rdm=euclidean)'
         """
-        known = [field.name for field in fields(self.measure)]
-        for option in options:
-            if option not in known:
-                what = (
-                    unknown_name("option", option, known) if known else f"takes no options: remove {option!r}"
-                )
-                raise ConfigError(f"measure {self.name!r}{':' if known else ''} {what}")
-        return self.measure(**options)
+        check_names(f"measure {self.name!r}", options, [field.name for field in fields(self.measure)])
+        try:
+            return self.measure(**options)
+        except InputError as error:
+            raise ConfigError(f"measure {self.name!r}: {error}") from None
 
     def sentence(self, value: float) -> str:
         """A score at the default options in words, to stand after "…: "."""

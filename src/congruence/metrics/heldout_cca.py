@@ -11,10 +11,10 @@ from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired, whole_number
-from congruence.metrics.options import SHARE, at_least
 from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
 from congruence.metrics.subspace import kept
 from congruence.metrics.svcca import DEFAULT_VARIANCE
+from congruence.options import REPEATS, SEED, SHARE, at_least
 
 PAIRS_PER_COMPONENT = 5
 
@@ -88,9 +88,9 @@ class HeldoutCca(Measure):
     """Principal components to keep on each side of the fit half, as many as there are."""
     variance: Annotated[float, SHARE] = DEFAULT_VARIANCE
     """Or the share of variance to keep, up to one component for five fitted pairs."""
-    splits: Annotated[int, at_least(1)] = 1
+    splits: Annotated[int, REPEATS] = 1
     """Random halvings to average over."""
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
     """What the halvings derive from."""
 
     @one_blas_thread()

@@ -12,8 +12,8 @@ from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.inputs import paired, to_unit_rows
 from congruence.metrics.kernels import over_draws
-from congruence.metrics.options import at_least
 from congruence.metrics.rdm import over_blocks
+from congruence.options import at_least
 from congruence.records import Score
 
 

@@ -11,8 +11,8 @@ from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import one_blas_thread, product
 from congruence.metrics.inputs import paired, whole_number
-from congruence.metrics.options import SHARE, at_least
 from congruence.metrics.subspace import Components, both_components, kept, nuclear_draws
+from congruence.options import SHARE, at_least
 from congruence.records import Score
 
 DEFAULT_VARIANCE = 0.99

@@ -12,8 +12,8 @@ from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, format_score, metric
 from congruence.metrics.blas import in_parallel, one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired
-from congruence.metrics.options import at_least
 from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
+from congruence.options import REPEATS, SEED, at_least
 
 UNDETERMINED = 1e-9
 DIGITS = 12
@@ -173,9 +173,9 @@ class TranslationAccuracy(Measure):
 
     at: tuple[Annotated[int, at_least(1)], ...] = (1, 10)
     """Ranks to report; the first is the score."""
-    splits: Annotated[int, at_least(1)] = 1
+    splits: Annotated[int, REPEATS] = 1
     """Random halvings to average over."""
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
     """What the halvings derive from."""
 
     candidates: Annotated[int, at_least(2)] | None = None
