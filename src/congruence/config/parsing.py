@@ -118,7 +118,7 @@ def _with_paths(config: RunConfig, base: Path, origin: str, *, there: bool) -> R
 
 
 def corpus_at(corpus: CorpusConfig, base: Path, where: str, *, there: bool = False) -> CorpusConfig:
-    """A corpus section whose path is absolute; seen from `base` where it is nowhere, unless it must be `there`.
+    """A corpus section whose path is absolute: seen from `base` where it is nowhere, unless it must be there.
 
     Raises:
         ConfigError: there is nothing at its path; the message says where was looked.

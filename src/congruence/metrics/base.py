@@ -123,6 +123,22 @@ class Measure:
     def check(self) -> None:
         """Refuse options that contradict each other; each by itself has been checked by its type."""
 
+    def check_reach(self, most_pairs: int, width_a: int, width_b: int) -> None:
+        """Refuse what no data of these sizes can be scored by, before any are at hand.
+
+        Args:
+            most_pairs: pairs that there can be.
+            width_a, width_b: dimensions of the rows.
+
+        Raises:
+            InputError: in the words of `prepare`.
+        """
+        if self.laws.same_width and width_a != width_b:
+            raise InputError(
+                f"rows of a have {width_a} dimensions and those of b {width_b}, and it compares rows of one "
+                "space: use procrustes or translation_accuracy across models"
+            )
+
     def prepare(self, x: ArrayLike, y: ArrayLike) -> Prepared:
         """Decompose both sides once, for the observed score and any number of re-pairings."""
         raise NotImplementedError(f"{type(self).__name__} has no prepare(x, y): a measure needs one")

@@ -93,6 +93,12 @@ class HeldoutCca(Measure):
     seed: Annotated[int, SEED] = 0
     """What the halvings derive from."""
 
+    def check_reach(self, most_pairs: int, width_a: int, width_b: int) -> None:
+        """Refuse more components than half of the pairs have."""
+        super().check_reach(most_pairs, width_a, width_b)
+        if self.n_components is not None:
+            whole_number("n_components", self.n_components, low=1, high=max(most_pairs // 2 - 1, 1))
+
     @one_blas_thread()
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedHeldOut:
         """The canonical directions of every split, and a table of its held-out products."""

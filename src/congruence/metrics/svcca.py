@@ -148,6 +148,13 @@ class Svcca(Measure):
                 f"variance={self.variance} and n_components={self.n_components}: give one of the two"
             )
 
+    def check_reach(self, most_pairs: int, width_a: int, width_b: int) -> None:
+        """Refuse more components than either side can have."""
+        super().check_reach(most_pairs, width_a, width_b)
+        if isinstance(self.n_components, int):
+            rank = min(most_pairs - self.center, width_a, width_b)
+            whole_number("n_components", self.n_components, low=1, high=rank, remedy="the smaller rank")
+
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedSubspaces:
         """The leading components of both sides."""
         pair = paired(x, y, unit_rows=self.unit_rows)

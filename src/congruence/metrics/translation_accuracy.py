@@ -182,16 +182,24 @@ class TranslationAccuracy(Measure):
     """Search among this many rows of held-out Y, the partner and others drawn at random, instead of all; the
     score is what is expected over the draws, so cells with other numbers of pairs can be compared."""
 
+    def check_reach(self, most_pairs: int, width_a: int, width_b: int) -> None:
+        """Refuse more candidates than half of the pairs are."""
+        super().check_reach(most_pairs, width_a, width_b)
+        self._check_candidates(most_pairs - most_pairs // 2)
+
+    def _check_candidates(self, held: int) -> None:
+        if self.candidates is not None and self.candidates > held:
+            raise InputError(
+                f"candidates={self.candidates} of {held} held-out pairs: use up to {held}, or more pairs"
+            )
+
     @one_blas_thread()
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedHeldOut:
         """The rotation of every split, and a table of who finds whom among its held-out rows."""
         pair = paired(x, y)
         parts = halves(pair.n, self.splits, self.seed)
         held = len(parts[0].held)
-        if self.candidates is not None and self.candidates > held:
-            raise InputError(
-                f"candidates={self.candidates} of {held} held-out pairs: use up to {held}, or more pairs"
-            )
+        self._check_candidates(held)
         similarities = [translated_similarity(pair, split) for split in parts]
         tables = [
             HeldOutTable(split, credit(similarity, self.at[0], self.candidates), divisor=float(held))

@@ -17,6 +17,7 @@ from congruence.run.captures import Captures, sources_of
 from congruence.run.concept_stage import check_concepts, stage_of
 from congruence.run.grid import Cell, Source, ceiling_cells, control_cells, real_cells
 from congruence.run.plan import Plan
+from congruence.run.possible import check_possible, null_record
 from congruence.run.publish import publish_run
 from congruence.run.results import Run, load_run
 from congruence.run.run_cells import run_cells
@@ -85,8 +86,9 @@ def _run(
         text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
     cells = cells_of(sides, config.controls)
     captures = Captures(sides, text, config, folder.activations, memo)
-    _examine(config, captures, sources_of(cells), memo)
     plan = Plan.of(config)
+    check_possible(config, plan, sides, text, cells)
+    _examine(config, captures, sources_of(cells), memo)
     concepts = stage_of(captures, plan)
     captures.capture(sources_of(cells), progress)
     if concepts:
@@ -144,6 +146,7 @@ def _record(
         "finished": now,
         "config": config.model_dump(by_alias=True, mode="json"),
         "seed": config.seed,
+        "null": null_record(config),
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF}
         | {"python": platform.python_version()},
         "keys": {"corpus": text.corpus.key, "activations": captures.keys()},

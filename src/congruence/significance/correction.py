@@ -11,6 +11,9 @@ from congruence.errors import InputError
 from congruence.records import Alternative, NullTest
 from congruence.registry import Registry
 
+ALPHA = 0.05
+"""What is at most this counts as told from chance."""
+
 METHODS: Registry[Callable[..., Any]] = Registry("correction", "corrections")
 
 
