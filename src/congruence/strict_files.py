@@ -89,8 +89,7 @@ def _json(text: str) -> Any:
         found: dict[str, Any] = {}
         for key, value in pairs:
             if key in found:
-                name = "null" if key is None else shown(key)
-            raise Twice(f"the key {name} is written twice")
+                raise Twice(f"the key {shown(key)} is written twice")
             found[key] = value
         return found
 

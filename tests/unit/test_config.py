@@ -61,7 +61,9 @@ def test_missing_section_is_named():
 
 @pytest.mark.parametrize("raw", [None, [], "text", 3])
 def test_not_a_mapping(raw):
-    with pytest.raises(ConfigError, match="config (is empty|holds .*, not keys with their values): write at"):
+    with pytest.raises(
+        ConfigError, match=r"config (is empty|holds .*, not keys with their values): write at"
+    ):
         parse_config(raw)
 
 

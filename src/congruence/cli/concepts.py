@@ -18,6 +18,7 @@ from congruence.concepts import (
     build_concepts,
     builtin_concepts,
     check_keywords,
+    check_target,
     load_wordnet,
     read_concepts,
     resolve_concept,
