@@ -115,7 +115,7 @@ class ConceptsConfig(Section):
     @field_validator("lists", mode="before")
     @classmethod
     def _one_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str | Mapping) else value
+        return [value] if isinstance(value, Mapping) or (isinstance(value, str) and value.strip()) else value
 
     @field_validator("lists", "nulls", "overlaps", "multi_token")
     @classmethod

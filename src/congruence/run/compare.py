@@ -12,6 +12,7 @@ from typing import Any
 from congruence.config.parsing import resolve
 from congruence.config.run import RunConfig
 from congruence.config.steps import check_names
+from congruence.errors import StorageError, quoted
 from congruence.progress import Progress, shown, working
 from congruence.run.captures import Captures, sources_of
 from congruence.run.concept_stage import check_concepts, stage_of
@@ -63,6 +64,8 @@ def compare(
 
     Source: Lan et al. 2024 and Son et al. 2025, with the corrections that docs/decisions states.
     """
+    if not isinstance(out, str | Path) or not str(out).strip():
+        raise StorageError(f"out={quoted(out)} isn't a folder's name: name one")
     resolved = resolve(config, {**sections, "force": True} if force else sections)
     check_names(resolved)
     check_controls(resolved)

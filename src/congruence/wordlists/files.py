@@ -53,11 +53,16 @@ def read_concepts(path: str | Path) -> list[Concept]:
     if path.suffix.lower() not in ENDINGS:
         raise InputError(f"{shown(str(path))} must end in {', '.join(ENDINGS)} to be read as concepts")
     text = read_text(path, shown(str(path), 200).strip("'"), InputError, remedy="name a file of keywords")
-    if path.suffix.lower() == ".txt":
-        concepts = _from_text(text, path)
-    else:
-        is_json = path.suffix.lower() == ".json"
-        concepts = _from_mapping(parse_strict(text, str(path), InputError, is_json=is_json), str(path))
+    try:
+        if path.suffix.lower() == ".txt":
+            concepts = _from_text(text, path)
+        else:
+            is_json = path.suffix.lower() == ".json"
+            concepts = _from_mapping(parse_strict(text, str(path), InputError, is_json=is_json), str(path))
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        raise InputError(f"{path}: {error}") from None
     if not concepts:
         raise InputError(
             f"{path} holds no concept: write {{name: [keywords]}}, or one keyword a line in a .txt"
