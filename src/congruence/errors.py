@@ -46,13 +46,13 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(str(name)[:100], names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {kind} {shown(name)}: {hint}known are {', '.join(names)}"
+    return f"unknown {kind} {quoted(name)}: {hint}known are {', '.join(names)}"
 
 
-def shown(value: object, most: int = 60) -> str:
+def quoted(value: object, most: int = 60) -> str:
     """A value as a message shows it: on one line, what can't be printed escaped, a long one cut.
 
-    >>> shown([1.5] * 100, 12)
+    >>> quoted([1.5] * 100, 12)
     '[1.5, 1.5...'
     """
     try:

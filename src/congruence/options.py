@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import numpy as np
 
-from congruence.errors import ConfigError, InputError, shown, unknown_name
+from congruence.errors import ConfigError, InputError, quoted, unknown_name
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def checked(name: str, value: Any, kind: Any) -> Any:
     if found is _REFUSED and origin is Literal:
         choice(name, value, get_args(kind))
     if found is _REFUSED:
-        raise InputError(f"{name}={shown(value)}: use {_words(kind)}")
+        raise InputError(f"{name}={quoted(value)}: use {_words(kind)}")
     return found
 
 
@@ -100,7 +100,7 @@ def check_names(what: str, options: Iterable[str], known: Iterable[str]) -> None
     for option in options:
         if option not in known:
             if not known:
-                raise ConfigError(f"{what} takes no options: remove {shown(option)}")
+                raise ConfigError(f"{what} takes no options: remove {quoted(option)}")
             raise ConfigError(f"{what}: {unknown_name('option', option, known)}")
 
 
@@ -150,7 +150,7 @@ def choice(name: str, value: object, allowed: Sequence[Any]) -> None:
         near = difflib.get_close_matches(str(value), [str(one) for one in allowed], n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(
-            f"{name}={shown(value)} isn't known: {hint}use one of {', '.join(map(repr, allowed))}"
+            f"{name}={quoted(value)} isn't known: {hint}use one of {', '.join(map(repr, allowed))}"
         )
 
 

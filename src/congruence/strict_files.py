@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from congruence.errors import InputError, shown
+from congruence.errors import InputError, quoted
 
 LARGEST = 16 * 2**20
 """Bytes of the largest file of settings or keywords that is read."""
@@ -89,7 +89,7 @@ def _json(text: str) -> Any:
         found: dict[str, Any] = {}
         for key, value in pairs:
             if key in found:
-                raise Twice(f"the key {shown(key)} is written twice")
+                raise Twice(f"the key {quoted(key)} is written twice")
             found[key] = value
         return found
 
@@ -176,7 +176,7 @@ def _each_once(loader: Any, node: Any) -> None:
             )
         if key in lines:
             both = f"line {line}" if lines[key] == line else f"line {lines[key]} and again on line {line}"
-            name = "null" if key is None else shown(key)
+            name = "null" if key is None else quoted(key)
             raise Twice(f"the key {name} is written twice, on {both}")
         lines[key] = line
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
+from attempts import INF, NAN, Attempt, Ended, base_config, changed, run_config, run_text
 from pydantic import BaseModel
 
-from attempts import INF, NAN, Attempt, Ended, base_config, changed, run_config, run_text
 from congruence.config import load_config
 from congruence.config.describe import FREE
 from congruence.config.run import RunConfig

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from congruence.caches import kernels_line
-from congruence.errors import StorageError, shown
+from congruence.errors import StorageError, quoted
 
 
 def log_to_terminal(verbose: int) -> None:
@@ -34,7 +34,7 @@ class Folder(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not str(value).strip() or not str(value).isprintable():
-            raise StorageError(f"--out {shown(str(value))} can't be written: name a folder")
+            raise StorageError(f"--out {quoted(str(value))} can't be written: name a folder")
         return super().convert(value, param, ctx)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from congruence.concepts.words import fold, split_words
-from congruence.errors import InputError, shown
+from congruence.errors import InputError, quoted
 
 LONGEST_NAME, LONGEST_KEYWORD = 200, 500
 
@@ -43,20 +43,20 @@ def make_concept(name: str, keywords: Iterable[Any], *, source: str = "user", **
         InputError: the name or a keyword isn't text, a keyword holds no letter or digit, or none is left.
     """
     if not isinstance(name, str) or not name.strip():
-        raise InputError(f"a concept's name must be text, not {shown(name)}: quote it")
+        raise InputError(f"a concept's name must be text, not {quoted(name)}: quote it")
     if len(name) > LONGEST_NAME or not all(map(_writable, name)):
         raise InputError(
-            f"a concept is named {shown(name)}: use at most {LONGEST_NAME} characters that can be written"
+            f"a concept is named {quoted(name)}: use at most {LONGEST_NAME} characters that can be written"
         )
     if isinstance(keywords, str | bytes | Mapping) or not isinstance(keywords, Iterable):
         raise InputError(
-            f"concept {shown(name)} needs a list of keywords, not {shown(keywords)}: write [joy, glee]"
+            f"concept {quoted(name)} needs a list of keywords, not {quoted(keywords)}: write [joy, glee]"
         )
     kept: dict[str, str] = {}
     for keyword in keywords:
         kept.setdefault(fold(_checked(name, keyword)), _checked(name, keyword))
     if not kept:
-        raise InputError(f"concept {shown(name)} has no keywords: give at least one")
+        raise InputError(f"concept {quoted(name)} has no keywords: give at least one")
     return Concept(name.strip(), tuple(kept.values()), source, **details)
 
 
@@ -78,7 +78,7 @@ def union(name: str, concepts: Sequence[Concept]) -> Concept:
 
 
 def _checked(name: str, keyword: Any) -> str:
-    what = f"concept {shown(name)} has the keyword {shown(keyword)}, which"
+    what = f"concept {quoted(name)} has the keyword {quoted(keyword)}, which"
     if not isinstance(keyword, str):
         raise InputError(f"{what} isn't text: put it in quotes")
     if any(unicodedata.category(character) == "Cs" for character in keyword):

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from congruence.concepts import Rule
 from congruence.concepts.phrases import FRAMES
 from congruence.config.sections import MOST_DRAWS, MOST_TOKENS, WHY_DRAWS, Pairs, Section, Step, each_once
-from congruence.errors import shown
+from congruence.errors import quoted
 from congruence.matching.inside import InsidePairing
 
 NULLS = ("pairing", "subset", "size_matched", "unrelated_keywords")
@@ -134,7 +134,7 @@ class ConceptsConfig(Section):
     def _at_least_two(cls, value: Any) -> Any:
         for names in value:
             if len(set(names)) < 2:
-                raise ValueError(f"an overlap needs two or more different concepts, not {shown(names)}")
+                raise ValueError(f"an overlap needs two or more different concepts, not {quoted(names)}")
         return value
 
     @model_validator(mode="after")

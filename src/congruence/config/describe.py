@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from congruence.errors import ConfigError, shown, unknown_name
+from congruence.errors import ConfigError, quoted, unknown_name
 
 FREE = frozenset({"separator", "frames", "phrases", "lists", "tokens"})
 """Keys whose text is compared with text, and may hold anything but half a character."""
@@ -34,7 +34,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     """The first of pydantic's errors as one line, with the nearest known key for an unknown one."""
     first = min(error.errors(), key=lambda item: item["type"] not in {"extra_forbidden", "invalid_key"})
     loc = tuple(part for part in first["loc"] if not _is_union_branch(part))
-    where = ".".join(shown(part, 40).strip("'") for part in loc)
+    where = ".".join(quoted(part, 40).strip("'") for part in loc)
     if first["type"] in {"extra_forbidden", "invalid_key"}:
         section, key = _section(model, loc[:-1]), loc[-1]
         key = first["input"] if first["type"] == "invalid_key" else key
@@ -46,7 +46,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     message = _remedy(first, _field(model, loc), _section(model, loc))
     if not where:
         return message
-    return f"{where} is empty: {message}" if value is None else f"{where} = {shown(value)}: {message}"
+    return f"{where} is empty: {message}" if value is None else f"{where} = {quoted(value)}: {message}"
 
 
 def _remedy(first: Any, field: Any, section: type[BaseModel]) -> str:
@@ -99,7 +99,7 @@ def check_text(value: Any, origin: str, *, key: str = "", free: bool = False) ->
     """
     if isinstance(value, str):
         if bad := next((one for one in value if _unwritable(one, free=free)), None):
-            where = f"{key} = {shown(value)}" if key else shown(value)
+            where = f"{key} = {quoted(value)}" if key else quoted(value)
             raise ConfigError(
                 f"{origin}: {where} holds U+{ord(bad):04X}, which can't be written: leave that character out"
             )

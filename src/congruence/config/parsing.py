@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from congruence.config.describe import check_text, describe
 from congruence.config.run import RunConfig
 from congruence.config.sections import CorpusConfig
-from congruence.errors import ConfigError, shown
+from congruence.errors import ConfigError, quoted
 from congruence.strict_files import read_strict
 
 QUOTES = "'\""
@@ -47,7 +47,7 @@ def resolve(
 
 def read_yaml(path: Path) -> Any:
     """What a YAML file holds; :class:`ConfigError` where it is missing, isn't YAML, or has a key twice."""
-    what = f"config {shown(str(path), 200).strip(QUOTES)}"
+    what = f"config {quoted(str(path), 200).strip(QUOTES)}"
     return read_strict(path, what, ConfigError, remedy="give the path of a YAML file")
 
 
@@ -79,7 +79,7 @@ def sections_of(raw: Any, origin: str, wanted: str) -> Mapping[Any, Any]:
     """What a configuration holds, if it is keys with their values."""
     if isinstance(raw, Mapping):
         return raw
-    held = "is empty" if raw is None else f"holds {shown(raw)}, not keys with their values"
+    held = "is empty" if raw is None else f"holds {quoted(raw)}, not keys with their values"
     raise ConfigError(f"{origin} {held}: write at least {wanted}")
 
 
@@ -108,7 +108,7 @@ def _with_paths(config: RunConfig, base: Path, origin: str, *, there: bool) -> R
         placed = {key: place(getattr(section, key), f"{origin}: {name}.{key}") for key in keys}
         if section.revision is not None and Path(placed["model"]).exists():
             raise ConfigError(
-                f"{origin}: {name}.revision = {shown(section.revision)}: the model is a folder on this "
+                f"{origin}: {name}.revision = {quoted(section.revision)}: the model is a folder on this "
                 "disk, which has no revisions: leave it out"
             )
         return section.model_copy(update={**placed, "name": section.label})
@@ -135,7 +135,7 @@ def corpus_at(corpus: CorpusConfig, base: Path, where: str, *, there: bool = Fal
         hub = re.fullmatch(r"[\w.-]+/[\w.-]+", corpus.path) and not Path(corpus.path).suffix
         hint = ", or write dataset: for a data set of the Hub" if hub else ""
         raise ConfigError(
-            f"{where}.path = {shown(corpus.path, 100)} doesn't exist{looked}: check the path{hint}"
+            f"{where}.path = {quoted(corpus.path, 100)} doesn't exist{looked}: check the path{hint}"
         )
     return corpus.model_copy(update={"path": path})
 
@@ -170,7 +170,7 @@ def expand(value: str, where: str) -> str:
         name = found[1] or found[2]
         if not os.environ.get(name):
             raise ConfigError(
-                f"{where} = {shown(value, 100)}: the variable {name} isn't set: set it, or write the path out"
+                f"{where} = {quoted(value, 100)}: the variable {name} isn't set: set it, or write the path out"
             )
         return os.environ[name]
 

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from congruence.errors import shown
+from congruence.errors import quoted
 
 MOST_LAYERS = 10_000
 LONGEST_NAME = 200
@@ -88,11 +88,11 @@ def _places(value: Any) -> Any:
     for key, place in value.items():
         digits = re.fullmatch(r"\d{1,5}", str(key)) and not isinstance(key, bool)
         if not digits:
-            raise ValueError(f"the key {shown(key)} isn't the number of a block: write {{2: place}}")
+            raise ValueError(f"the key {quoted(key)} isn't the number of a block: write {{2: place}}")
         if int(key) in places:
             raise ValueError(f"layer {int(key)} is written twice: leave one out")
         if not isinstance(place, str) or not place.strip():
-            raise ValueError(f"layer {int(key)} has {shown(place)}: write a folder or Hub id")
+            raise ValueError(f"layer {int(key)} has {quoted(place)}: write a folder or Hub id")
         places[int(key)] = place
     return places
 
@@ -105,7 +105,7 @@ def each_once(names: list[Any]) -> list[Any]:
     """
     for number, name in enumerate(names):
         if name in names[:number]:
-            raise ValueError(f"{shown(name)} is named twice: leave one out")
+            raise ValueError(f"{quoted(name)} is named twice: leave one out")
     return names
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from congruence.config.run import RunConfig
 from congruence.config.sections import NullConfig, PairingConfig
-from congruence.errors import ConfigError, shown, unknown_name
+from congruence.errors import ConfigError, quoted, unknown_name
 from congruence.filters import FilterStep
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def filter_steps(config: RunConfig) -> list[FilterStep]:
 def _named_once(what: str, names: Sequence[str]) -> None:
     for number, name in enumerate(names):
         if name in names[:number]:
-            raise ConfigError(f"{what} names {shown(name)} twice: leave one out")
+            raise ConfigError(f"{what} names {quoted(name)} twice: leave one out")
 
 
 def _within_reach(steps: Sequence[FilterStep], measure: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from congruence.errors import InputError, StorageError, shown, unknown_name
+from congruence.errors import InputError, StorageError, quoted, unknown_name
 from congruence.run.schema import TABLES, Column, blank
 from congruence.storage import Artefact, NotWhole, Older, generations, not_whole_unless_read, open_artefact
 
@@ -173,10 +173,14 @@ def load_run(path: "str | Path | Run", *, configuration: str | None = None) -> R
     if isinstance(path, Run):
         path = path.path
     if not isinstance(path, str | Path):
-        raise StorageError(f"{shown(path)} isn't a folder: name the folder that `congruence run --out` wrote")
+        raise StorageError(
+            f"{quoted(path)} isn't a folder: name the folder that `congruence run --out` wrote"
+        )
     folder = Path(path)
     if not folder.is_dir():
-        raise StorageError(f"{folder} isn't a folder: name the folder that `congruence run --out` wrote")
+        raise StorageError(
+            f"{quoted(str(folder), 200)} isn't a folder: name the folder that `congruence run --out` wrote"
+        )
     if folder.is_symlink() and folder.name == generations.CURRENT:
         folder = folder.parent
     folder = generations.current_folder(folder) if configuration is None else _named(folder, configuration)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from congruence.concepts.keywords import Concept, make_concept
-from congruence.errors import ConfigError, InputError, shown, unknown_name
+from congruence.errors import ConfigError, InputError, quoted, unknown_name
 from congruence.storage import atomic_path, check_header, header, write_json
 from congruence.strict_files import parse_strict, read_text
 
@@ -51,8 +51,8 @@ def read_concepts(path: str | Path) -> list[Concept]:
     """
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
-        raise InputError(f"{shown(str(path))} must end in {', '.join(ENDINGS)} to be read as concepts")
-    text = read_text(path, shown(str(path), 200).strip("'"), InputError, remedy="name a file of keywords")
+        raise InputError(f"{quoted(str(path))} must end in {', '.join(ENDINGS)} to be read as concepts")
+    text = read_text(path, quoted(str(path), 200).strip("'"), InputError, remedy="name a file of keywords")
     try:
         if path.suffix.lower() == ".txt":
             concepts = _from_text(text, path)
@@ -95,9 +95,9 @@ def check_target(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
-        raise InputError(f"{shown(str(path))} can't be written: end it in {', '.join(ENDINGS)}")
+        raise InputError(f"{quoted(str(path))} can't be written: end it in {', '.join(ENDINGS)}")
     if path.is_dir():
-        raise InputError(f"{shown(str(path))} is a folder: name a file in it")
+        raise InputError(f"{quoted(str(path))} is a folder: name a file in it")
     return path
 
 
@@ -133,7 +133,7 @@ def _from_entries(entries: Any, shared: Mapping[str, Any]) -> list[Concept]:
         return [make_concept(name, keywords, **shared) for name, keywords in entries.items()]
     if isinstance(entries, list) and all(isinstance(entry, Mapping) for entry in entries):
         return [_from_entry({**shared, **entry}) for entry in entries]
-    raise InputError(f"{shared['source']} must hold {{name: [keywords]}}, not {shown(entries)}")
+    raise InputError(f"{shared['source']} must hold {{name: [keywords]}}, not {quoted(entries)}")
 
 
 def _from_entry(entry: dict[str, Any]) -> Concept:
@@ -143,7 +143,9 @@ def _from_entry(entry: dict[str, Any]) -> Concept:
     if not {"name", "keywords"} <= entry.keys():
         raise InputError(f"{entry['source']} has a concept without name or keywords: it has {sorted(entry)}")
     if not isinstance(entry["source"], str):
-        raise InputError(f"source of concept {shown(entry['name'])} is {shown(entry['source'])}: write text")
+        raise InputError(
+            f"source of concept {quoted(entry['name'])} is {quoted(entry['source'])}: write text"
+        )
     _check_provenance(entry)
     version = str(entry.pop("version", "1"))
     return make_concept(entry.pop("name"), entry.pop("keywords"), version=version, **entry)
@@ -164,7 +166,7 @@ def _check_provenance(entry: Mapping[str, Any]) -> None:
     )
     if not good or not all(isinstance(part["keywords"], list) for part in record.get("lists", [])):
         raise InputError(
-            f"provenance of concept {shown(entry['name'])} in {entry['source']} isn't what `concepts build` "
+            f"provenance of concept {quoted(entry['name'])} in {entry['source']} isn't what `concepts build` "
             "writes: remove it"
         )
 
@@ -186,7 +188,7 @@ def _check_names(concepts: Sequence[Concept], path: Path) -> None:
     seen: set[str] = set()
     for concept in concepts:
         if concept.name.casefold() in seen:
-            raise InputError(f"{path} names the concept {shown(concept.name)} twice: rename one")
+            raise InputError(f"{path} names the concept {quoted(concept.name)} twice: rename one")
         seen.add(concept.name.casefold())
 
 
