@@ -152,7 +152,7 @@ def of_options() -> Iterator[Attempt]:
                     for p in own
                     if p.kind is p.KEYWORD_ONLY
                     and p.name not in ("measure", "min_cofirings", "correlation", "from_", "keep")
-                    and not (name == "non_concept")
+                    and name != "non_concept"
                 }  # fmt: skip
 
     for what, name, known in options():

@@ -1,5 +1,6 @@
 """Malformed files: keyword lists, SAE folders, corpora, model folders, run folders."""
 
+import io
 import json
 import pickle
 import random
@@ -344,28 +345,54 @@ RUN_FILES = {
 
 def of_run_folders(finished: Path) -> Iterator[Attempt]:
     """Finished runs whose files are missing, cut, foreign, or say something else, reported and loaded."""
-    from congruence import load_run
+    from rich.console import Console
 
-    def read(change: Callable[[Path], None]) -> Callable[[Path], Ended]:
+    from congruence.report import summary
+    from congruence.run import load_run
+
+    def shown_of(run: Path) -> None:
+        assert len(load_run(run).matches) >= 0
+        Console(file=io.StringIO(), width=100).print(summary(run))
+
+    def read(change: Callable[[Path], None], *, report: bool) -> Callable[[Path], Ended]:
         def act(folder: Path) -> Ended:
-            shutil.copytree(finished, folder / "run")
+            shutil.copytree(
+                finished, folder / "run", symlinks=True, ignore=shutil.ignore_patterns("activations", "cells")
+            )
             change(folder / "run")
-            reported, loaded = command("report", folder / "run"), call(load_run, folder / "run")
-            return reported if reported.code != 2 else loaded
+            loaded = call(load_run, folder / "run")
+            if loaded.code:
+                return command("report", folder / "run") if report else loaded
+            return call(shown_of, folder / "run")
 
         return act
 
-    for path in sorted(finished.glob("*.parquet")) + [finished / "run.json"]:
-        yield Attempt("run", f"no {path.name}", read(lambda p, n=path.name: (p / n).unlink()), refused=False)
+    (published,) = (finished / "generations").iterdir()
+    for path in [*sorted(published.glob("*.parquet")), published / "run.json"]:
+        inside = str(path.relative_to(finished))
+        yield Attempt(
+            "run",
+            f"no {path.name}",
+            read(lambda p, n=inside: (p / n).unlink(), report=False),
+            refused=False,
+        )
         for name, raw in RUN_FILES.items():
             content = path.read_bytes()[: path.stat().st_size // 2] if raw is None else raw
-            yield Attempt("run", f"{path.name} {name}", read(
-                lambda p, n=path.name, c=content: (p / n).write_bytes(c) and None
-            ))  # fmt: skip
-    record = json.loads((finished / "run.json").read_text())
+            change = _overwritten(inside, content)
+            yield Attempt("run", f"{path.name} {name}", read(change, report=True))
+    record = json.loads((published / "run.json").read_text())
     for key in record:
         for name, value in ODD_VALUES.items():
-            text = json.dumps({**record, key: value})
-            yield Attempt("run", f"run.json {key}={name}", read(
-                lambda p, t=text: (p / "run.json").write_text(t) and None
-            ), refused=False)  # fmt: skip
+            change = _overwritten(
+                str((published / "run.json").relative_to(finished)),
+                json.dumps({**record, key: value}).encode(),
+            )
+            yield Attempt("run", f"run.json {key}={name}", read(change, report=False), refused=False)
+
+
+def _overwritten(name: str, content: bytes) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        (run / name).unlink()  # the file itself may be linked to a generation that must stay
+        (run / name).write_bytes(content)
+
+    return change
