@@ -44,6 +44,20 @@ class Stopped(BaseException):
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
     """The one-line message for a name that isn't on a list, with the nearest one that is."""
     names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name)[:100], names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {kind} {name!r}: {hint}known are {', '.join(names)}"
+    return f"unknown {kind} {quoted(name)}: {hint}known are {', '.join(names)}"
+
+
+def quoted(value: object, most: int = 60) -> str:
+    """A value as a message shows it: on one line, what can't be printed escaped, a long one cut.
+
+    >>> quoted([1.5] * 100, 12)
+    '[1.5, 1.5...'
+    """
+    try:
+        text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or a value that holds itself
+        text = f"a {type(value).__name__}"
+    text = " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= most else text[: most - 3] + "..."

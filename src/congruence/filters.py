@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Int
 
 from congruence.errors import ConfigError
+from congruence.options import Rule, at_least, check_arguments
 from congruence.records import Matching
 from congruence.registry import Registry
 
@@ -15,6 +16,10 @@ __all__ = ["FILTERS", "FilterStep", "Filtered", "Pairs", "apply_filters", "encod
 
 NON_CONCEPT_TOKENS = ("\\n", "\n", "", " ", ".", ",", "!", "?", "-")
 PUBLISHED_SPECIAL_TOKENS = ("<|endoftext|>", "<bos>", "<eos>", "<pad>")
+
+SIMILARITY = Rule("a number below 1, such as 0.1", lambda value: value < 1)
+MARGIN = Rule("a number from 0 and below 2, such as 0.05", lambda value: 0 <= value < 2)
+LEVEL = Rule("a share between 0 and 1, such as 0.05", lambda value: 0 < value < 1)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,15 @@ class FilterStep:
     name: str
     options: Mapping[str, Any]
 
+    def checked(self) -> "FilterStep":
+        """The step with its options as the filter takes them, from its keyword parameters' annotations.
+
+        Raises:
+            ConfigError: no such filter, no such option, a value of another type or range, or none.
+        """
+        options = check_arguments(FILTERS.get(self.name), self.options, f"filter {self.name!r}")
+        return FilterStep(self.name, options)
+
 
 @dataclass(frozen=True)
 class Filtered:
@@ -99,7 +113,7 @@ def apply_filters(pairs: Pairs, steps: Sequence[FilterStep]) -> Filtered:
     """Run the steps in order; each sees only what the ones before it left.
 
     Raises:
-        ConfigError: a name isn't registered or an option isn't the filter's.
+        ConfigError: as :meth:`FilterStep.checked`.
     """
     removed_by = np.full(len(pairs.matching), "", dtype=object)
     remaining = np.arange(len(pairs.matching))
@@ -113,12 +127,7 @@ def apply_filters(pairs: Pairs, steps: Sequence[FilterStep]) -> Filtered:
 
 
 def _keep(step: FilterStep, pairs: Pairs) -> np.ndarray:
-    function = FILTERS.get(step.name)
-    try:
-        keep = function(pairs, **step.options)
-    except TypeError as error:
-        raise ConfigError(f"filter {step.name!r} can't take {dict(step.options)!r}: {error}") from error
-    return np.asarray(keep, dtype=bool)
+    return np.asarray(FILTERS.get(step.name)(pairs, **step.checked().options), dtype=bool)
 
 
 @FILTERS.register("non_concept")
@@ -147,14 +156,11 @@ def shared_token(pairs: Pairs) -> np.ndarray:
 
 
 @FILTERS.register("one_to_one")
-def one_to_one(pairs: Pairs, *, keep: str = "best") -> np.ndarray:
+def one_to_one(pairs: Pairs, *, keep: Literal["best", "first"] = "best") -> np.ndarray:
     """Keep, of the pairs that share a feature on either side, the best-correlated or the first.
 
     ``first`` goes by the index of the feature that sought its partner and is what the code of Lan et al. 2024
     does (appendix F, filter 3); ``best`` keeps the highest r, ties to the first.
-
-    Raises:
-        ConfigError: `keep` is neither.
     """
     from congruence.matching import one_of_each
 
@@ -163,25 +169,25 @@ def one_to_one(pairs: Pairs, *, keep: str = "best") -> np.ndarray:
 
 
 @FILTERS.register("min_r")
-def min_r(pairs: Pairs, *, value: float = 0.1) -> np.ndarray:
+def min_r(pairs: Pairs, *, value: Annotated[float, SIMILARITY]) -> np.ndarray:
     """Keep a pair with r > value. Lan et al. 2024 (in the code, not in the paper): 0.1."""
     return pairs.matching.r > value
 
 
 @FILTERS.register("min_cofirings")
-def min_cofirings(pairs: Pairs, *, value: int = 5) -> np.ndarray:
+def min_cofirings(pairs: Pairs, *, value: Annotated[int, at_least(0)]) -> np.ndarray:
     """Keep a pair whose features fire together on at least `value` tokens. Ours."""
     return pairs.matching.cofirings >= value
 
 
 @FILTERS.register("min_firings")
-def min_firings(pairs: Pairs, *, value: int = 5) -> np.ndarray:
+def min_firings(pairs: Pairs, *, value: Annotated[int, at_least(0)]) -> np.ndarray:
     """Keep a pair of which both features fire on at least `value` tokens. Ours."""
     return np.minimum(pairs.matching.firings_a, pairs.matching.firings_b) >= value
 
 
 @FILTERS.register("min_margin")
-def min_margin(pairs: Pairs, *, value: float = 0.0) -> np.ndarray:
+def min_margin(pairs: Pairs, *, value: Annotated[float, MARGIN]) -> np.ndarray:
     """Keep a pair whose r exceeds that of the second-best partner by more than `value`. Ours."""
     return pairs.matching.margin > value
 
@@ -193,14 +199,12 @@ def mutual(pairs: Pairs) -> np.ndarray:
 
 
 @FILTERS.register("beats_null")
-def beats_null(pairs: Pairs, *, alpha: float = 0.05) -> np.ndarray:
+def beats_null(pairs: Pairs, *, alpha: Annotated[float, LEVEL] = 0.05) -> np.ndarray:
     """Keep a pair whose r is beyond the best r of unrelated text (p_r ≤ alpha). Ours.
 
     Raises:
-        ConfigError: that null wasn't drawn, or alpha isn't a share.
+        ConfigError: that null wasn't drawn.
     """
     if pairs.matching.p_r is None:
         raise ConfigError("beats_null needs the null of the best r: set pairing.null_draws, e.g. 20")
-    if not 0 < alpha < 1:
-        raise ConfigError(f"beats_null: alpha={alpha!r}: use a share between 0 and 1, such as 0.05")
     return pairs.matching.p_r <= alpha

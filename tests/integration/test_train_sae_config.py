@@ -28,7 +28,7 @@ def write_config(path, **changes):
         ({"sae": {"architecture": "relu", "k": 3}}, "k isn't an option of relu"),
         ({"sae": {"architecture": "topkk"}}, "sae.architecture = 'topkk'"),
         ({"format": "sparsify", "sae": {"architecture": "gated"}}, "format sparsify can't hold a gated SAE"),
-        ({"layers": [1, 1]}, "name each once"),
+        ({"layers": [1, 1]}, "name each layer once"),
         ({"seeds": []}, "seeds"),
         ({"training": {"learning_rate": float("inf")}}, "learning_rate"),
         ({"model": None}, "model"),

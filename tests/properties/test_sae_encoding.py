@@ -96,13 +96,20 @@ def test_no_more_than_k_features_fire(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_nan_inputs_are_seen(rule: str) -> None:
-    x = inputs()
-    x[2] = float("nan")
-    sae = make(rule)
-    assert sae.encode(x)[2].isnan().any()
-    assert np.isnan(sae.encode_csr(x).toarray()[2]).any()
-    assert not sae.encode(x)[:2].isnan().any()
+def test_inputs_that_are_not_finite_are_refused(rule: str) -> None:
+    for value in (float("nan"), float("inf")):
+        x = inputs()
+        x[2, 1] = value
+        for read in (make(rule).encode, make(rule).encode_csr, make(rule).pre_activation):
+            with pytest.raises(SaeError, match="NaN or infinite values in 1 rows"):
+                read(x)
+
+
+@pytest.mark.parametrize("bad", [[[0.0] * D], np.zeros((2, D)), torch.zeros(3, D + 1), torch.zeros(()), None])
+def test_what_is_no_matrix_of_the_right_width_is_refused(bad: object) -> None:
+    for read in (make("relu").encode, make("topk").encode_csr, make("relu").pre_activation):
+        with pytest.raises(SaeError, match=rf"{D}\b"):
+            read(bad)
 
 
 def test_heads_of_hook_z_are_flattened() -> None:

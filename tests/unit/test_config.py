@@ -25,7 +25,7 @@ BAD = [
     ({"pairing": {"from": "c"}}, "pairing.from = 'c'"),
     ({"null": {"draws": 0}}, "null.draws = 0"),
     ({"seed": -1}, "seed = -1"),
-    ({"a": None}, "a = None"),
+    ({"a": None}, "a is empty: write {model"),
 ]
 
 
@@ -61,7 +61,9 @@ def test_missing_section_is_named():
 
 @pytest.mark.parametrize("raw", [None, [], "text", 3])
 def test_not_a_mapping(raw):
-    with pytest.raises(ConfigError, match="not a mapping"):
+    with pytest.raises(
+        ConfigError, match=r"config (is empty|holds .*, not keys with their values): write at"
+    ):
         parse_config(raw)
 
 
@@ -114,3 +116,43 @@ def test_unknown_filter_option_is_named():
     config = parse_config({**GOOD, "filters": [{"min_r": {"threshold": 1}}]})
     with pytest.raises(ConfigError, match="unknown option 'threshold'"):
         filter_steps(config)
+
+
+@pytest.mark.parametrize(
+    ("written", "layers"),
+    [
+        ("1-3", [1, 2, 3]),
+        ("1,2", [1, 2]),
+        ("0, 2-3", [0, 2, 3]),
+        ("7", [7]),
+        ("all", "all"),
+        ([2, 1], [2, 1]),
+    ],
+)
+def test_layers_as_text(written, layers):
+    assert parse_config({**GOOD, "a": {**GOOD["a"], "layers": written}}).a.layers == layers
+
+
+def test_home_and_variables_are_written_out_in_paths(tmp_path, monkeypatch):
+    for name in ("models", "saes"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DATA", str(tmp_path))
+    config = parse_config(
+        {**GOOD, "a": {"model": "~/models", "saes": {2: "${DATA}/saes"}, "other_seed": "$DATA/x"}}
+    )
+    assert config.a.model == str(tmp_path / "models")
+    assert config.a.saes == {2: str(tmp_path / "saes")}
+    assert config.a.other_seed == str(tmp_path / "x")
+    monkeypatch.delenv("DATA")
+    with pytest.raises(ConfigError, match=r"b\.model = '\$DATA/x': the variable DATA isn't set"):
+        parse_config({**GOOD, "b": {"model": "$DATA/x", "saes": "y"}})
+
+
+def test_a_missing_text_says_where_it_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(ConfigError, match=r"absent\.txt") as caught:
+        parse_config({**GOOD, "corpus": {"path": "absent.txt"}}, base=tmp_path / "runs", there=True)
+    assert str(tmp_path / "runs") in str(caught.value)
+    assert f"or {tmp_path}" in str(caught.value)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from congruence.concepts import (
@@ -17,6 +18,7 @@ from congruence.concepts import (
     build_concepts,
     builtin_concepts,
     check_keywords,
+    check_target,
     load_wordnet,
     read_concepts,
     resolve_concept,
@@ -39,7 +41,7 @@ def list_command(files: tuple[Path, ...]) -> None:
     ]
     table = Table("concept", "keywords", "source", box=None, pad_edge=False)
     for concept in concepts:
-        table.add_row(concept.name, str(len(concept)), concept.source)
+        table.add_row(escape(concept.name), str(len(concept)), escape(concept.source))
     Console().print(table)
 
 
@@ -51,9 +53,10 @@ def show(names: tuple[str, ...], provenance: bool) -> None:
     console = Console()
     for concept in _resolve(names):
         console.print(
-            f"[bold]{concept.name}[/bold] ({len(concept)} keywords; {concept.source})", highlight=False
+            f"[bold]{escape(concept.name)}[/bold] ({len(concept)} keywords; {escape(concept.source)})",
+            highlight=False,
         )
-        console.print("  " + ", ".join(concept.keywords), highlight=False)
+        console.print("  " + ", ".join(concept.keywords), highlight=False, markup=False)
         if provenance:
             _print_provenance(console, concept)
 
@@ -71,13 +74,41 @@ def show(names: tuple[str, ...], provenance: bool) -> None:
 )  # fmt: skip
 @click.option("--model", help="Name of the language model at the endpoint.")
 @click.option("--base-url", help="OpenAI-compatible endpoint, e.g. http://localhost:8000/v1.")
-@click.option("--lists", default=3, show_default=True, help="Independent lists to ask for.")
-@click.option("--count", default=60, show_default=True, help="Keywords to ask for in each.")
-@click.option("--temperature", default=1.0, show_default=True, help="Sampling temperature.")
-@click.option("--max-tokens", default=1024, show_default=True, help="Longest reply.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the first request.")
-@click.option("--min-lists", type=int, help="Lists a keyword must stand in; default: all.")
-@click.option("--depth", default=1, show_default=True, help="Steps of WordNet hyponyms to add.")
+@click.option(
+    "--lists", type=click.IntRange(1, 100), default=3, show_default=True, help="Independent lists to ask for."
+)
+@click.option(
+    "--count",
+    type=click.IntRange(1, 10_000),
+    default=60,
+    show_default=True,
+    help="Keywords to ask for in each.",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, 10),
+    default=1.0,
+    show_default=True,
+    help="Sampling temperature.",
+)
+@click.option(
+    "--max-tokens", type=click.IntRange(1, 1_000_000), default=1024, show_default=True, help="Longest reply."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of the first request.",
+)
+@click.option("--min-lists", type=click.IntRange(1), help="Lists a keyword must stand in; default: all.")
+@click.option(
+    "--depth",
+    type=click.IntRange(0, 20),
+    default=1,
+    show_default=True,
+    help="Steps of WordNet hyponyms to add.",
+)
 @click.option("--collocations", is_flag=True, help="Also add hyponyms of several words.")
 @click.option("--keep-ambiguous", is_flag=True, help="Don't remove keywords with several dominant senses.")
 @click.option("--keep-shared", is_flag=True, help="Don't remove keywords that several concepts have.")
@@ -90,6 +121,7 @@ def build(out: Path, names: tuple[str, ...], files: tuple[Path, ...], **options:
     The lists come from files (--from a.yaml --from b.yaml --from c.yaml) or from a language model
     (--concept Emotions --model NAME --base-url URL), or from both.
     """
+    check_target(out)
     lists = _lists_from_files(files)
     for name in names:
         lists.setdefault(name, []).extend(_asked(name, options))
@@ -111,9 +143,9 @@ def build(out: Path, names: tuple[str, ...], files: tuple[Path, ...], **options:
     write_concepts(out, concepts)
     console = Console()
     for concept in concepts:
-        console.print(f"[bold]{concept.name}[/bold]: {len(concept)} keywords", highlight=False)
+        console.print(f"[bold]{escape(concept.name)}[/bold]: {len(concept)} keywords", highlight=False)
         _print_provenance(console, concept)
-    console.print(f"written to {out}", highlight=False)
+    console.print(f"written to {out}", highlight=False, markup=False)
 
 
 @command.command()
@@ -130,10 +162,10 @@ def check(names: tuple[str, ...], tokenizer: str, show_all: bool) -> None:
     for concept in _resolve(names):
         rows = check_keywords(concept, loaded)
         spaced, bare = sum(row.one_token_spaced for row in rows), sum(row.one_token_bare for row in rows)
-        summary.add_row(concept.name, str(len(rows)), str(spaced), str(bare))
+        summary.add_row(escape(concept.name), str(len(rows)), str(spaced), str(bare))
         for row in rows:
             if show_all or not row.one_token_spaced:
-                details.add_row(concept.name, row.keyword, _cut(row.spaced), _cut(row.bare))
+                details.add_row(*map(escape, (concept.name, row.keyword, _cut(row.spaced), _cut(row.bare))))
     console = Console()
     if details.row_count:
         console.print(details)
@@ -169,13 +201,15 @@ def _asked(name: str, options: dict[str, Any]) -> list[KeywordList]:
 def _print_provenance(console: Console, concept: Concept) -> None:
     record = concept.provenance
     for entry in record.get("lists", ()):
-        console.print(f"  from {entry['source']}: {len(entry['keywords'])} keywords", highlight=False)
+        console.print(
+            f"  from {entry['source']}: {len(entry['keywords'])} keywords", highlight=False, markup=False
+        )
     for removal in record.get("removed", ()):
-        console.print(f"  removed {removal['keyword']}: {removal['reason']}", highlight=False)
+        console.print(f"  removed {removal['keyword']}: {removal['reason']}", highlight=False, markup=False)
     if added := record.get("added"):
         shown = ", ".join(f"{entry['keyword']} (below {entry['parent']})" for entry in added[:20])
         more = f" and {len(added) - 20} more" if len(added) > 20 else ""
-        console.print(f"  added {len(added)}: {shown}{more}", highlight=False)
+        console.print(f"  added {len(added)}: {shown}{more}", highlight=False, markup=False)
 
 
 def _tokenizer(name: str) -> Any:
@@ -183,7 +217,7 @@ def _tokenizer(name: str) -> Any:
 
     try:
         return AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # transformers raises many kinds for what it can't read
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"no tokenizer in {name!r} ({reason}): name a model id or folder") from None
 

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import click
 
+from congruence.cli.run import Folder
+
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("congruence-demo"), show_default=True)
+@click.option("--out", type=Folder(), default=Path("congruence-demo"), show_default=True)
 @click.option(
-    "--draws", type=click.IntRange(min=1), default=1000, show_default=True, help="Null draws a score."
+    "--draws", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="Null draws a score."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--concepts", is_flag=True, help="Compare concept subspaces too: about a minute more.")
 @click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")
 @click.option("--progress/--no-progress", default=True, help="Show progress bars.")

@@ -17,7 +17,11 @@ _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 @click.command("doctor")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option(
-    "--sample-tokens", type=click.IntRange(min=2), default=4096, show_default=True, help="Tokens to look at."
+    "--sample-tokens",
+    type=click.IntRange(2, 10_000_000),
+    default=4096,
+    show_default=True,
+    help="Tokens to look at.",
 )
 @click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")
 def command(config: Path, sample_tokens: int, verbose: int) -> None:

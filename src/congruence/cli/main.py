@@ -63,13 +63,20 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             commands.main(args=arguments, standalone_mode=False)
         except click.ClickException as error:
-            error.show()
+            click.echo(_one_line(error), err=True)
             sys.exit(error.exit_code)
         except (Exception, KeyboardInterrupt, Stopped) as error:
             logging.getLogger("congruence").debug("traceback", exc_info=True)
             message, code = ending(error)
             click.echo(message, err=True)
             sys.exit(code)
+
+
+def _one_line(error: click.ClickException) -> str:
+    """What click found wrong with the arguments, and where they are explained."""
+    told = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"error: {told}: see `{context.command_path} --help`" if context else f"error: {told}"
 
 
 if __name__ == "__main__":

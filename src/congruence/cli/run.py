@@ -2,10 +2,12 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import click
 
 from congruence.caches import kernels_line
+from congruence.errors import StorageError, quoted
 
 
 def log_to_terminal(verbose: int) -> None:
@@ -24,6 +26,18 @@ def log_to_terminal(verbose: int) -> None:
     logger.info("%s", kernels_line())
 
 
+class Folder(click.Path):
+    """A folder to write into; no name isn't the working folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value).strip() or not str(value).isprintable():
+            raise StorageError(f"--out {quoted(str(value))} can't be written: name a folder")
+        return super().convert(value, param, ctx)
+
+
 def finish(folder: Path, *, pictures: bool = True, progress: bool = True) -> None:
     """Draw a finished run's pictures and report, and print its summary."""
     from rich.console import Console
@@ -39,7 +53,7 @@ def finish(folder: Path, *, pictures: bool = True, progress: bool = True) -> Non
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The run's folder.")
+@click.option("--out", type=Folder(), required=True, help="The run's folder.")
 @click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")
 @click.option("--progress/--no-progress", default=True, help="Show progress bars.")
 @click.option("--pictures/--no-pictures", default=True, help="Draw the figures and the report.")

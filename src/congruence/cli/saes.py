@@ -12,7 +12,7 @@ _COLUMNS = ("sae_id", "format", "layer", "hook_name", "d_in", "d_sae", "architec
 
 @click.command("saes")
 @click.argument("path")
-@click.option("--layer", type=int, help="Only the SAEs of this layer.")
+@click.option("--layer", type=click.IntRange(0), help="Only the SAEs of this layer.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of a table.")
 def command(path: str, layer: int | None, as_json: bool) -> None:
     """List the SAEs in PATH: a folder, a Hub repository 'owner/name', or a SAELens release.

@@ -4,13 +4,17 @@ from pathlib import Path
 
 import click
 
+from congruence.cli.run import Folder
+
 
 @click.command("train-sae")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the results; default: NAME-saes.")
+@click.option("--out", type=Folder(), help="Folder of the results; default: NAME-saes.")
 @click.option("--model", help="Hub id or folder of the language model, instead of the configuration's.")
 @click.option("--corpus", help="Text file or folder, instead of the configuration's.")
-@click.option("--seed", type=click.IntRange(0), multiple=True, help="Only these seeds; may be repeated.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), multiple=True, help="Only these seeds; may be repeated."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show the log.")
 def command(
     config: Path,

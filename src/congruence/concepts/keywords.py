@@ -1,11 +1,14 @@
 """A concept: a name and its keywords, with where they come from."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from congruence.concepts.words import fold, split_words
-from congruence.errors import InputError
+from congruence.errors import InputError, quoted
+
+LONGEST_NAME, LONGEST_KEYWORD = 200, 500
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,20 @@ def make_concept(name: str, keywords: Iterable[Any], *, source: str = "user", **
         InputError: the name or a keyword isn't text, a keyword holds no letter or digit, or none is left.
     """
     if not isinstance(name, str) or not name.strip():
-        raise InputError(f"a concept's name must be text, not {name!r}: quote it")
-    if isinstance(keywords, str | bytes) or not isinstance(keywords, Iterable):
-        raise InputError(f"concept {name!r} needs a list of keywords, not {keywords!r}: write [joy, glee]")
+        raise InputError(f"a concept's name must be text, not {quoted(name)}: quote it")
+    if len(name) > LONGEST_NAME or not all(map(_writable, name)):
+        raise InputError(
+            f"a concept is named {quoted(name)}: use at most {LONGEST_NAME} characters that can be written"
+        )
+    if isinstance(keywords, str | bytes | Mapping) or not isinstance(keywords, Iterable):
+        raise InputError(
+            f"concept {quoted(name)} needs a list of keywords, not {quoted(keywords)}: write [joy, glee]"
+        )
     kept: dict[str, str] = {}
     for keyword in keywords:
         kept.setdefault(fold(_checked(name, keyword)), _checked(name, keyword))
     if not kept:
-        raise InputError(f"concept {name!r} has no keywords: give at least one")
+        raise InputError(f"concept {quoted(name)} has no keywords: give at least one")
     return Concept(name.strip(), tuple(kept.values()), source, **details)
 
 
@@ -69,11 +78,18 @@ def union(name: str, concepts: Sequence[Concept]) -> Concept:
 
 
 def _checked(name: str, keyword: Any) -> str:
+    what = f"concept {quoted(name)} has the keyword {quoted(keyword)}, which"
     if not isinstance(keyword, str):
-        raise InputError(f"concept {name!r} has the keyword {keyword!r}, which isn't text: put it in quotes")
+        raise InputError(f"{what} isn't text: put it in quotes")
+    if any(unicodedata.category(character) == "Cs" for character in keyword):
+        raise InputError(f"{what} holds half a character: write it again")
+    if len(keyword) > LONGEST_KEYWORD:
+        raise InputError(f"{what} has {len(keyword):,} characters: use at most {LONGEST_KEYWORD}")
     plain = " ".join(keyword.split())
     if not split_words(plain):
-        raise InputError(
-            f"concept {name!r} has the keyword {keyword!r}, which has no letter or digit: remove it"
-        )
+        raise InputError(f"{what} has no letter or digit: remove it")
     return plain
+
+
+def _writable(character: str) -> bool:
+    return character.isprintable() or unicodedata.category(character) in {"Zs", "Mn"}

@@ -81,7 +81,7 @@ def make_phrases(
     name = f"{first.name}×{second.name}"
     if not pairs:
         raise InputError(f"{name} has no phrase of two different words: give other concepts")
-    counts = keyword_counts(make_concept(name, dict.fromkeys(f"{a} {b}" for a, b in pairs)), index)
+    counts = keyword_counts(make_concept(name, list(dict.fromkeys(f"{a} {b}" for a, b in pairs))), index)
     chosen = _sample(counts, limit, likelihood, rng)
     if not len(chosen):
         raise InputError(f"{name} has no {likelihood} phrase among {len(pairs)}: use likelihood 'all'")
@@ -99,7 +99,7 @@ def given_phrases(name: str, texts: Sequence[str], index: WordIndex) -> Phrases:
     for text, words in zip(texts, halves, strict=True):
         if len(words) != 2:
             raise InputError(f"{name}: the phrase {text!r} has {len(words)} words, not 2")
-    counts = keyword_counts(make_concept(name, dict.fromkeys(texts)), index)
+    counts = keyword_counts(make_concept(name, list(dict.fromkeys(texts))), index)
     return Phrases(name, tuple(a for a, _ in halves), tuple(b for _, b in halves), counts)
 
 

@@ -7,7 +7,8 @@ from pydantic import Field, field_validator, model_validator
 
 from congruence.concepts import Rule
 from congruence.concepts.phrases import FRAMES
-from congruence.config.sections import Pairs, Section
+from congruence.config.sections import MOST_DRAWS, MOST_TOKENS, WHY_DRAWS, Pairs, Section, Step, each_once
+from congruence.errors import quoted
 from congruence.matching.inside import InsidePairing
 
 NULLS = ("pairing", "subset", "size_matched", "unrelated_keywords")
@@ -25,7 +26,7 @@ class MultiTokenConfig(Section):
     """``phrase``: features whose top tokens lie inside the phrases; ``active``: all that fire on them, as
     published; ``needs_phrase``: those that fire on the phrase at least `ratio` times as strongly as on either
     word."""
-    max_phrases: int | None = Field(default=100, ge=1)
+    max_phrases: int | None = Field(default=100, ge=1, le=100_000, description="both models read every one")
     """Most phrases; null: all combinations."""
     likelihood: Literal["all", "likely", "unlikely"] = "all"
     """Only phrases that the corpus has (likely) or hasn't."""
@@ -33,7 +34,7 @@ class MultiTokenConfig(Section):
     """Phrases of your own, in place of combinations."""
     frames: list[str] = list(FRAMES)
     """Texts with one {} that show a phrase without saying anything about it."""
-    ratio: float = Field(default=2.0, gt=0)
+    ratio: float = Field(default=2.0, gt=0, le=1e6)
     """How many times as strongly as on either word, for a feature to need the phrase."""
     min_share: float = Field(default=0.5, gt=0, le=1)
     """Share of the phrases a feature fires on that it must need, to count as needing phrases."""
@@ -56,9 +57,9 @@ class InsideConfig(Pairs):
     """many_to_one (then 1-to-1 by `keep`), greedy, or mutual_best."""
     keep: Literal["best", "first"] = "best"
     """Of the pairs that share a feature: the best-correlated, or the first by index as published."""
-    min_r: float | None = None
+    min_r: float | None = Field(default=None, lt=1)
     """Keep pairs above this similarity; published: none inside subspaces."""
-    min_cofirings: int = Field(default=0, ge=0)
+    min_cofirings: int = Field(default=0, ge=0, le=MOST_TOKENS)
     """Keep pairs that fire together on at least this many tokens."""
 
     def rule(self) -> InsidePairing:
@@ -76,9 +77,9 @@ class ConceptsConfig(Section):
     """Unions of two or more of the concepts."""
     multi_token: list[MultiTokenConfig] = []
     """Phrases of two of the concepts."""
-    top_k: int = Field(default=5, ge=1)
+    top_k: int = Field(default=5, ge=1, le=1000, description="every feature keeps so many in memory")
     """Strongest tokens of a feature that are looked at."""
-    min_hits: int = Field(default=1, ge=1)
+    min_hits: int = Field(default=1, ge=1, le=1000)
     """How many of them must lie on a keyword."""
     min_mass: float = Field(default=0.0, ge=0, le=1)
     """Least share of a feature's activation that falls on the concept."""
@@ -88,18 +89,18 @@ class ConceptsConfig(Section):
     """Count tokens that are a piece of a keyword; false: only whole ones."""
     non_concept: bool = True
     """Leave out features with punctuation, white space or a special token among their top tokens."""
-    min_features: int = Field(default=3, ge=3)
+    min_features: int = Field(default=3, ge=3, le=10_000_000)
     """Fewer features on a side, or fewer pairs, are reported as too few."""
     pairing: InsideConfig = InsideConfig()
     """How features are paired inside a subspace."""
-    measures: list[str | dict[str, Any]] = list(DEFAULT_MEASURES)
+    measures: list[Step] = list(DEFAULT_MEASURES)
     """Measures of the subspaces, as in the run's own list. Others than the default are slow under redrawn
     nulls."""
     nulls: list[Literal["pairing", "subset", "size_matched", "unrelated_keywords"]] = list(NULLS)
     """pairing (Test 1), subset (Test 2), size_matched, unrelated_keywords."""
-    draws: int | None = Field(default=None, ge=1)
+    draws: int | None = Field(default=None, ge=1, le=MOST_DRAWS, description=WHY_DRAWS)
     """Null scores of each test; default: the run's."""
-    keyword_effects: int = Field(default=5, ge=0)
+    keyword_effects: int = Field(default=5, ge=0, le=10_000)
     """Keywords of each concept whose removal is scored, those with most features first."""
 
     @model_validator(mode="before")
@@ -114,7 +115,12 @@ class ConceptsConfig(Section):
     @field_validator("lists", mode="before")
     @classmethod
     def _one_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str | Mapping) else value
+        return [value] if isinstance(value, Mapping) or (isinstance(value, str) and value.strip()) else value
+
+    @field_validator("lists", "nulls", "overlaps", "multi_token")
+    @classmethod
+    def _once(cls, value: list[Any]) -> list[Any]:
+        return each_once(value)
 
     @field_validator("lists", "nulls", "measures")
     @classmethod
@@ -128,7 +134,7 @@ class ConceptsConfig(Section):
     def _at_least_two(cls, value: Any) -> Any:
         for names in value:
             if len(set(names)) < 2:
-                raise ValueError(f"an overlap needs two or more different concepts, not {names}")
+                raise ValueError(f"an overlap needs two or more different concepts, not {quoted(names)}")
         return value
 
     @model_validator(mode="after")

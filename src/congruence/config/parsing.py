@@ -1,23 +1,33 @@
 """Reading a configuration, and saying in one line what is wrong with it."""
 
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from congruence.config.describe import check_text, describe
 from congruence.config.run import RunConfig
-from congruence.errors import ConfigError, unknown_name
+from congruence.config.sections import CorpusConfig
+from congruence.errors import ConfigError, quoted
+from congruence.strict_files import read_strict
+
+QUOTES = "'\""
 
 
-def load_config(path: Path) -> RunConfig:
+def load_config(path: Path, *, there: bool = False) -> RunConfig:
     """Read a YAML configuration; relative paths in it are taken from its own folder.
+
+    Args:
+        path: the file.
+        there: the text must be there.
 
     Raises:
         ConfigError: the file is missing, isn't YAML, or doesn't describe a run.
     """
-    return parse_config(read_yaml(path), base=path.parent, origin=str(path))
+    return parse_config(read_yaml(path), base=path.parent, origin=str(path), there=there)
 
 
 def resolve(
@@ -25,43 +35,52 @@ def resolve(
 ) -> RunConfig:
     """One configuration from a file, a mapping or sections by name."""
     if isinstance(config, str | Path):
-        loaded = load_config(Path(config))
+        loaded = load_config(Path(config), there=True)
         if not sections:
             return loaded
         config = loaded
     if isinstance(config, RunConfig):
         config = config.model_dump(by_alias=True)
-    return parse_config({**(config or {}), **sections})
+    raw = {} if config is None else sections_of(config, "config", "a, b and corpus")
+    return parse_config({**raw, **sections}, there=True)
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML file holds; :class:`ConfigError` where it is missing or isn't YAML."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"config {path} doesn't exist: give the path of a YAML file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config {path} can't be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"config {path} isn't valid YAML: {error}") from error
+    """What a YAML file holds; :class:`ConfigError` where it is missing, isn't YAML, or has a key twice."""
+    what = f"config {quoted(str(path), 200).strip(QUOTES)}"
+    return read_strict(path, what, ConfigError, remedy="give the path of a YAML file")
 
 
-def parse_config(raw: Any, *, base: Path = Path(), origin: str = "config") -> RunConfig:
+def parse_config(raw: Any, *, base: Path = Path(), origin: str = "config", there: bool = False) -> RunConfig:
     """Validate a mapping as a run configuration.
+
+    Args:
+        raw: sections by name.
+        base: folder that relative paths are taken from, before the working folder.
+        origin: begins messages.
+        there: the text must be there.
 
     Raises:
         ConfigError: one line that names the first wrong key, its value and the remedy.
     """
-    if not isinstance(raw, Mapping):
-        raise ConfigError(f"{origin} holds {type(raw).__name__}, not a mapping with a, b and corpus")
+    raw = sections_of(raw, origin, "a, b and corpus")
     # in YAML an unquoted `null:` is not a word but the empty value
     named = {"null" if key is None else key: value for key, value in raw.items()}
+    check_text(named, origin)
     try:
         config = RunConfig.model_validate(named)
     except ValidationError as error:
         raise ConfigError(f"{origin}: {describe(error, RunConfig)}") from None
     _check_controls(config, origin)
-    return _with_paths(config, base)
+    return _with_paths(config, base, origin, there=there)
+
+
+def sections_of(raw: Any, origin: str, wanted: str) -> Mapping[Any, Any]:
+    """What a configuration holds, if it is keys with their values."""
+    if isinstance(raw, Mapping):
+        return raw
+    held = "is empty" if raw is None else f"holds {quoted(raw)}, not keys with their values"
+    raise ConfigError(f"{origin} {held}: write at least {wanted}")
 
 
 def _check_controls(config: RunConfig, origin: str) -> None:
@@ -75,61 +94,91 @@ def _check_controls(config: RunConfig, origin: str) -> None:
         )
 
 
-def describe(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first of pydantic's errors as one line, with the nearest known key for an unknown one."""
-    first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
-    where = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part))
-    if first["type"] == "extra_forbidden":
-        section, key = _section(model, first["loc"][:-1]), first["loc"][-1]
-        inside = f" in {'.'.join(map(str, first['loc'][:-1]))}" if len(first["loc"]) > 1 else ""
-        return unknown_name("key", key, _keys(section)) + inside
-    if first["type"] == "missing":
-        return f"{where} is missing: add it"
-    shown = repr(first.get("input"))
-    shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where} = {shown}: {message}" if where else message
-
-
-def _is_union_branch(part: Any) -> bool:
-    return isinstance(part, str) and any(mark in part for mark in "[]()")
-
-
-def _keys(section: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in section.model_fields.items()]
-
-
-def _section(model: type[BaseModel], location: tuple[Any, ...]) -> type[BaseModel]:
-    for part in location:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        for candidate in (annotation, *get_args(annotation)):
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                model = candidate
-    return model
-
-
-def _with_paths(config: RunConfig, base: Path) -> RunConfig:
+def _with_paths(config: RunConfig, base: Path, origin: str, *, there: bool) -> RunConfig:
     """Turn what names an existing file or folder, seen from `base`, into an absolute path."""
 
-    def place(value: Any) -> Any:
+    def place(value: Any, where: str) -> Any:
         if isinstance(value, dict):
-            return {key: place(item) for key, item in value.items()}
-        return local_or_hub(value, base)
+            return {key: place(item, f"{where}.{key}") for key, item in value.items()}
+        return local_or_hub(value, base, where)
 
-    def side(section: Any) -> Any:
-        placed = {name: place(getattr(section, name)) for name in ("model", "base", "saes", "other_seed")}
+    def side(name: str) -> Any:
+        section = getattr(config, name)
+        keys = ("model", "base", "saes", "other_seed")
+        placed = {key: place(getattr(section, key), f"{origin}: {name}.{key}") for key in keys}
+        if section.revision is not None and Path(placed["model"]).exists():
+            raise ConfigError(
+                f"{origin}: {name}.revision = {quoted(section.revision)}: the model is a folder on this "
+                "disk, which has no revisions: leave it out"
+            )
         return section.model_copy(update={**placed, "name": section.label})
 
-    corpus = config.corpus.model_copy(update={"path": place(config.corpus.path)})
-    return config.model_copy(update={"a": side(config.a), "b": side(config.b), "corpus": corpus})
+    corpus = corpus_at(config.corpus, base, f"{origin}: corpus", there=there)
+    return config.model_copy(update={"a": side("a"), "b": side("b"), "corpus": corpus})
 
 
-def local_or_hub(value: str | None, base: Path) -> str | None:
-    """The absolute path where `value` exists below `base` or the working folder; else `value` as it is."""
+def corpus_at(corpus: CorpusConfig, base: Path, where: str, *, there: bool = False) -> CorpusConfig:
+    """A corpus section whose path is absolute: seen from `base` where it is nowhere, unless it must be there.
+
+    Raises:
+        ConfigError: there is nothing at its path; the message says where was looked.
+    """
+    if corpus.path is None:
+        return corpus
+    path = local_or_hub(corpus.path, base, f"{where}.path")
+    if not there:
+        return corpus.model_copy(update={"path": str(base.resolve() / str(path))})
+    if not _exists(Path(str(path))):
+        looked = "" if Path(str(path)).is_absolute() else f" in {base.resolve()}"
+        if looked and base.resolve() != Path.cwd():
+            looked += f" or {Path.cwd()}"
+        hub = re.fullmatch(r"[\w.-]+/[\w.-]+", corpus.path) and not Path(corpus.path).suffix
+        hint = ", or write dataset: for a data set of the Hub" if hub else ""
+        raise ConfigError(
+            f"{where}.path = {quoted(corpus.path, 100)} doesn't exist{looked}: check the path{hint}"
+        )
+    return corpus.model_copy(update={"path": path})
+
+
+def local_or_hub(value: str | None, base: Path, where: str = "config") -> str | None:
+    """The absolute path where `value` exists below `base` or the working folder; else `value`, expanded.
+
+    ``~``, ``$NAME`` and ``${NAME}`` are written out.
+
+    Raises:
+        ConfigError: a variable isn't set.
+    """
     if value is None:
         return None
-    expanded = Path(value).expanduser()
-    for candidate in (base / expanded, expanded):
-        if candidate.exists():
+    if _exists(Path(value)) and Path(value).is_absolute():
+        return str(Path(value).resolve())
+    expanded = expand(value, where)
+    for candidate in (base / expanded, Path(expanded)):
+        if _exists(candidate):
             return str(candidate.resolve())
-    return value
+    return expanded
+
+
+def expand(value: str, where: str) -> str:
+    """A path with the home folder and environment variables written out.
+
+    Raises:
+        ConfigError: a variable isn't set.
+    """
+
+    def variable(found: re.Match[str]) -> str:
+        name = found[1] or found[2]
+        if not os.environ.get(name):
+            raise ConfigError(
+                f"{where} = {quoted(value, 100)}: the variable {name} isn't set: set it, or write the path out"
+            )
+        return os.environ[name]
+
+    return re.sub(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", variable, os.path.expanduser(value))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or that no file can have
+        return False

@@ -1,8 +1,6 @@
 """The configuration of a run: what is compared, on which text, how pairs are made, scored and tested."""
 
-from typing import Any
-
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from congruence.config.concepts import ConceptsConfig
 from congruence.config.sections import (
@@ -12,6 +10,8 @@ from congruence.config.sections import (
     PairingConfig,
     Section,
     SideConfig,
+    Step,
+    each_once,
 )
 
 __all__ = ["RunConfig"]
@@ -28,14 +28,14 @@ class RunConfig(Section):
     """The text."""
     pairing: PairingConfig = PairingConfig()
     """How features are paired."""
-    filters: list[str | dict[str, Any]] = [
+    filters: list[Step] = [
         "non_concept",
         "shared_token",
         {"min_r": 0.1},
         {"min_cofirings": 5},
     ]
     """Filters of pairs, in order: a name, {name: value}, or {name: {option: value}}."""
-    measures: list[str | dict[str, Any]] = [
+    measures: list[Step] = [
         "translation_accuracy",
         "pc1_correlation",
         {"svcca": {"n_components": "n/10"}},
@@ -50,13 +50,18 @@ class RunConfig(Section):
     """Further grids beside the real one: rerandomized, untrained_sae, neurons, other_seed."""
     concepts: ConceptsConfig | None = None
     """Concept subspaces beside the whole space: ``all`` (the eight published lists), names, or a section."""
-    top_tokens: int = Field(default=5, ge=1)
+    top_tokens: int = Field(default=5, ge=1, le=1000, description="every feature keeps so many in memory")
     """Strongest tokens kept for each feature."""
-    min_pairs: int = Field(default=3, ge=3)
+    min_pairs: int = Field(default=3, ge=3, le=10_000_000)
     """A layer pair with fewer pairs than this is reported as too few, without a score."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Everything random derives from it."""
-    batch_tokens: int = Field(default=8192, ge=1)
+    batch_tokens: int = Field(default=8192, ge=1, le=2**26, description="all of a batch is held in memory")
     """Tokens in one forward pass."""
     force: bool = False
-    """Run although the doctor finds errors; what is wrong is logged."""
+    """Run although the doctor finds errors, or what it will take is absurd; what is wrong is logged."""
+
+    @field_validator("controls")
+    @classmethod
+    def _once(cls, value: list[str]) -> list[str]:
+        return each_once(value)

@@ -1,14 +1,129 @@
 """The sections of a configuration: sides, text, pairing, null, intervals."""
 
-from typing import Any, Literal
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from congruence.errors import quoted
+
+MOST_LAYERS = 10_000
+LONGEST_NAME = 200
+MOST_TOKENS = 10**12
+MOST_DRAWS = 1_000_000
+WHY_DRAWS = "p can't be told below a millionth, and each draw takes time and memory"
 
 
 class Section(BaseModel):
-    """A part of the configuration: immutable, and strict about unknown keys."""
+    """A part of the configuration: immutable, and strict about unknown keys, empty text and true for 1."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any, info: Any) -> Any:
+        kinds = set(_kinds(cls.model_fields[str(info.field_name)].annotation))
+        if isinstance(value, bool) != (bool in kinds) and isinstance(value, bool | int | float | str):
+            if bool in kinds:
+                raise ValueError("use true or false")
+            if kinds & {int, float}:
+                raise ValueError("use a whole number" if int in kinds else "use a number")
+        if isinstance(value, str) and (not value or (value.isspace() and info.field_name != "separator")):
+            raise ValueError("the text is empty: write some, or leave the key out")
+        return value
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    return [annotation, *(kind for argument in get_args(annotation) for kind in _kinds(argument))]
+
+
+def read_layers(value: Any) -> Any:
+    """Layers as they may be written: all, a number, a list, or text such as "1-3" or "1, 2, 5-7".
+
+    >>> read_layers("1-3, 7"), read_layers(2), read_layers("all")
+    ([1, 2, 3, 7], [2], 'all')
+
+    Raises:
+        ValueError: it is none of them, or a layer is named twice.
+    """
+    if isinstance(value, str) and value != "all":
+        value = _ranges(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value = [value]
+    if value == "all":
+        return value
+    if not isinstance(value, list | tuple | range) or not all(type(one) is int for one in value):
+        raise ValueError("write all, a list such as [1, 2, 3], or a range such as 1-3")
+    layers = list(value)
+    if not layers or len(set(layers)) < len(layers) or min(layers) < 0 or max(layers) >= MOST_LAYERS:
+        raise ValueError("name each layer once, counted from 0")
+    return layers
+
+
+def _ranges(text: str) -> list[int]:
+    layers: list[int] = []
+    for part in text.split(","):
+        ends = re.fullmatch(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", part)
+        if ends is None or int(ends[2] or ends[1]) < int(ends[1]):
+            raise ValueError("write all, a list such as [1, 2, 3], or a range such as 1-3")
+        layers += range(int(ends[1]), int(ends[2] or ends[1]) + 1)
+    return layers
+
+
+def _places(value: Any) -> Any:
+    """SAEs as they may be written: one place for all layers, or a place for each."""
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError("write a folder or Hub id, or {layer: place}, such as {2: saes/layer_2}")
+    places: dict[int, str] = {}
+    for key, place in value.items():
+        digits = re.fullmatch(r"\d{1,5}", str(key)) and not isinstance(key, bool)
+        if not digits:
+            raise ValueError(f"the key {quoted(key)} isn't the number of a block: write {{2: place}}")
+        if int(key) in places:
+            raise ValueError(f"layer {int(key)} is written twice: leave one out")
+        if not isinstance(place, str) or not place.strip():
+            raise ValueError(f"layer {int(key)} has {quoted(place)}: write a folder or Hub id")
+        places[int(key)] = place
+    return places
+
+
+def each_once(names: list[Any]) -> list[Any]:
+    """The names, each written once.
+
+    Raises:
+        ValueError: one is written twice.
+    """
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise ValueError(f"{quoted(name)} is named twice: leave one out")
+    return names
+
+
+Layers = Annotated[Literal["all"] | list[int], BeforeValidator(read_layers)]
+Places = Annotated[str | dict[int, str] | None, BeforeValidator(_places)]
+
+
+def _step(value: Any) -> Any:
+    """A name, {name: value} or {name: {option: value}}."""
+    named = isinstance(value, str) and value.strip()
+    mapped = isinstance(value, Mapping) and len(value) == 1 and all(isinstance(key, str) for key in value)
+    if not (named or mapped):
+        raise ValueError("write a name, {name: value} or {name: {option: value}}, one of them an entry")
+    return value
+
+
+Step = Annotated[str | dict[str, Any], BeforeValidator(_step)]
+"""A measure or filter with its options."""
 
 
 class SideConfig(Section):
@@ -16,13 +131,14 @@ class SideConfig(Section):
 
     model: str
     """Hub id or folder of a causal or masked language model."""
-    saes: str | dict[int, str] | None = None
+    saes: Places = None
     """Hub id or folder that holds an SAE for each layer, or a path for each layer. Not needed for neurons."""
-    layers: Literal["all"] | list[int] = "all"
-    """Blocks to compare, counted from 0; ``all``: every block that has an SAE."""
+    layers: Layers = "all"
+    """Blocks to compare, counted from 0, as a list or as text such as 1-3; ``all``: every block that has an
+    SAE."""
     hook: str = "resid_post"
     """What is read: resid_post, resid_pre, mlp_out, attn_out, or a module path with ``{layer}``."""
-    hook_offset: int = 0
+    hook_offset: int = Field(default=0, ge=-MOST_LAYERS, le=MOST_LAYERS)
     """Read the block this many places away from the SAE's own. -1 is what the published code does."""
     activations: Literal["encode", "pre_activation"] = "encode"
     """``pre_activation``: ReLU of the encoder without TopK, as published for Pythia."""
@@ -30,9 +146,9 @@ class SideConfig(Section):
     """``neurons``: the hidden units themselves, the published control."""
     fold_decoder_norm: bool = False
     """Scale decoder rows to unit norm and activations up by it."""
-    other_seed: str | dict[int, str] | None = None
+    other_seed: Places = None
     """SAEs of another seed for one or more layers: compared with `saes` as the same-model ceiling."""
-    name: str | None = None
+    name: str | None = Field(default=None, max_length=LONGEST_NAME)
     """What pictures and tables call this side; default: the last part of `model`."""
     device: str = "auto"
     """``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
@@ -48,18 +164,6 @@ class SideConfig(Section):
     """Where `model` is a PEFT adapter: folder or Hub id of the model it changes; default: what it names itself."""
     trust_remote_code: bool = False
     """Run Python code that comes with the model's files. That code can do whatever you can: read it first."""
-
-    @field_validator("layers", mode="before")
-    @classmethod
-    def _one_layer(cls, value: Any) -> Any:
-        return [value] if isinstance(value, int) and not isinstance(value, bool) else value
-
-    @field_validator("layers")
-    @classmethod
-    def _distinct_layers(cls, value: Any) -> Any:
-        if isinstance(value, list) and (not value or len(set(value)) < len(value) or min(value) < 0):
-            raise ValueError("name each layer once, counted from 0")
-        return value
 
     @model_validator(mode="after")
     def _has_features(self) -> "SideConfig":
@@ -90,9 +194,11 @@ class CorpusConfig(Section):
     """Column that holds the text."""
     separator: str | None = None
     """What separates documents in a text file; default: ``<|endoftext|>`` if it occurs, else blank lines."""
-    documents: int | None = Field(default=None, ge=1)
+    documents: int | None = Field(
+        default=None, ge=1, le=100_000_000, description="all of a corpus is read where it is left out"
+    )
     """Number of documents from the start; default: all."""
-    max_tokens: int | None = Field(default=None, ge=2)
+    max_tokens: int | None = Field(default=None, ge=2, le=2_000_000, description="no model reads more")
     """Tokens kept of each document, special ones included; default: what the models can read."""
     packed: bool = False
     """Join the documents and cut them into pieces of max_tokens."""
@@ -122,6 +228,12 @@ class CorpusConfig(Section):
     def _one_source(self) -> "CorpusConfig":
         if (self.path is None) == (self.dataset is None):
             raise ValueError("name either path (a file or folder) or dataset (a datasets name)")
+        foreign = ("dataset_config",) if self.path is not None else ("encoding", "separator")
+        for key in foreign:
+            if getattr(self, key) is not None:
+                raise ValueError(
+                    f"{key} means nothing for a {'path' if self.path else 'dataset'}: leave it out"
+                )
         return self
 
 
@@ -143,7 +255,7 @@ class PairingConfig(Pairs):
     """many_to_one, one_to_one, greedy, mutual_best, assignment, transport, …"""
     keep: Literal["best", "first"] | None = None
     """Keep one pair for each repeated feature: the best-correlated, or the first by index as published."""
-    min_cofirings: int = Field(default=1, ge=0)
+    min_cofirings: int = Field(default=1, ge=0, le=MOST_TOKENS)
     """A partner must fire together with the feature on at least this many tokens."""
     split: Literal["documents"] | None = None
     """``documents``: pairs are found on one half of the documents; r, firings and co-firings, and so the
@@ -172,7 +284,7 @@ class NullConfig(Section):
 
     kind: str = "pairing"
     """Registered name: pairing, subset, firing_rate, document_shift, …"""
-    draws: int = Field(default=1000, ge=1, le=1_000_000)
+    draws: int = Field(default=1000, ge=1, le=MOST_DRAWS, description=WHY_DRAWS)
     """Number of null scores; p can't be smaller than 1 / (1 + draws)."""
     alternative: Literal["greater", "less", "two-sided"] = "greater"
     """One-sided by default: more alike than chance."""
@@ -184,6 +296,10 @@ class NullConfig(Section):
     def _stops_on_one_side(self) -> "NullConfig":
         if self.stop_after is not None and self.alternative == "two-sided":
             raise ValueError("stop_after needs a one-sided alternative: greater or less")
+        if self.stop_after is not None and self.stop_after > self.draws:
+            raise ValueError(
+                f"stop_after = {self.stop_after} is never reached by {self.draws} draws: lower it"
+            )
         return self
 
     @property

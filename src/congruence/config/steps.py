@@ -1,14 +1,14 @@
-"""Steps written in a configuration as a name, {name: value} or {name: {option: value}}, checked by name."""
+"""Steps of a configuration, written as a name, {name: value} or {name: {option: value}}, and checked."""
 
 import difflib
-import inspect
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from congruence.config.run import RunConfig
 from congruence.config.sections import NullConfig, PairingConfig
-from congruence.errors import ConfigError, unknown_name
-from congruence.filters import FILTERS, FilterStep
+from congruence.errors import ConfigError, quoted, unknown_name
+from congruence.filters import FilterStep
 
 if TYPE_CHECKING:
     from congruence.metrics import Measure
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 TOKEN_FILTERS = ("non_concept", "shared_token")
 FACTS_OF_A_RUN = frozenset({"rows", "rates", "sizes", "pair_inside", "starts", "pair_shifted"})
 """What a null may ask of a run (see `congruence.nulls.Case`)."""
+REACH = {"pearson": (-1.0, 1.0), "cosine": (-1.0, 1.0), "jaccard": (0.0, 1.0), "euclidean": (-math.inf, 0.0)}
+"""Smallest and largest similarity of a pair."""
 
 
 def parse_step(step: str | Mapping[str, Any], *, kind: str) -> tuple[str, dict[str, Any]]:
@@ -42,14 +44,33 @@ def filter_steps(config: RunConfig) -> list[FilterStep]:
     thresholds, as in the code of Lan et al. 2024 (appendix F).
     """
     steps = [FilterStep(*parse_step(step, kind="filter")) for step in config.filters]
-    for step in steps:
-        check_options(FILTERS.get(step.name), step.options, f"filter {step.name!r}")
+    steps = [step.checked() for step in steps]
+    _named_once("filters", [step.name for step in steps])
+    _within_reach(steps, config.pairing.measure)
     if any(step.name == "beats_null" for step in steps) and not config.pairing.null_draws:
         raise ConfigError("filter 'beats_null' needs the null of the best r: set pairing.null_draws, e.g. 20")
     if config.pairing.keep and all(step.name != "one_to_one" for step in steps):
         place = 1 + max((i for i, step in enumerate(steps) if step.name in TOKEN_FILTERS), default=-1)
         steps.insert(place, FilterStep("one_to_one", {"keep": config.pairing.keep}))
     return steps
+
+
+def _named_once(what: str, names: Sequence[str]) -> None:
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise ConfigError(f"{what} names {quoted(name)} twice: leave one out")
+
+
+def _within_reach(steps: Sequence[FilterStep], measure: str) -> None:
+    """Refuse a threshold that every pair, or none, is above: similarities are bounded."""
+    low, high = REACH.get(measure, (-math.inf, math.inf))
+    for step in steps:
+        value = step.options.get("value", low)
+        if step.name == "min_r" and not low <= value < high:
+            raise ConfigError(
+                f"filter 'min_r' is {value:g}, and {measure} similarities lie between {low:g} and {high:g}: "
+                "use a number between, or leave the filter out"
+            )
 
 
 def measures_of(steps: list[str | dict[str, Any]], *, of: str = "") -> "list[Measure]":
@@ -113,16 +134,3 @@ def _no_misspelt_key(name: str, section: PairingConfig | NullConfig) -> None:
     for key in section.options:
         if difflib.get_close_matches(key, keys, n=1, cutoff=0.7):
             raise ConfigError(f"{unknown_name('key', key, keys)} in {name}")
-
-
-def check_options(function: Callable[..., Any], options: Mapping[str, Any], what: str) -> None:
-    """Refuse an option that the function doesn't take, naming the nearest one that it does."""
-    parameters = inspect.signature(function).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return
-    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
-    for option in options:
-        if option not in known:
-            if not known:
-                raise ConfigError(f"{what} takes no options: remove {option!r}")
-            raise ConfigError(f"{what}: {unknown_name('option', option, known)}")

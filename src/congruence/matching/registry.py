@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from congruence.errors import ConfigError, InputError, unknown_name
+from congruence.errors import InputError
+from congruence.options import check_arguments
 from congruence.records import Matching
 from congruence.registry import Registry
 from congruence.stats import prepare
@@ -59,10 +60,9 @@ def match(
 def check_options(method: str, options: Mapping[str, Any]) -> None:
     """Refuse options that a matcher can't take, before anything is computed.
 
-    The matcher's own options are its keyword parameters, and their annotations say which values they take:
-    plain types, ``Literal`` choices and ``Annotated`` bounds such as ``Annotated[float, Gt(0)]``. `from_`
-    ("a" or "b": the side whose every feature seeks its best partner) and `keep` ("best" or "first") may be
-    given to any method; those they mean nothing to don't get them.
+    The matcher's own options are its keyword parameters, and their annotations say which values they take
+    (see `congruence.options`). `from_` ("a" or "b": the side whose every feature seeks its best partner) and
+    `keep` ("best" or "first") may be given to any method; those they mean nothing to don't get them.
 
     Args:
         method: a registered matcher.
@@ -71,27 +71,7 @@ def check_options(method: str, options: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: no such method; no such option (names the nearest); or a value of another type or range.
     """
-    own = inspect.signature(MATCHERS.get(method), eval_str=True).parameters.values()
-    known = {option.name: option.annotation for option in own if option.kind is option.KEYWORD_ONLY}
-    open_ended = any(option.kind is option.VAR_KEYWORD for option in own)
-    known = {name: kind for name, kind in (_ANY_METHOD | known).items() if name not in _GIVEN}
-    for name, value in options.items():
-        if name in known:
-            _check_value(f"matcher {method!r}: {name}", value, known[name])
-        elif not open_ended:
-            raise ConfigError(f"matcher {method!r}: {unknown_name('option', name, known)}")
-
-
-def _check_value(what: str, value: Any, kind: Any) -> None:
-    from pydantic import TypeAdapter, ValidationError
-
-    if kind is inspect.Parameter.empty:
-        return
-    try:
-        TypeAdapter(kind, config={"arbitrary_types_allowed": True}).validate_python(value, strict=True)
-    except ValidationError as error:
-        message = error.errors()[0]["msg"].removeprefix("Input ")
-        raise ConfigError(f"{what} is {value!r}: it {message}") from error
+    check_arguments(MATCHERS.get(method), options, f"matcher {method!r}", besides=_ANY_METHOD, but=_GIVEN)
 
 
 def match_decoders(

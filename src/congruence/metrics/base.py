@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from congruence.errors import ConfigError, InputError, unknown_name
+from congruence.errors import ConfigError, InputError
 from congruence.metrics.blas import one_blas_thread
-from congruence.metrics.options import check_fields, field_docs
+from congruence.options import check_fields, check_names, field_docs
 from congruence.records import PairLists, Score
 from congruence.registry import Registry
 from congruence.wording import format_score, percent
@@ -123,6 +123,22 @@ class Measure:
     def check(self) -> None:
         """Refuse options that contradict each other; each by itself has been checked by its type."""
 
+    def check_reach(self, most_pairs: int, width_a: int, width_b: int) -> None:
+        """Refuse what no data of these sizes can be scored by, before any are at hand.
+
+        Args:
+            most_pairs: pairs that there can be.
+            width_a, width_b: dimensions of the rows.
+
+        Raises:
+            InputError: in the words of `prepare`.
+        """
+        if self.laws.same_width and width_a != width_b:
+            raise InputError(
+                f"rows of a have {width_a} dimensions and those of b {width_b}, and it compares rows of one "
+                "space: use procrustes or translation_accuracy across models"
+            )
+
     def prepare(self, x: ArrayLike, y: ArrayLike) -> Prepared:
         """Decompose both sides once, for the observed score and any number of re-pairings."""
         raise NotImplementedError(f"{type(self).__name__} has no prepare(x, y): a measure needs one")
@@ -192,21 +208,17 @@ class Metric:
         """The measure with these options, checked by name, type and range.
 
         Raises:
-            ConfigError: the measure has no such option.
-            InputError: a value that the option can't take.
+            ConfigError: the measure has no such option, or a value isn't one that it takes.
 
         >>> from congruence.metrics import METRICS
         >>> METRICS.get("rsa").bind(rdm="euclidean").label
         'rsa(rdm=euclidean)'
         """
-        known = [field.name for field in fields(self.measure)]
-        for option in options:
-            if option not in known:
-                what = (
-                    unknown_name("option", option, known) if known else f"takes no options: remove {option!r}"
-                )
-                raise ConfigError(f"measure {self.name!r}{':' if known else ''} {what}")
-        return self.measure(**options)
+        check_names(f"measure {self.name!r}", options, [field.name for field in fields(self.measure)])
+        try:
+            return self.measure(**options)
+        except InputError as error:
+            raise ConfigError(f"measure {self.name!r}: {error}") from None
 
     def sentence(self, value: float) -> str:
         """A score at the default options in words, to stand after "…: "."""

@@ -16,9 +16,9 @@ from congruence.metrics.blas import one_blas_thread
 from congruence.metrics.inputs import paired
 from congruence.metrics.kernels import dot_draws, triangle_draws
 from congruence.metrics.lists import FLAT, FromProducts, OfProducts, centred_products, scaled
-from congruence.metrics.options import Rule
 from congruence.metrics.rdm import condensed, square
 from congruence.metrics.subspace import SINGLE_PRECISION_ROWS, centred
+from congruence.options import Rule
 from congruence.records import Score
 
 DEBIASED_ROWS = 4

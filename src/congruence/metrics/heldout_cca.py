@@ -11,10 +11,10 @@ from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired, whole_number
-from congruence.metrics.options import SHARE, at_least
 from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
 from congruence.metrics.subspace import kept
 from congruence.metrics.svcca import DEFAULT_VARIANCE
+from congruence.options import REPEATS, SEED, SHARE, at_least
 
 PAIRS_PER_COMPONENT = 5
 
@@ -88,10 +88,16 @@ class HeldoutCca(Measure):
     """Principal components to keep on each side of the fit half, as many as there are."""
     variance: Annotated[float, SHARE] = DEFAULT_VARIANCE
     """Or the share of variance to keep, up to one component for five fitted pairs."""
-    splits: Annotated[int, at_least(1)] = 1
+    splits: Annotated[int, REPEATS] = 1
     """Random halvings to average over."""
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
     """What the halvings derive from."""
+
+    def check_reach(self, most_pairs: int, width_a: int, width_b: int) -> None:
+        """Refuse more components than half of the pairs have."""
+        super().check_reach(most_pairs, width_a, width_b)
+        if self.n_components is not None:
+            whole_number("n_components", self.n_components, low=1, high=max(most_pairs // 2 - 1, 1))
 
     @one_blas_thread()
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedHeldOut:

@@ -12,8 +12,8 @@ from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired
-from congruence.metrics.options import at_least
 from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
+from congruence.options import REPEATS, SEED
 
 PENALTIES = np.logspace(-6, 3, 19)
 
@@ -91,9 +91,9 @@ class HeldoutR2(Measure):
         "(n, d_b) rows of side B, which are predicted.",
     )
 
-    splits: Annotated[int, at_least(1)] = 1
+    splits: Annotated[int, REPEATS] = 1
     """Random halvings to average over."""
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
     """What the halvings derive from."""
 
     @one_blas_thread()

@@ -1,6 +1,5 @@
 """The one place where what a caller passes becomes two paired float64 matrices, or a one-line error."""
 
-import difflib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,14 +121,6 @@ def to_unit_rows(
             f"have no direction to compare: drop those pairs, or use distances (rdm='euclidean')"
         )
     return moved / norms
-
-
-def choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    """Refuse an option that isn't one of `allowed`, naming the nearest that is."""
-    if value not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"{name}={value!r} isn't known: {hint}use one of {', '.join(map(repr, allowed))}")
 
 
 def whole_number(name: str, value: Any, *, low: int, high: int | None = None, remedy: str = "") -> int:

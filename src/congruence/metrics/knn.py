@@ -12,8 +12,8 @@ from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.inputs import paired, to_unit_rows
 from congruence.metrics.kernels import over_draws
-from congruence.metrics.options import at_least
 from congruence.metrics.rdm import over_blocks
+from congruence.options import at_least
 from congruence.records import Score
 
 
@@ -59,6 +59,18 @@ class NearestNeighbours(Measure):
     distance: Literal["cosine", "euclidean"] = "cosine"
     """"cosine" or "euclidean" (the same order where rows have unit norm)."""
 
+    def check_reach(self, most_pairs: int, width_a: int, width_b: int) -> None:
+        """Refuse more neighbours than rows there can be."""
+        super().check_reach(most_pairs, width_a, width_b)
+        self._check_k(most_pairs)
+
+    def _check_k(self, n: int) -> None:
+        if self.k > n - 2:
+            raise InputError(
+                f"k={self.k} of the {n - 1} other rows leaves out none or one, so the answer is 1 or "
+                f"nearly so whatever the data; use k up to {n - 2}, or more pairs"
+            )
+
     def share(self, shared: Int[np.ndarray, " counts"]) -> Float[np.ndarray, " counts"]:
         """Likeness of two lists of k neighbours that have so many in common."""
         raise NotImplementedError
@@ -70,11 +82,7 @@ class NearestNeighbours(Measure):
             InputError: k leaves no row that isn't a neighbour.
         """
         pair = paired(x, y)
-        if self.k > pair.n - 2:
-            raise InputError(
-                f"k={self.k} of the {pair.n - 1} other rows leaves out none or one, so the answer is 1 or "
-                f"nearly so whatever the data; use k up to {pair.n - 2}, or more pairs"
-            )
+        self._check_k(pair.n)
         near_a, near_b = (
             _nearest(side, self.k, self.distance, name) for side, name in zip(pair, "xy", strict=True)
         )
@@ -137,6 +145,18 @@ class MutualKnn(NearestNeighbours):
     beware = "Chance is about k over the number of pairs."
     says = "partners share {percent} of their nearest neighbours"
 
+    def check_reach(self, most_pairs: int, width_a: int, width_b: int) -> None:
+        """Refuse more neighbours than rows there can be."""
+        super().check_reach(most_pairs, width_a, width_b)
+        self._check_k(most_pairs)
+
+    def _check_k(self, n: int) -> None:
+        if self.k > n - 2:
+            raise InputError(
+                f"k={self.k} of the {n - 1} other rows leaves out none or one, so the answer is 1 or "
+                f"nearly so whatever the data; use k up to {n - 2}, or more pairs"
+            )
+
     def share(self, shared: Int[np.ndarray, " counts"]) -> Float[np.ndarray, " counts"]:
         """Of k."""
         return shared / self.k
@@ -173,6 +193,18 @@ class JaccardKnn(NearestNeighbours):
     reading = "Overlap (intersection over union) of each pair's nearest-neighbour sets."
     beware = "Chance is about k over twice the number of pairs."
     says = "neighbourhoods overlap by {score}"
+
+    def check_reach(self, most_pairs: int, width_a: int, width_b: int) -> None:
+        """Refuse more neighbours than rows there can be."""
+        super().check_reach(most_pairs, width_a, width_b)
+        self._check_k(most_pairs)
+
+    def _check_k(self, n: int) -> None:
+        if self.k > n - 2:
+            raise InputError(
+                f"k={self.k} of the {n - 1} other rows leaves out none or one, so the answer is 1 or "
+                f"nearly so whatever the data; use k up to {n - 2}, or more pairs"
+            )
 
     def share(self, shared: Int[np.ndarray, " counts"]) -> Float[np.ndarray, " counts"]:
         """Of the union."""

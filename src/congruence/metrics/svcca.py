@@ -11,8 +11,8 @@ from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import one_blas_thread, product
 from congruence.metrics.inputs import paired, whole_number
-from congruence.metrics.options import SHARE, at_least
 from congruence.metrics.subspace import Components, both_components, kept, nuclear_draws
+from congruence.options import SHARE, at_least
 from congruence.records import Score
 
 DEFAULT_VARIANCE = 0.99
@@ -147,6 +147,13 @@ class Svcca(Measure):
             raise InputError(
                 f"variance={self.variance} and n_components={self.n_components}: give one of the two"
             )
+
+    def check_reach(self, most_pairs: int, width_a: int, width_b: int) -> None:
+        """Refuse more components than either side can have."""
+        super().check_reach(most_pairs, width_a, width_b)
+        if isinstance(self.n_components, int):
+            rank = min(most_pairs - self.center, width_a, width_b)
+            whole_number("n_components", self.n_components, low=1, high=rank, remedy="the smaller rank")
 
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedSubspaces:
         """The leading components of both sides."""

@@ -12,8 +12,8 @@ from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, format_score, metric
 from congruence.metrics.blas import in_parallel, one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired
-from congruence.metrics.options import at_least
 from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
+from congruence.options import REPEATS, SEED, at_least
 
 UNDETERMINED = 1e-9
 DIGITS = 12
@@ -173,14 +173,25 @@ class TranslationAccuracy(Measure):
 
     at: tuple[Annotated[int, at_least(1)], ...] = (1, 10)
     """Ranks to report; the first is the score."""
-    splits: Annotated[int, at_least(1)] = 1
+    splits: Annotated[int, REPEATS] = 1
     """Random halvings to average over."""
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
     """What the halvings derive from."""
 
     candidates: Annotated[int, at_least(2)] | None = None
     """Search among this many rows of held-out Y, the partner and others drawn at random, instead of all; the
     score is what is expected over the draws, so cells with other numbers of pairs can be compared."""
+
+    def check_reach(self, most_pairs: int, width_a: int, width_b: int) -> None:
+        """Refuse more candidates than half of the pairs are."""
+        super().check_reach(most_pairs, width_a, width_b)
+        self._check_candidates(most_pairs - most_pairs // 2)
+
+    def _check_candidates(self, held: int) -> None:
+        if self.candidates is not None and self.candidates > held:
+            raise InputError(
+                f"candidates={self.candidates} of {held} held-out pairs: use up to {held}, or more pairs"
+            )
 
     @one_blas_thread()
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedHeldOut:
@@ -188,10 +199,7 @@ class TranslationAccuracy(Measure):
         pair = paired(x, y)
         parts = halves(pair.n, self.splits, self.seed)
         held = len(parts[0].held)
-        if self.candidates is not None and self.candidates > held:
-            raise InputError(
-                f"candidates={self.candidates} of {held} held-out pairs: use up to {held}, or more pairs"
-            )
+        self._check_candidates(held)
         similarities = [translated_similarity(pair, split) for split in parts]
         tables = [
             HeldOutTable(split, credit(similarity, self.at[0], self.candidates), divisor=float(held))

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Int
 
-from congruence.errors import ConfigError, InputError, unknown_name
+from congruence.errors import ConfigError, InputError
 from congruence.matching.subsets import Ragged
+from congruence.options import check_fields, check_names
 from congruence.records import PairLists
 from congruence.registry import Registry
 
@@ -110,16 +111,17 @@ def make_null(name: str, **options: Any) -> Null:
     """The null of that name with its options.
 
     Raises:
-        ConfigError: no such null, or it has no such option.
+        ConfigError: no such null, it has no such option, or a value isn't one that it takes.
     """
     kind = NULLS.get(name)
-    known = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
-    for option in options:
-        if option not in known:
-            if not known:
-                raise ConfigError(f"null {name!r} takes no options: remove {option!r}")
-            raise ConfigError(f"null {name!r}: {unknown_name('option', option, known)}")
-    return kind(**options)
+    what = f"null {name!r}"
+    check_names(what, options, [field.name for field in fields(kind)])  # pyright: ignore[reportArgumentType]
+    try:
+        made = kind(**options)
+        check_fields(made)
+    except InputError as error:
+        raise ConfigError(f"{what}: {error}") from None
+    return made
 
 
 def enough_pairs(

@@ -1,6 +1,7 @@
 """Nulls that keep the features and draw who is paired with whom."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Int
@@ -10,6 +11,7 @@ from congruence.errors import InputError
 from congruence.metrics.inputs import whole_number
 from congruence.nulls.base import Case, Null, null
 from congruence.nulls.permutations import permutations_for
+from congruence.options import at_least
 from congruence.rng import derive_seed
 
 STRATA = 10
@@ -36,7 +38,7 @@ class Pairing(Null):
 class FiringRate(Null):
     """Re-pairings within strata of the firing rate of the B feature. Ours."""
 
-    strata: int | None = None
+    strata: Annotated[int, at_least(1)] | None = None
     """Groups of equal size, from the rarest to the most frequent; default: ten, of two rows or more."""
 
     name = "firing_rate"

@@ -15,13 +15,13 @@ _OF_ONE_START = ("finished", "seconds")
 """What run.json says of one start, and no picture shows."""
 
 
-def draw(run_dir: str | Path) -> None:
+def draw(run_dir: str | Path | Run) -> None:
     """Write figures and report, unless those that are there were made from the same results.
 
     Pictures of results that are gone are removed.
 
     Args:
-        run_dir: folder of a finished run.
+        run_dir: a finished run, or its folder.
 
     Raises:
         StorageError: `run_dir` isn't a finished run or can't be written to.

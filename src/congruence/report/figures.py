@@ -14,7 +14,7 @@ from congruence.report.pictures import Panel, Picture, headline_picture, picture
 from congruence.report.scales import LIGHT, Scale, shade, text_on
 from congruence.report.sheet import Sheet, boxes_of, has_outlines, png, short, svg
 from congruence.report.views import headline, measure_views
-from congruence.run.results import load_run
+from congruence.run.results import Run, load_run
 from congruence.storage import atomic_path
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _BAR, _BAR_LABEL, _BAR_WIDTH, _BAR_SLOT, _BARS, _LEGEND = 0.14, 0.5, 2.0, 3.3, 0
 _ROOM, _SMALLEST, _MIN_WIDTH = 14.0, (2.4, 1.45), 5.4
 
 
-def write_figures(run_dir: str | Path) -> list[Path]:
+def write_figures(run_dir: str | Path | Run) -> list[Path]:
     """Draw the pictures of a finished run below ``figures/``; files of the same name are replaced.
 
     ``measure_<measure>``: score, mean of the null, calibrated score and q of every measure; ``pairs``: mean
@@ -42,7 +42,7 @@ def write_figures(run_dir: str | Path) -> list[Path]:
     ``concepts_pairs``.
 
     Args:
-        run_dir: folder of a finished run.
+        run_dir: a finished run, or its folder.
 
     Returns:
         The files written, PNG before SVG.

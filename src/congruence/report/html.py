@@ -29,13 +29,13 @@ from congruence.storage import atomic_path
 from congruence.wording import format_score
 
 
-def write_report(run_dir: str | Path) -> Path:
+def write_report(run_dir: str | Path | Run) -> Path:
     """Write ``report.html`` into the folder of a finished run; an earlier one is replaced.
 
     One file with everything inside it: no scripts, no requests. Tokens and names are escaped.
 
     Args:
-        run_dir: folder of a finished run.
+        run_dir: a finished run, or its folder.
 
     Returns:
         The file written.

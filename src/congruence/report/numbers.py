@@ -4,8 +4,9 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
-ALPHA = 0.05
-"""A layer pair is marked where its Benjamini-Hochberg q is at most this."""
+from congruence.significance.correction import ALPHA  # a layer pair is marked where its q is at most this
+
+__all__ = ["ALPHA", "format_count", "format_p", "short_count", "visible", "visible_list"]
 
 _VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "\u00a0": "⍽"}
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

@@ -27,7 +27,7 @@ _CELL, _MOST_LAYERS = 6, 12
 _PLAIN = str.maketrans({"×": "x", "–": "-", "≤": "<=", "√": "sqrt", "π": "pi", "²": "2", "…": "..."})
 
 
-def summary(run_dir: str | Path) -> "Summary":
+def summary(run_dir: str | Path | Run) -> "Summary":
     """What a person wants to know at the end of a run, for `rich.console.Console.print`.
 
     The answer first: the best layer pair with its score, null, p and ceiling; then the grid of the headline
@@ -35,7 +35,7 @@ def summary(run_dir: str | Path) -> "Summary":
     numbers of pairs, and where the report lies. Reads well at 80 columns, in colour or without.
 
     Args:
-        run_dir: folder of a finished run.
+        run_dir: a finished run, or its folder.
 
     Raises:
         StorageError: `run_dir` isn't a finished run.

@@ -60,7 +60,7 @@ def unanswered(view: MeasureView) -> str:
         return f"not tested: {(reasons(view.untested) or ['no draws were asked for'])[0]}"
     floor = view.smallest_p
     if floor <= ALPHA:
-        return ""
+        return _lost_in_correction(view)
     draws, scored = int(view.tested.draws.max()), view.tested.scored.max()
     if np.isfinite(scored) and scored < draws and 1 / (1 + draws) <= ALPHA:
         given = f"only {int(scored):,} of {draws:,} draws gave a score, so p can't be below"
@@ -69,6 +69,20 @@ def unanswered(view: MeasureView) -> str:
     return (
         f"can't be told: {draws:,} draw{plural} can't give p below {format_p(floor)}; "
         f"use at least {view.draws_needed:,}"
+    )
+
+
+def _lost_in_correction(view: MeasureView) -> str:
+    """That none stands after correction only because some have the smallest p that their draws can give."""
+    smallest = smallest_p(view.tested)
+    lowest = int((view.tested.p <= smallest * 1.0001).sum())
+    if len(view.significant) or not lowest or len(view.tested) * view.smallest_p <= ALPHA:
+        return ""
+    draws = int(view.tested.draws.max())
+    return (
+        f"can't be told: {lowest} of {len(view.tested)} layer pairs {'have' if lowest > 1 else 'has'} the "
+        f"smallest p that {draws:,} draws can give ({format_p(view.smallest_p)}), too large to stand after "
+        f"correction; use at least {view.draws_needed:,}"
     )
 
 

@@ -12,11 +12,13 @@ from typing import Any
 from congruence.config.parsing import resolve
 from congruence.config.run import RunConfig
 from congruence.config.steps import check_names
+from congruence.errors import StorageError, quoted
 from congruence.progress import Progress, shown, working
 from congruence.run.captures import Captures, sources_of
 from congruence.run.concept_stage import check_concepts, stage_of
 from congruence.run.grid import Cell, Source, ceiling_cells, control_cells, real_cells
 from congruence.run.plan import Plan
+from congruence.run.possible import check_possible, null_record
 from congruence.run.publish import publish_run
 from congruence.run.results import Run, load_run
 from congruence.run.run_cells import run_cells
@@ -62,6 +64,8 @@ def compare(
 
     Source: Lan et al. 2024 and Son et al. 2025, with the corrections that docs/decisions states.
     """
+    if not isinstance(out, str | Path) or not str(out).strip():
+        raise StorageError(f"out={quoted(out)} isn't a folder's name: name one")
     resolved = resolve(config, {**sections, "force": True} if force else sections)
     check_names(resolved)
     check_controls(resolved)
@@ -85,8 +89,9 @@ def _run(
         text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
     cells = cells_of(sides, config.controls)
     captures = Captures(sides, text, config, folder.activations, memo)
-    _examine(config, captures, sources_of(cells), memo)
     plan = Plan.of(config)
+    check_possible(config, plan, sides, text, cells)
+    _examine(config, captures, sources_of(cells), memo)
     concepts = stage_of(captures, plan)
     captures.capture(sources_of(cells), progress)
     if concepts:
@@ -144,6 +149,7 @@ def _record(
         "finished": now,
         "config": config.model_dump(by_alias=True, mode="json"),
         "seed": config.seed,
+        "null": null_record(config),
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF}
         | {"python": platform.python_version()},
         "keys": {"corpus": text.corpus.key, "activations": captures.keys()},

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from congruence.errors import InputError, StorageError, unknown_name
+from congruence.errors import InputError, StorageError, quoted, unknown_name
 from congruence.run.schema import TABLES, Column, blank
 from congruence.storage import Artefact, NotWhole, Older, generations, not_whole_unless_read, open_artefact
 
@@ -123,6 +123,8 @@ class Run:
         if value not in self.results.columns:
             raise InputError(unknown_name("column", value, self.results.columns))
         rows = self._rows(measure, control, concept, subspace, null)
+        if rows.duplicated(["layer_a", "layer_b"]).any():
+            raise InputError(f"the results hold {measure!r} of a layer pair more than once: run again")
         return rows.pivot(index="layer_a", columns="layer_b", values=value)
 
     def best(self, measure: str, *, concept: str = "all", null: str | None = None) -> pd.Series:
@@ -157,8 +159,8 @@ class Run:
         return rows
 
 
-def load_run(path: str | Path, *, configuration: str | None = None) -> Run:
-    """Read a finished run's folder.
+def load_run(path: "str | Path | Run", *, configuration: str | None = None) -> Run:
+    """Read a finished run's folder, or once more that of a run.
 
     Args:
         path: the folder that `congruence run --out` wrote, or a copy of it.
@@ -168,9 +170,17 @@ def load_run(path: str | Path, *, configuration: str | None = None) -> Run:
     Raises:
         StorageError: it isn't one, a file is missing, broken or was changed, or another version wrote it.
     """
+    if isinstance(path, Run):
+        path = path.path
+    if not isinstance(path, str | Path):
+        raise StorageError(
+            f"{quoted(path)} isn't a folder: name the folder that `congruence run --out` wrote"
+        )
     folder = Path(path)
     if not folder.is_dir():
-        raise StorageError(f"{folder} isn't a folder: name the folder that `congruence run --out` wrote")
+        raise StorageError(
+            f"{quoted(str(folder), 200)} isn't a folder: name the folder that `congruence run --out` wrote"
+        )
     if folder.is_symlink() and folder.name == generations.CURRENT:
         folder = folder.parent
     folder = generations.current_folder(folder) if configuration is None else _named(folder, configuration)

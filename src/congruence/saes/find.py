@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from congruence.errors import SaeError
+from congruence.errors import SaeError, quoted
 from congruence.hook_names import HookPoint, parse_hook_name
 from congruence.saes.entry import SaeEntry
 from congruence.saes.formats import FORMATS, Found, SaeFiles, SaeFormat
@@ -33,6 +33,8 @@ class Catalogue:
     """
 
     def __init__(self, path_or_hub_id: str | Path) -> None:
+        if not isinstance(path_or_hub_id, str | Path) or not str(path_or_hub_id).strip():
+            raise SaeError(f"{quoted(path_or_hub_id)} names no SAE: give a folder or a Hub id")
         self.name = str(path_or_hub_id)
         self.release, self._below = split_release(path_or_hub_id)
         self._is_file = Path(path_or_hub_id).expanduser().is_file()

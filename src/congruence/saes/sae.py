@@ -104,7 +104,11 @@ class Sae:
 
     @torch.no_grad()
     def encode(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*m f"]:
-        """Feature activations of each token, dense; for many tokens see :meth:`encode_csr`."""
+        """Feature activations of each token, dense; for many tokens see :meth:`encode_csr`.
+
+        Raises:
+            SaeError: `x` isn't a tensor, holds NaN or infinity, or doesn't fit d_in.
+        """
         return self.activation(*self.linear(x))
 
     @torch.no_grad()
@@ -176,15 +180,24 @@ class Sae:
         return f / self.W_dec.norm(dim=-1) if self.rescale_by_decoder_norm else f
 
     def _prepared(self, x: Tensor) -> Tensor:
-        """The input on our device in our dtype, heads flattened."""
-        return self.flat_heads(x).to(device=self.device, dtype=self.dtype)
+        """The input on our device in our dtype, heads flattened, finite."""
+        prepared = self.flat_heads(x).to(device=self.device, dtype=self.dtype)
+        if not torch.isfinite(prepared).all():
+            rows = int((~torch.isfinite(prepared.reshape(-1, self.d_in)).all(dim=1)).sum())
+            raise SaeError(
+                f"the input has NaN or infinite values in {rows} rows (as {self.dtype}): pass finite ones"
+            )
+        return prepared
 
     def flat_heads(self, x: Tensor) -> Tensor:
         """The input with d_in last: (…, heads, d_head) of an SAE on attention heads is flattened.
 
         Raises:
-            SaeError: it doesn't fit d_in.
+            SaeError: it isn't a tensor of numbers, or doesn't fit d_in.
         """
+        if not isinstance(x, Tensor) or x.is_complex() or x.layout != torch.strided:
+            kind = f"{x.layout} {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+            raise SaeError(f"the input is a {kind}: pass a dense torch tensor of shape (n, {self.d_in})")
         if x.ndim > 2 and x.shape[-1] != self.d_in and x.shape[-1] * x.shape[-2] == self.d_in:
             x = x.flatten(-2)
         if x.ndim == 0 or x.shape[-1] != self.d_in:

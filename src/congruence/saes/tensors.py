@@ -28,8 +28,8 @@ def read_config(path: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SaeError(f"{path} doesn't exist: this SAE needs it to be read") from None
-    except (OSError, ValueError) as error:
-        raise SaeError(f"{path} isn't readable JSON ({error}): download it again") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise SaeError(f"{path} isn't readable JSON ({_line(error)}): download it again") from error
     if not isinstance(config, dict):
         raise SaeError(f"{path} holds a {type(config).__name__}, not a JSON object: is it an SAE's config?")
     return config

@@ -63,8 +63,8 @@ def hook_name(hook: str, layer: int) -> str:
     """
     if hook in KINDS:
         return f"{hook}.{layer}"
-    if "{layer}" in hook:
-        return hook.format(layer=layer)
+    if "{layer}" in hook and not set("{}") & set(hook.replace("{layer}", "")):
+        return hook.replace("{layer}", str(layer))
     raise ConfigError(
         f"hook {hook!r} isn't a kind of hook point: write one of {', '.join(KINDS)}, "
         "or a module path with {layer}"

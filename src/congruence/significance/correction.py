@@ -11,6 +11,9 @@ from congruence.errors import InputError
 from congruence.records import Alternative, NullTest
 from congruence.registry import Registry
 
+ALPHA = 0.05
+"""What is at most this counts as told from chance."""
+
 METHODS: Registry[Callable[..., Any]] = Registry("correction", "corrections")
 
 
@@ -36,7 +39,12 @@ def adjust(results: Sequence[NullTest] | ArrayLike, method: str = "bh") -> Float
         return correct(tests)
     if method == "max_t" or any(isinstance(test, NullTest) for test in tests):
         raise InputError(f"adjust(method={method!r}) needs the tests themselves: pass a list of NullTest")
-    return correct(np.asarray(tests, dtype=float))
+    try:
+        return correct(np.asarray(tests, dtype=float))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError("p-values aren't numbers in an array: pass the p of each test") from None
 
 
 def benjamini_hochberg(p: ArrayLike) -> Float[np.ndarray, "..."]:

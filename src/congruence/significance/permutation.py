@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike
 from congruence.errors import InputError
 from congruence.matching.subsets import Ragged
 from congruence.metrics import METRICS
-from congruence.metrics.inputs import choice, whole_number
+from congruence.metrics.inputs import whole_number
 from congruence.nulls import NULLS, Case, Null, make_null, seed_of
 from congruence.nulls.document_shift import rotated, starts_of
 from congruence.nulls.permutations import check_draws
+from congruence.options import choice
 from congruence.records import Alternative, NullTest, PairLists
 from congruence.significance.scoring import FunctionMeasure, Observed, against_null
 from congruence.significance.summary import ALTERNATIVES

@@ -66,6 +66,8 @@ def correlate(
     for name, value in (("top_k", top_k), ("block_size", block_size), ("threads", threads)):
         if value is not None and value < 1:
             raise InputError(f"{name} is {value}: give at least 1")
+    if min_cofirings < 0:
+        raise InputError(f"min_cofirings is {min_cofirings}: give at least 0")
     threads = threads or available_threads()
     choice = choose_engine(a, b, engine=engine, device=device, threads=threads)
     best_a, best_b = best_partners(

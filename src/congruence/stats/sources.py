@@ -176,6 +176,10 @@ def open_source(acts: Any, mask: np.ndarray | None = None) -> Source:
     if sparse.issparse(acts):
         check_bounds(acts)
         return CsrSource(canonical(sparse.csr_array(acts)), kept)
+    if str(getattr(acts, "layout", "torch.strided")) != "torch.strided":
+        raise InputError(
+            f"activations are a tensor of layout {acts.layout}: give acts.to_dense() or a scipy CSR matrix"
+        )
     if isinstance(acts, np.ndarray) or type(acts).__module__.partition(".")[0] == "torch":
         return DenseSource(acts, kept)
     if isinstance(acts, FeatureActs):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from congruence.caches import kernels_line
-from congruence.errors import CongruenceError, Stopped, StorageError
+from congruence.errors import CongruenceError, Stopped, StorageError, quoted
 from congruence.storage import generations
 from congruence.storage.lock import folder_lock
 from congruence.storage.temporary import left_over, remove, temporary_beside
@@ -66,7 +66,9 @@ def open_folder(path: Path) -> RunFolder:
         os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY))  # follows no link
         probe.unlink()
     except OSError as error:
-        raise StorageError(f"can't write to --out {path}: {error.strerror}: name another folder") from error
+        raise StorageError(
+            f"can't write to --out {quoted(str(path), 200)}: {error.strerror}: name another folder"
+        ) from error
     return RunFolder(path)
 
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from congruence.config.parsing import describe, local_or_hub, read_yaml
-from congruence.config.sections import CorpusConfig, Section
+from congruence.config.describe import check_text, describe
+from congruence.config.parsing import corpus_at, local_or_hub, read_yaml, sections_of
+from congruence.config.sections import CorpusConfig, Layers, Section
 from congruence.errors import ConfigError
 
 Architecture = Literal["topk", "batchtopk", "matryoshka", "jumprelu", "gated", "relu"]
@@ -26,13 +27,7 @@ OPTIONS: dict[str, set[str]] = {
 """Architecture -> the options that only it (and its relatives) have."""
 
 
-class Finite(Section):
-    """A section whose numbers are finite."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-
-class SaeSettings(Finite):
+class SaeSettings(Section):
     """The SAE: one of sae-lens' architectures and its sparsity."""
 
     architecture: Architecture = "topk"
@@ -71,7 +66,7 @@ class SaeSettings(Finite):
         return self.d_sae or round(self.expansion * d_in)
 
 
-class TrainingSettings(Finite):
+class TrainingSettings(Section):
     """Steps, batches and the learning rate."""
 
     steps: int = Field(default=3000, ge=1)
@@ -117,7 +112,7 @@ class TrainSaeConfig(Section):
     """The text whose activations they are trained on; as in a comparison."""
     hook: str = "resid_post"
     """What of each block is read: resid_post, resid_pre, mlp_out, attn_out, …"""
-    layers: Literal["all"] | list[int] = "all"
+    layers: Layers = "all"
     """Blocks, counted from 0."""
     seeds: list[int] = Field(default=[0], min_length=1)
     """One SAE a layer and seed; a seed decides the first weights and the order of the data."""
@@ -146,16 +141,16 @@ class TrainSaeConfig(Section):
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; default: as torch chooses."""
 
-    @field_validator("layers", "seeds", mode="before")
+    @field_validator("seeds", mode="before")
     @classmethod
     def _one(cls, value: Any) -> Any:
         return [value] if isinstance(value, int) and not isinstance(value, bool) else value
 
-    @field_validator("layers", "seeds")
+    @field_validator("seeds")
     @classmethod
     def _distinct(cls, value: Any) -> Any:
-        if isinstance(value, list) and (not value or len(set(value)) < len(value) or min(value) < 0):
-            raise ValueError("name each once, counted from 0")
+        if len(set(value)) < len(value) or min(value) < 0 or max(value) >= 2**63:
+            raise ValueError("name each once, from 0 to 2**63 - 1")
         return value
 
     @model_validator(mode="after")
@@ -190,9 +185,7 @@ def load_training_config(
     Raises:
         ConfigError: the file is missing, isn't YAML, or doesn't describe a training.
     """
-    raw = read_yaml(path)
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path} holds {type(raw).__name__}, not a mapping with model and corpus")
+    raw = dict(sections_of(read_yaml(path), str(path), "model and corpus"))
     if model is not None:
         raw["model"] = local_or_hub(model, Path())
     if corpus is not None:
@@ -210,20 +203,18 @@ def parse_training_config(raw: Any, *, base: Path = Path(), origin: str = "confi
     Raises:
         ConfigError: one line that names the first wrong key, its value and the remedy.
     """
+    raw = sections_of(raw, origin, "model and corpus")
+    check_text(raw, origin)
     try:
         config = TrainSaeConfig.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(f"{origin}: {describe(error, TrainSaeConfig)}") from None
-    held_out = None if config.held_out is None else _placed(config.held_out, base)
+    held_out = None if config.held_out is None else corpus_at(config.held_out, base, f"{origin}: held_out")
     return config.model_copy(
         update={
-            "model": local_or_hub(config.model, base),
-            "base": local_or_hub(config.base, base),
-            "corpus": _placed(config.corpus, base),
+            "model": local_or_hub(config.model, base, f"{origin}: model"),
+            "base": local_or_hub(config.base, base, f"{origin}: base"),
+            "corpus": corpus_at(config.corpus, base, f"{origin}: corpus"),
             "held_out": held_out,
         }
     )
-
-
-def _placed(corpus: CorpusConfig, base: Path) -> CorpusConfig:
-    return corpus.model_copy(update={"path": local_or_hub(corpus.path, base)})

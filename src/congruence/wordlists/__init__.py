@@ -4,6 +4,7 @@ from congruence.wordlists.build import BuildOptions, KeywordList, build_concepts
 from congruence.wordlists.check import KeywordTokens, check_keywords
 from congruence.wordlists.files import (
     builtin_concepts,
+    check_target,
     get_concept,
     read_concepts,
     resolve_concept,
@@ -33,6 +34,7 @@ __all__ = [
     "build_concepts",
     "builtin_concepts",
     "check_keywords",
+    "check_target",
     "find_hyponyms",
     "get_concept",
     "intersect",

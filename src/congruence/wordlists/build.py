@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from congruence.concepts.keywords import Concept, make_concept
 from congruence.concepts.words import fold
 from congruence.errors import InputError
+from congruence.options import SHARE, at_least, check_fields, whole
 from congruence.wordlists.meanings import (
     DOMINANT_SHARE,
     Addition,
@@ -53,12 +54,15 @@ class BuildOptions:
         dominant: share of a word's uses that makes a sense dominant.
     """
 
-    min_lists: int | None = None
+    min_lists: Annotated[int, at_least(1)] | None = None
     remove_ambiguous: bool = True
     remove_shared: bool = True
-    depth: int = 1
+    depth: Annotated[int, whole(0, 20)] = 1
     collocations: bool = False
-    dominant: float = DOMINANT_SHARE
+    dominant: Annotated[float, SHARE] = DOMINANT_SHARE
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 AS_PUBLISHED = BuildOptions()

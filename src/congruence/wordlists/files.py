@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from congruence.concepts.keywords import Concept, make_concept
-from congruence.errors import ConfigError, InputError, unknown_name
+from congruence.errors import ConfigError, InputError, quoted, unknown_name
 from congruence.storage import atomic_path, check_header, header, write_json
+from congruence.strict_files import parse_strict, read_text
 
 FORMAT_VERSION = 1
+ENDINGS = (".json", ".yaml", ".yml", ".txt")
 
 
 @functools.cache
@@ -48,11 +50,19 @@ def read_concepts(path: str | Path) -> list[Concept]:
         InputError: the file is missing, of another kind, not what its name says, or holds no concept.
     """
     path = Path(path)
-    text = _text(path)
-    if path.suffix == ".txt":
-        concepts = _from_text(text, path)
-    else:
-        concepts = _from_mapping(_parse(text, path), str(path))
+    if path.suffix.lower() not in ENDINGS:
+        raise InputError(f"{quoted(str(path))} must end in {', '.join(ENDINGS)} to be read as concepts")
+    text = read_text(path, quoted(str(path), 200).strip("'"), InputError, remedy="name a file of keywords")
+    try:
+        if path.suffix.lower() == ".txt":
+            concepts = _from_text(text, path)
+        else:
+            is_json = path.suffix.lower() == ".json"
+            concepts = _from_mapping(parse_strict(text, str(path), InputError, is_json=is_json), str(path))
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        raise InputError(f"{path}: {error}") from None
     if not concepts:
         raise InputError(
             f"{path} holds no concept: write {{name: [keywords]}}, or one keyword a line in a .txt"
@@ -63,18 +73,32 @@ def read_concepts(path: str | Path) -> list[Concept]:
 
 def write_concepts(path: str | Path, concepts: Sequence[Concept]) -> None:
     """Write concepts with their sources and provenance, as JSON, YAML or plain text by the file's ending."""
-    path = Path(path)
-    if path.suffix == ".txt":
+    path = check_target(path)
+    if path.suffix.lower() == ".txt":
         lines = [line for c in concepts for line in (f"[{c.name}]", f"# {c.source}", *c.keywords, "")]
         _write_text(path, "\n".join(lines))
         return
     record = {**header("concepts", FORMAT_VERSION), "concepts": [_plain(concept) for concept in concepts]}
-    if path.suffix in (".yaml", ".yml"):
+    if path.suffix.lower() in (".yaml", ".yml"):
         import yaml
 
         _write_text(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
     else:
         write_json(path, record)
+
+
+def check_target(path: str | Path) -> Path:
+    """Where concepts are to be written, if such a file can be read again.
+
+    Raises:
+        InputError: its ending is another, or it is a folder.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise InputError(f"{quoted(str(path))} can't be written: end it in {', '.join(ENDINGS)}")
+    if path.is_dir():
+        raise InputError(f"{quoted(str(path))} is a folder: name a file in it")
+    return path
 
 
 def resolve_concept(name_or_path: str) -> list[Concept]:
@@ -85,7 +109,7 @@ def resolve_concept(name_or_path: str) -> list[Concept]:
     """
     if name_or_path == "all":
         return list(builtin_concepts().values())
-    if Path(name_or_path).suffix in (".json", ".yaml", ".yml", ".txt"):
+    if Path(name_or_path).suffix.lower() in ENDINGS:
         return read_concepts(name_or_path)
     return [get_concept(name_or_path)]
 
@@ -93,27 +117,6 @@ def resolve_concept(name_or_path: str) -> list[Concept]:
 def _plain(concept: Concept) -> dict[str, Any]:
     record = {"name": concept.name, "source": concept.source, "version": concept.version}
     return {**record, "keywords": list(concept.keywords), "provenance": dict(concept.provenance)}
-
-
-def _text(path: Path) -> str:
-    if path.suffix not in (".json", ".yaml", ".yml", ".txt"):
-        raise InputError(f"{path} must end in .json, .yaml, .yml or .txt to be read as concepts")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path} doesn't exist: name a file of keywords") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} can't be read ({error}): save it as UTF-8 text") from None
-
-
-def _parse(text: str, path: Path) -> Any:
-    import yaml
-
-    try:
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} isn't valid {path.suffix[1:].upper()}: {reason}") from None
 
 
 def _from_mapping(record: Any, where: str) -> list[Concept]:
@@ -130,7 +133,7 @@ def _from_entries(entries: Any, shared: Mapping[str, Any]) -> list[Concept]:
         return [make_concept(name, keywords, **shared) for name, keywords in entries.items()]
     if isinstance(entries, list) and all(isinstance(entry, Mapping) for entry in entries):
         return [_from_entry({**shared, **entry}) for entry in entries]
-    raise InputError(f"{shared['source']} must hold {{name: [keywords]}}, not {type(entries).__name__}")
+    raise InputError(f"{shared['source']} must hold {{name: [keywords]}}, not {quoted(entries)}")
 
 
 def _from_entry(entry: dict[str, Any]) -> Concept:
@@ -138,9 +141,34 @@ def _from_entry(entry: dict[str, Any]) -> Concept:
     for key in sorted(map(str, entry.keys() - known)):
         raise InputError(unknown_name("key of a concept", key, known))
     if not {"name", "keywords"} <= entry.keys():
-        raise InputError(f"{entry['source']} has a concept without name or keywords: {sorted(entry)}")
+        raise InputError(f"{entry['source']} has a concept without name or keywords: it has {sorted(entry)}")
+    if not isinstance(entry["source"], str):
+        raise InputError(
+            f"source of concept {quoted(entry['name'])} is {quoted(entry['source'])}: write text"
+        )
+    _check_provenance(entry)
     version = str(entry.pop("version", "1"))
     return make_concept(entry.pop("name"), entry.pop("keywords"), version=version, **entry)
+
+
+def _check_provenance(entry: Mapping[str, Any]) -> None:
+    """Refuse a record of how a list was made that no `concepts build` writes."""
+    record = entry.get("provenance", {})
+    steps = {
+        "lists": ("source", "keywords"),
+        "removed": ("keyword", "reason"),
+        "added": ("keyword", "parent"),
+    }
+    good = isinstance(record, Mapping) and all(
+        isinstance(parts := record.get(step, []), list)
+        and all(isinstance(part, Mapping) and part.keys() >= set(keys) for part in parts)
+        for step, keys in steps.items()
+    )
+    if not good or not all(isinstance(part["keywords"], list) for part in record.get("lists", [])):
+        raise InputError(
+            f"provenance of concept {quoted(entry['name'])} in {entry['source']} isn't what `concepts build` "
+            "writes: remove it"
+        )
 
 
 def _from_text(text: str, path: Path) -> list[Concept]:
@@ -149,6 +177,8 @@ def _from_text(text: str, path: Path) -> list[Concept]:
     for line in (raw.split("#", 1)[0].strip() for raw in text.splitlines()):
         if line.startswith("[") and line.endswith("]"):
             name = line[1:-1].strip()
+            if name in groups:
+                raise InputError(f"{path} has the line [{name}] twice: leave one out")
         elif line:
             groups.setdefault(name, []).append(line)
     return [make_concept(name, keywords, source=str(path)) for name, keywords in groups.items()]
@@ -158,7 +188,7 @@ def _check_names(concepts: Sequence[Concept], path: Path) -> None:
     seen: set[str] = set()
     for concept in concepts:
         if concept.name.casefold() in seen:
-            raise InputError(f"{path} names the concept {concept.name!r} twice: rename one")
+            raise InputError(f"{path} names the concept {quoted(concept.name)} twice: rename one")
         seen.add(concept.name.casefold())
 
 

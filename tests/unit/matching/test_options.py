@@ -37,16 +37,16 @@ def test_options_that_fit_are_taken(method, options, plugin):
     ("method", "options", "says"),
     [
         ("transport", {"epsilo": 0.1}, "did you mean 'epsilon'"),
-        ("transport", {"epsilon": 0}, "epsilon is 0: it should be greater than 0"),
-        ("transport", {"epsilon": "0.05"}, "epsilon is '0.05': it should be a valid number"),
-        ("transport", {"epsilon": True}, "epsilon is True"),
-        ("many_to_one", {"from_": "A"}, "from_ is 'A': it should be 'a' or 'b'"),
-        ("greedy", {"keep": "last"}, "'best' or 'first'"),
+        ("transport", {"epsilon": 0}, "epsilon=0: use a number above 0"),
+        ("transport", {"epsilon": "0.05"}, "epsilon='0.05': use a number above 0"),
+        ("transport", {"epsilon": True}, "epsilon=True: use a number above 0"),
+        ("many_to_one", {"from_": "A"}, "from_='A' isn't known: use one of 'a', 'b'"),
+        ("greedy", {"keep": "last"}, "use one of 'best', 'first'"),
         ("greedy", {"epsilon": 0.1}, "unknown option 'epsilon'"),
         ("greedy", {"correlation": None}, "unknown option 'correlation'"),
         ("transport", {"measure": "cosine"}, "unknown option 'measure'"),
         ("nearest_of_a_plugin", {"radios": 2}, "did you mean 'radius'"),
-        ("nearest_of_a_plugin", {"radius": 2.5}, "radius is 2.5"),
+        ("nearest_of_a_plugin", {"radius": 2.5}, "radius=2.5: use a whole number"),
         ("transprot", {}, "did you mean 'transport'"),
     ],
 )
@@ -60,6 +60,6 @@ def test_options_that_do_not_fit_are_refused_in_one_line(method, options, says, 
 def test_options_reach_the_matcher():
     acts = sparse.random_array((60, 8), density=0.4, format="csr", rng=np.random.default_rng(0))
     assert "0.5" in match(acts, acts, method="transport", epsilon=0.5).objective
-    with pytest.raises(ConfigError, match="greater than 0"):
+    with pytest.raises(ConfigError, match="above 0"):
         match(acts, acts, method="transport", epsilon=-1.0)
     assert match(acts, acts, method="one_to_one", from_="a", keep="first").method == "one_to_one"

@@ -8,7 +8,7 @@ import pytest
 from congruence import metrics
 from congruence.errors import ConfigError, InputError
 from congruence.metrics import METRICS, Laws, Measure, is_answerable, measure_of, metric
-from congruence.metrics.options import field_docs
+from congruence.options import field_docs
 
 every_measure = pytest.mark.parametrize("name", METRICS.names())
 
@@ -46,7 +46,7 @@ def test_every_option_says_what_it_is(name):
         ("rsa", {"unit_rows": "maybe"}, "unit_rows='maybe': use true or false"),
         ("rsa", {"unit_rows": 1}, "unit_rows=1: use true or false"),
         ("rsa", {"unitrows": True}, "measure 'rsa': unknown option 'unitrows': did you mean 'unit_rows'"),
-        ("translation_accuracy", {"splits": 0}, "splits=0: use a whole number of at least 1"),
+        ("translation_accuracy", {"splits": 0}, "splits=0: use a whole number from 1 to 10,000"),
         ("translation_accuracy", {"splits": True}, "splits=True"),
         ("translation_accuracy", {"at": []}, r"at=\(\)"),
         ("svcca", {"n_components": "n/5"}, "n_components='n/5': use a whole number of at least 1, or 'n/10'"),

@@ -126,6 +126,8 @@ class SaeFormat(ABC):
         """A listing line with source, id, format and, unless `known`, the layer filled in."""
         hook = parse_hook_name(known["hook_name"]) if known.get("hook_name") else None
         known.setdefault("layer", hook.layer if hook else files.layer_from_name())
+        for size in ("d_in", "d_sae"):  # a broken config may say anything; reading the weights tells
+            known[size] = known.get(size) if type(known.get(size)) is int else None
         found = Found(self, files)
         return SaeEntry(
             path=files.source.name, sae_id=files.sae_id, format=self.name, files=lambda: found, **known
@@ -213,6 +215,7 @@ def config_int(config: dict[str, Any], name: str, path: object, default: int | N
         SaeError: it is missing or isn't a whole number.
     """
     value = config.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole:
         raise SaeError(f"{path}: {name} is {value!r}, expected a whole number: the config is broken")
     return int(value)
