@@ -144,7 +144,7 @@ def accumulate_plain(begin, end, token, value, rows, sums, counts):
 
 @njit(cache=True, nogil=True)
 def accumulate_sums(begin, end, token, value, rows, sums):
-    """Add the products of entries begin..end of A's column to `sums`, a plain float64 a B feature, in order."""
+    """Add the products of entries begin..end of A's column to `sums`, in float64 and in their order."""
     row_ptr, _, rank, row_value = rows
     for q in range(begin, end):
         if q + _AHEAD < end:
