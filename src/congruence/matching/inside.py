@@ -22,9 +22,8 @@ from congruence.matching.kernels_inside import (
     pair_by_columns,
     pair_by_matrix,
 )
-from congruence.matching.layer_columns import LayerColumns, MeasuredColumns
 from congruence.matching.one_of_each import check_keep
-from congruence.matching.subsets import Ragged
+from congruence.matching.subsets import LayerColumns, MeasuredColumns, Ragged
 from congruence.records import Matching, PairLists
 from congruence.stats.pair_correlations import similarities_of_pairs
 from congruence.stats.scaling import check_measure, in_kernel_terms, readable
