@@ -15,6 +15,7 @@ from congruence.concepts import WordIndex, token_pieces, word_index, word_index_
 from congruence.config.concepts import ConceptsConfig
 from congruence.filters import NON_CONCEPT_TOKENS, PUBLISHED_SPECIAL_TOKENS
 from congruence.metrics import DecoderRows
+from congruence.metrics.lists import want_products
 from congruence.models import Corpus, align_tokens
 from congruence.progress import Progress, Silent
 from congruence.run.captures import Captures
@@ -171,9 +172,11 @@ class ConceptStage:
         for side in (a, b):
             self._products.get(side.name, lambda rows=side.rows: rows)
         plan = self.plan
-        return ConceptCell(
+        found = ConceptCell(
             a, b, whole, plan.concept_measures, plan.concept_nulls, draws=self.draws, seed=self.run.seed
         )
+        want_products(a.rows, b.rows, found.entries)
+        return found
 
     def layer(self, source: Source) -> StagedLayer:
         """One layer, with what is computed once for all of its cells."""
