@@ -12,7 +12,7 @@ from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired, whole_number
 from congruence.metrics.options import SHARE, at_least
-from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
+from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves, table_bytes
 from congruence.metrics.subspace import kept
 from congruence.metrics.svcca import DEFAULT_VARIANCE
 
@@ -94,6 +94,10 @@ class HeldoutCca(Measure):
     """What the halvings derive from."""
 
     @one_blas_thread()
+    def memory(self, n: int, d_a: int, d_b: int) -> int:
+        """A table of held-out products for each split."""
+        return super().memory(n, d_a, d_b) + table_bytes(n, self.splits)
+
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedHeldOut:
         """The canonical directions of every split, and a table of its held-out products."""
         pair = paired(x, y)

@@ -13,7 +13,7 @@ from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired
 from congruence.metrics.options import at_least
-from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
+from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves, table_bytes
 
 PENALTIES = np.logspace(-6, 3, 19)
 
@@ -97,6 +97,10 @@ class HeldoutR2(Measure):
     """What the halvings derive from."""
 
     @one_blas_thread()
+    def memory(self, n: int, d_a: int, d_b: int) -> int:
+        """A table of held-out products for each split."""
+        return super().memory(n, d_a, d_b) + table_bytes(n, self.splits)
+
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedHeldOut:
         """The ridge map of every split, and a table of its held-out products."""
         pair = paired(x, y)

@@ -74,6 +74,11 @@ class PreparedHeldOut:
         return scores
 
 
+def table_bytes(n: int, splits: int) -> int:
+    """What the tables of so many splits hold, with one in the making."""
+    return 8 * (splits + 1) * (n - n // 2) ** 2
+
+
 def halves(n: int, splits: int, seed: int) -> list[Split]:
     """`splits` random halvings of n pairs, each from its own derived seed.
 

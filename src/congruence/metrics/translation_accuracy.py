@@ -13,7 +13,7 @@ from congruence.metrics.base import Laws, Measure, format_score, metric
 from congruence.metrics.blas import blocks, in_parallel, one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired
 from congruence.metrics.options import at_least
-from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
+from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves, table_bytes
 
 UNDETERMINED = 1e-9
 DIGITS = 12
@@ -219,7 +219,7 @@ class TranslationAccuracy(Measure):
 
     def memory(self, n: int, d_a: int, d_b: int) -> int:
         """Held-out similarities of every split, and a table of credit."""
-        return super().memory(n, d_a, d_b) + 8 * (self.splits + 1) * (n - n // 2) ** 2
+        return super().memory(n, d_a, d_b) + table_bytes(n, self.splits)
 
     def _details(self, held: int, similarities: list[Float[np.ndarray, "h h"]]) -> dict[str, Any]:
         """Precision at each rank, what chance would give, and precision@1 among 20 candidates."""
