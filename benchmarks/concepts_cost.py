@@ -25,6 +25,7 @@ from congruence.config.run import RunConfig
 from congruence.config.steps import measures_of
 from congruence.matching import match
 from congruence.metrics.blas import in_parallel
+from congruence.metrics.lists import want_products
 from congruence.nulls import Case, make_null
 from congruence.run.cell import compute_cell
 from congruence.run.grid import Cell, Source
@@ -146,6 +147,7 @@ def main() -> None:
             if i < options.timed:
                 place = Cell("none", "", Source("a", "real", i), Source("b", "real", j))
                 cell = ConceptCell(a, b, pairs, measures, nulls, options.draws, 0)
+                clock("concepts", lambda a=a, b=b, cell=cell: want_products(a.rows, b.rows, cell.entries))
                 found = clock(
                     "concepts",
                     lambda place=place, cell=cell: list(

@@ -32,7 +32,6 @@ class Pairs:
             fewer than k tokens.
         strings: decoded tokens; equal strings have equal codes on both sides.
         special: strings of the tokenizers' special tokens.
-        repeats: the side, "a" or "b", whose features may stand in more than one pair, or None.
     """
 
     matching: Matching
@@ -40,7 +39,6 @@ class Pairs:
     tokens_b: Int[np.ndarray, "p k"]
     strings: Sequence[str]
     special: frozenset[str] = frozenset()
-    repeats: str | None = None
 
     def select(self, keep: np.ndarray) -> "Pairs":
         """The pairs at a boolean mask."""
@@ -50,7 +48,6 @@ class Pairs:
             self.tokens_b[keep],
             self.strings,
             self.special,
-            self.repeats,
         )
 
 

@@ -15,6 +15,8 @@ from congruence.run import compare
 AGAIN = """
 import sys
 from congruence.run import compare
+from congruence.run import concept_stage
+concept_stage.words_of = None
 compare(sys.argv[1], out=sys.argv[2], progress=False)
 loaded = {"torch", "transformers", "safetensors", "tokenizers"} & set(sys.modules)
 assert not loaded, f"{loaded} came in"
@@ -27,8 +29,16 @@ def small_config(small_config):
     return small_config | {"measures": ["mean_cosine"], "null": {"kind": "pairing", "draws": 10}}
 
 
+CONCEPTS = {
+    "lists": ["Time", "People/Roles"],
+    "multi_token": [{"first": "Time", "second": "People/Roles", "max_phrases": 4}],
+    "nulls": ["pairing"],
+}
+
+
 def test_nothing_is_loaded(small_config, write_config, tmp_path):
-    path, out = write_config(small_config), tmp_path / "out"
+    """Nor is any word of the text looked up, or a phrase chosen."""
+    path, out = write_config(small_config | {"concepts": CONCEPTS}), tmp_path / "out"
     first = compare(path, out=out, progress=False)
     done = subprocess.run(
         [sys.executable, "-c", AGAIN, str(path), str(out)],

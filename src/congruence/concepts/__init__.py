@@ -7,7 +7,6 @@ can be asked for here as well.
 import importlib
 from typing import Any
 
-from congruence.concepts.contexts import Context, context
 from congruence.concepts.keyword_positions import keyword_counts, keyword_positions, keyword_table
 from congruence.concepts.keyword_use import KeywordUse, keyword_use
 from congruence.concepts.keywords import Concept, make_concept, union
@@ -22,7 +21,7 @@ from congruence.concepts.phrases import (
     phrase_texts,
     unit_positions,
 )
-from congruence.concepts.pieces import token_pieces, token_strings
+from congruence.concepts.pieces import Context, context, piece_strings, token_pieces
 from congruence.concepts.unrelated import RandomKeywords, members_of_groups, random_keywords, top_word_table
 from congruence.concepts.word_index import WordIndex, word_index, word_index_of_texts
 
@@ -97,6 +96,7 @@ __all__ = [
     "parse_keywords",
     "phrase_need",
     "phrase_texts",
+    "piece_strings",
     "random_keywords",
     "read_concepts",
     "read_wordnet",
@@ -104,7 +104,6 @@ __all__ = [
     "resolve_concept",
     "shared_keywords",
     "token_pieces",
-    "token_strings",
     "top_word_table",
     "union",
     "unit_positions",

@@ -1,10 +1,14 @@
-"""What each token of a vocabulary stands for in the text, byte for byte, whatever the tokenizer's dialect."""
+"""What each token stands for in the text, byte for byte, whatever the dialect; and its surroundings."""
 
 import functools
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from jaxtyping import Int
 
 from congruence.errors import InputError
 
@@ -36,13 +40,49 @@ def token_pieces(tokenizer: Any) -> list[bytes]:
     ]
 
 
-def token_strings(pieces: Sequence[bytes]) -> list[str]:
+def piece_strings(pieces: Sequence[bytes]) -> list[str]:
     """The pieces as text, leading space and all; a piece of a character becomes U+FFFD.
 
-    >>> token_strings([b" king", b"\\xe2\\x80"])
+    >>> piece_strings([b" king", b"\\xe2\\x80"])
     [' king', '\\ufffd']
     """
     return [piece.decode("utf-8", errors="replace") for piece in pieces]
+
+
+@dataclass(frozen=True)
+class Context:
+    """A token with the text before and after it in its document."""
+
+    before: str
+    token: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.before}«{self.token}»{self.after}"
+
+
+def context(
+    row: int,
+    token_ids: Int[np.ndarray, "n"],
+    document_offsets: Int[np.ndarray, "documents_plus_1"],
+    pieces: Sequence[bytes],
+    *,
+    width: int = 10,
+) -> Context:
+    """The token at `row` with up to `width` tokens of its document on either side."""
+    document = int(np.searchsorted(document_offsets, row, side="right")) - 1
+    first = max(int(document_offsets[document]), row - width)
+    last = min(int(document_offsets[document + 1]), row + width + 1)
+    return Context(
+        _text(token_ids[first:row], pieces),
+        _text(token_ids[row : row + 1], pieces),
+        _text(token_ids[row + 1 : last], pieces),
+    )
+
+
+def _text(ids: np.ndarray, pieces: Sequence[bytes]) -> str:
+    raw = b"".join(pieces[index] for index in ids if pieces[index] != BARRIER)
+    return raw.decode("utf-8", errors="replace")
 
 
 def _vocabulary(tokenizer: Any) -> list[str | None]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from congruence.activations.capture import SAE_BYTES
 from congruence.config.run import RunConfig
+from congruence.config.steps import measures_of
 from congruence.doctor.records import Record
 from congruence.progress import in_words
 from congruence.sides.corpus import SharedText
@@ -107,9 +108,8 @@ def _grid_memory(
     }
     decoders = sum(2 * 4 * d_sae * d_in for d_sae, d_in in widths.values())
     n = PAIRS_A_FEATURE * min(d_sae for d_sae, _ in widths.values())
-    rows = 8 * n * sum(d_in for _, d_in in widths.values())
-    named = {name if isinstance(name, str) else next(iter(name)) for name in config.measures}
-    measures = rows * 3 + (20 * n * n if "rsa" in named else 0)
+    d_a, d_b = (d_in for _, d_in in widths.values())
+    measures = max((m.memory(int(n), d_a, d_b) for m in measures_of(config.measures)), default=0)
     products = sum(4 * d_sae * d_sae for d_sae, _ in widths.values()) if config.concepts else 0
     return float(acts + decoders + max(measures, products))
 

@@ -11,10 +11,9 @@ from congruence.matching.from_graph import (
 from congruence.matching.greedy import greedy
 from congruence.matching.held_out import held_out, null_of_best_r
 from congruence.matching.inside import InsidePairing, SubsetPairing
-from congruence.matching.layer_columns import LayerColumns
 from congruence.matching.one_of_each import one_of_each
 from congruence.matching.registry import MATCHERS, Matcher, check_options, match, match_decoders
-from congruence.matching.subsets import Ragged
+from congruence.matching.subsets import LayerColumns, Ragged
 from congruence.matching.transport import transport, transport_plan
 
 __all__ = [

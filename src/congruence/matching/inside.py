@@ -16,22 +16,22 @@ from congruence.matching.kernels_inside import (
     MANY_A,
     MANY_B,
     MUTUAL,
-    by_token,
     fill_block,
     fill_matrix,
     pair_block,
     pair_by_columns,
     pair_by_matrix,
 )
-from congruence.matching.layer_columns import LayerColumns, MeasuredColumns
 from congruence.matching.one_of_each import check_keep
-from congruence.matching.subsets import Ragged
+from congruence.matching.subsets import LayerColumns, MeasuredColumns, Ragged
 from congruence.records import Matching, PairLists
+from congruence.stats.pair_correlations import similarities_of_pairs
 from congruence.stats.scaling import check_measure, in_kernel_terms, readable
+from congruence.stats.sparse_engine import PART_SIZE
 from congruence.threads import available_threads
 
 MATRIX_ENTRIES = 1 << 24
-"""Up to this many feature pairs the whole matrix of similarities is kept (12 bytes each)."""
+"""Up to this many feature pairs the matrix of similarities is kept: 8 bytes each, 12 with co-firings."""
 
 METHODS: Mapping[str, int] = {
     "many_to_one": MANY_B,
@@ -94,10 +94,10 @@ class InsidePairing:
 class SubsetPairing:
     """Pairs features of two layers inside any subsets, by the similarities of `stats.scaling`.
 
-    Where f·g is at most 2^24 the whole matrix of similarities and co-firings is made once (12 f g bytes) and
-    subsets are read from it; otherwise each subset is correlated from its own features' firings. Both give
-    the same bits, for any number of threads. Beside that it holds the layout by feature, 8 bytes an entry,
-    of either side, which `congruence.stats` shares.
+    Where f·g is at most 2^24 the whole matrix of similarities is made once (8 f g bytes; 12 where the pairs
+    depend on co-firings) and subsets are read from it; otherwise each subset is correlated from its own
+    features' firings. Both give the same bits, for any number of threads. Beside that it holds the layout by
+    feature of either side, 8 bytes an entry, and the one by token of side b, which `congruence.stats` shares.
     """
 
     def __init__(self, a: LayerColumns, b: LayerColumns, how: InsidePairing) -> None:
@@ -134,7 +134,6 @@ class SubsetPairing:
             (numbers_a, numbers_b),
             (row, column),
             readable(block, self.how.measure),
-            together,
             unmatched={"a": len(features_a) - len(numbers_a), "b": len(features_b) - len(numbers_b)},
         )
 
@@ -162,7 +161,7 @@ class SubsetPairing:
         numbers_a, numbers_b = a.numbered(subsets_a), b.numbered(subsets_b)
         lists = (numbers_a.values, numbers_a.offsets, numbers_b.values, numbers_b.offsets)
         if self._matrix is not None:
-            inputs: tuple[Any, ...] = (*self._matrix, *lists, *self.how.codes)
+            inputs: tuple[Any, ...] = (*self._matrix, *lists, *self.how.codes, self.how.counts)
             found = pair_by_matrix(*inputs)
         else:
             of_sides = (a.columns.arrays, b.columns.arrays, self.a.n)
@@ -171,34 +170,49 @@ class SubsetPairing:
         return PairLists(a.columns.features[found[0]], b.columns.features[found[1]], found[2])
 
     def _block(self, numbers_a: np.ndarray, numbers_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Similarities and co-firings of some features of A with some of B."""
+        """Similarities of some features of A with some of B, and co-firings where pairs depend on them."""
+        a, b = self._sides
+        together = np.zeros((len(numbers_a), len(numbers_b)), np.int64)
         if self._matrix is not None:
             values, counts = self._matrix
-            return values[np.ix_(numbers_a, numbers_b)], counts[np.ix_(numbers_a, numbers_b)]
-        a, b = self._sides
-        block = np.zeros((len(numbers_a), len(numbers_b)))
-        together = np.zeros(block.shape, np.int64)
-        head = np.full(self.a.n, -1, np.int32)
+            at = np.ix_(numbers_a, numbers_b)
+            return values[at], counts[at].astype(np.int64) if self.how.counts else together
+        block, head = np.zeros(together.shape), np.full(self.a.n, -1, np.int32)
         of_sides = (a.columns.arrays, b.columns.arrays, numbers_a, numbers_b, head)
-        inputs: tuple[Any, ...] = (*of_sides, *self._terms, block, together, True)
+        inputs: tuple[Any, ...] = (*of_sides, *self._terms, block, together, self.how.counts)
         fill_block(*inputs)
         return block, together
+
+    def _cofirings(self, numbers_a: np.ndarray, numbers_b: np.ndarray) -> Int[np.ndarray, " p"]:
+        """Tokens on which both features of each pair fire."""
+        a, b = self._sides
+        order = np.argsort(numbers_b, kind="stable")
+        values, counts = np.zeros(len(order)), np.zeros(len(order), np.int64)
+        at = (0, len(order), numbers_a[order], numbers_b[order])
+        inputs: tuple[Any, ...] = (
+            *(*at, a.columns.arrays, b.columns.arrays, self.a.n),
+            *(*self._terms, values, counts),
+        )
+        similarities_of_pairs(*inputs)
+        found = np.empty_like(counts)
+        found[order] = counts
+        return found
 
     def _prepare(self, draws: int) -> None:
         """Lay both sides out, and make the matrix where it is small enough and worth it."""
         a, b = self._sides
-        small = len(a.firings) * len(b.firings) <= MATRIX_ENTRIES
+        small = len(a.firings) * len(b.firings) <= MATRIX_ENTRIES and len(b.firings) <= PART_SIZE
         if self._matrix is None and small and draws > 1:
             self._matrix = self._whole_matrix()
 
     def _whole_matrix(self) -> tuple[np.ndarray, np.ndarray]:
         a, b = self._sides
         shape = (len(a.firings), len(b.firings))
-        values, counts = np.zeros(shape), np.zeros(shape, dtype=np.int32)
-        columns, rows, terms = a.columns.arrays, by_token(b.columns.arrays, self.b.n), self._terms
+        values, counts = np.zeros(shape), np.zeros(shape if self.how.counts else (0, 0), dtype=np.int32)
+        columns, (_, rows) = a.columns.arrays, self.b.acts.rows(self.how.measure, PART_SIZE).part(0)
 
         def fill(lo: int, hi: int) -> None:
-            inputs: tuple[Any, ...] = (lo, hi, columns, rows, *terms, values, counts)
+            inputs: tuple[Any, ...] = (lo, hi, columns, rows, *self._terms, values, counts, self.how.counts)
             fill_matrix(*inputs)
 
         threads = available_threads()
@@ -213,7 +227,6 @@ class SubsetPairing:
         numbers: tuple[np.ndarray, np.ndarray],
         at: tuple[np.ndarray, np.ndarray],
         block: np.ndarray,
-        together: np.ndarray,
         *,
         unmatched: Mapping[str, int],
     ) -> Matching:
@@ -232,7 +245,7 @@ class SubsetPairing:
             r=r,
             firings_a=self.a.acts.moments.firings[feature_a],
             firings_b=self.b.acts.moments.firings[feature_b],
-            cofirings=together[row, column].astype(np.int64),
+            cofirings=self._cofirings(numbers[0][row], numbers[1][column]),
             margin=_margins(r, others, row if self.how.seeker == "b" else column),
             mutual=mutual,
             objective="similarity inside two subsets, each feature once",

@@ -5,43 +5,26 @@ import numba
 import numpy as np
 
 from congruence.matching.one_of_each import take_free
+from congruence.stats.kernels_accumulate import accumulate_counts, accumulate_sums
 from congruence.stats.kernels_scan import similarity_of
 
 MANY_B, MANY_A, GREEDY, MUTUAL = 0, 1, 2, 3
 
 
 @numba.njit(nogil=True, cache=True)
-def by_token(columns, n):
-    """A side's entries in order of token: (where each token's begin, column, value, whether it fires)."""
-    pointer, fire_end, token, value = columns
-    begin = np.zeros(n + 1, np.int64)
-    for k in range(len(token)):
-        begin[np.int64(token[k]) + 1] += 1
-    begin = np.cumsum(begin)
-    at = begin[:-1].copy()
-    column, values = np.empty(len(token), np.int32), np.empty(len(token), np.float32)
-    fires = np.empty(len(token), np.bool_)
-    for c in range(len(pointer) - 1):
-        for k in range(pointer[c], pointer[c + 1]):
-            place = at[token[k]]
-            column[place], values[place], fires[place] = c, value[k], k < fire_end[c]
-            at[token[k]] = place + 1
-    return begin, column, values, fires
+def fill_matrix(lo, hi, columns_a, rows_b, kind, side_a, side_b, values, counts, counted):
+    """Write the similarities of columns lo..hi of A with all of B; co-firings only where `counted`.
 
-
-@numba.njit(nogil=True, cache=True)
-def fill_matrix(lo, hi, columns_a, rows_b, kind, side_a, side_b, values, counts):
-    """Write the similarities and co-firings of columns lo..hi of A with all of B; both start at 0."""
-    pointer_a, fire_a, token_a, value_a = columns_a
-    begin_b, column_b, value_b, fires_b = rows_b
+    Both start at 0; `rows_b` is one part of a layout by token, its features in the order of B's columns.
+    """
+    pointer, fire_end, token, value = columns_a
+    nothing = np.zeros(values.shape[1], np.int32)
     for c in range(lo, hi):
-        row, together = values[c], counts[c]
-        for k in range(pointer_a[c], pointer_a[c + 1]):
-            t, x, fires = token_a[k], np.float64(value_a[k]), k < fire_a[c]
-            for j in range(begin_b[t], begin_b[t + 1]):
-                row[column_b[j]] += x * np.float64(value_b[j])
-                together[column_b[j]] += fires & fires_b[j]
-        _into_similarities(kind, c, side_a, side_b, row, together)
+        together = counts[c] if counted else nothing
+        accumulate_sums(pointer[c], pointer[c + 1], token, value, rows_b, values[c])
+        if counted:
+            accumulate_counts(pointer[c], fire_end[c], token, rows_b, together)
+        _into_similarities(kind, c, side_a, side_b, values[c], together)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -108,19 +91,24 @@ def _chains(columns, chosen, head):
 
 @numba.njit(nogil=True, cache=True)
 def pair_by_matrix(
-    values, counts, lists_a, offsets_a, lists_b, offsets_b, method, keep_first, min_value, min_count
+    values, counts, lists_a, offsets_a, lists_b, offsets_b, method, keep_first, min_value, min_count, counted
 ):
-    """Pairs inside each pair of subsets, read from the whole matrix."""
+    """Pairs inside each pair of subsets, read from the whole matrix; co-firings only where `counted`."""
     p, q, room = _sizes(offsets_a, offsets_b)
-    block, together = np.empty((p, q)), np.empty((p, q), dtype=np.int64)
+    block, together = np.empty((p, q)), np.zeros((p, q), dtype=np.int64)
     out = _outputs(room, len(offsets_a))
     for d in range(len(offsets_a) - 1):
         a = lists_a[offsets_a[d] : offsets_a[d + 1]]
         b = lists_b[offsets_b[d] : offsets_b[d + 1]]
         for i in range(len(a)):
+            row, to = values[a[i]], block[i]
             for j in range(len(b)):
-                block[i, j] = values[a[i], b[j]]
-                together[i, j] = counts[a[i], b[j]]
+                to[j] = row[b[j]]
+        if counted:
+            for i in range(len(a)):
+                row_counts, to_counts = counts[a[i]], together[i]
+                for j in range(len(b)):
+                    to_counts[j] = row_counts[b[j]]
         _pair_into(d, a, b, block, together, method, keep_first, min_value, min_count, out)
     return _cut(out)
 

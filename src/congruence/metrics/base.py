@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
+from functools import wraps
 from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform, get_type_hints, runtime_checkable
 
 import numpy as np
@@ -18,6 +19,7 @@ from congruence.metrics.blas import one_blas_thread
 from congruence.options import check_fields, check_names, field_docs
 from congruence.records import PairLists, Score
 from congruence.registry import Registry
+from congruence.storage import available_bytes
 from congruence.wording import format_score, percent
 
 
@@ -143,6 +145,14 @@ class Measure:
         """Decompose both sides once, for the observed score and any number of re-pairings."""
         raise NotImplementedError(f"{type(self).__name__} has no prepare(x, y): a measure needs one")
 
+    def memory(self, n: int, d_a: int, d_b: int) -> int:
+        """Bytes that preparing n pairs of rows of these widths takes at most, about, the rows not counted.
+
+        A measure that holds more than a few copies of the rows says so here: `prepare` then refuses what
+        can't fit before it starts, and the preflight of a run can tell what it will need.
+        """
+        return 3 * 8 * n * (d_a + d_b)
+
     def __call__(self, x: ArrayLike, y: ArrayLike) -> Score:
         """The score of the rows as they are paired."""
         return self.prepare(x, y).observed()
@@ -265,6 +275,9 @@ class Metric:
 
 METRICS: Registry[Metric] = Registry("measure", "metrics")
 
+ALWAYS_THERE = 1 << 28
+"""Bytes up to which nobody asks whether there is memory."""
+
 M = TypeVar("M", bound=Measure)
 
 
@@ -274,9 +287,36 @@ def metric(cls: type[M]) -> type[M]:
     if not cls.name:
         raise ConfigError(f'{cls.__name__} has no name: give the class an attribute name = "..."')
     made = dataclass(frozen=True, kw_only=True)(cls)
+    made.prepare = within_memory(made.prepare)
     made.function = staticmethod(_function(made))
     METRICS.add(made.name, Metric(made))
     return made
+
+
+def within_memory(prepare: Callable[..., Prepared]) -> Callable[..., Prepared]:
+    """The method `prepare` of a measure, with too little memory as a one-line error of its own."""
+
+    @wraps(prepare)
+    def checked(self: Measure, x: ArrayLike, y: ArrayLike) -> Prepared:
+        shapes = np.shape(x), np.shape(y)
+        needed = 0
+        if all(len(shape) == 2 for shape in shapes):
+            needed = self.memory(shapes[0][0], shapes[0][1], shapes[1][1])
+        free = available_bytes() if needed > ALWAYS_THERE else None
+        try:
+            if free is not None and needed > free:
+                raise MemoryError
+            return prepare(self, x, y)
+        except MemoryError as error:
+            free = available_bytes() if free is None else free
+            pairs = shapes[0][0] if shapes[0] else 0
+            there = "" if free is None else f", {free / 2**30:.1f} GiB available"
+            raise InputError(
+                f"{self.label} of {pairs} pairs needs about {needed / 2**30:.1f} GiB of memory{there}: "
+                f"leave fewer pairs, or use a machine with more memory"
+            ) from error
+
+    return checked
 
 
 def _function(cls: type[Measure]) -> Callable[..., Score]:

@@ -77,11 +77,11 @@ def aligned(shape: tuple[int, ...], dtype: Any = np.float64) -> Shaped[np.ndarra
     return room[start : start + size].view(dtype).reshape(shape)
 
 
-def in_parallel(work: Callable[[S], T], parts: Iterable[S]) -> list[T]:
-    """`work` of every part, in order, on all threads, with BLAS on one thread in each."""
+def in_parallel(work: Callable[[S], T], parts: Iterable[S], *, most: int | None = None) -> list[T]:
+    """`work` of every part, in order, on all threads or `most` of them, with BLAS on one thread in each."""
     parts = list(parts)
     with one_blas_thread():
-        workers = min(available_threads(), len(parts))
+        workers = min(available_threads(), len(parts), most or len(parts))
         if workers <= 1:
             return [work(part) for part in parts]
         with ThreadPoolExecutor(workers) as pool:

@@ -81,6 +81,11 @@ def _prepare(
     return PreparedCka(measure, value, triangle.astype(dtype), b.astype(dtype), diagonals, norm, details)
 
 
+def _gram_bytes(n: int) -> int:
+    """What `_prepare` holds at most: both sides' entries in eight bytes, and copies in four."""
+    return 20 * n * n
+
+
 def _upper_product(triangle: Float[np.ndarray, " pairs"], square: Float[np.ndarray, "n n"]) -> float:
     """Σ_{i<j} triangle[i, j] square[i, j]."""
     n, total, start = len(square), 0.0, 0
@@ -173,6 +178,10 @@ class LinearCka(OfProducts):
             unit_rows=self.unit_rows,
         )
 
+    def memory(self, n: int, d_a: int, d_b: int) -> int:
+        """Grams beside the rows."""
+        return super().memory(n, d_a, d_b) + _gram_bytes(n)
+
     def from_products(self) -> FromProducts:
         """Alignment of the products of each side, centred."""
         return lambda x, y: _of_lists(*x.arrays[:2], *y.arrays[:2], *x.places, self.debiased, self.unit_rows)
@@ -222,6 +231,10 @@ class RbfCka(Measure):
         """Both centred kernel matrices."""
         pair = paired(x, y, min_rows=DEBIASED_ROWS if self.debiased else 3)
         return _prepare(self.name, pair, self._gram, debiased=self.debiased, bandwidth=self.bandwidth)
+
+    def memory(self, n: int, d_a: int, d_b: int) -> int:
+        """Grams beside the rows."""
+        return super().memory(n, d_a, d_b) + _gram_bytes(n)
 
     def _gram(self, x: Float[np.ndarray, "n d"], name: str) -> Float[np.ndarray, "n n"]:
         """exp(−‖x_i − x_j‖² / 2σ²), σ = bandwidth × median distance between different rows."""

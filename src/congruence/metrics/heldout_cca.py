@@ -11,7 +11,7 @@ from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired, whole_number
-from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
+from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves, table_bytes
 from congruence.metrics.subspace import kept
 from congruence.metrics.svcca import DEFAULT_VARIANCE
 from congruence.options import REPEATS, SEED, SHARE, at_least
@@ -98,6 +98,10 @@ class HeldoutCca(Measure):
         super().check_reach(most_pairs, width_a, width_b)
         if self.n_components is not None:
             whole_number("n_components", self.n_components, low=1, high=max(most_pairs // 2 - 1, 1))
+
+    def memory(self, n: int, d_a: int, d_b: int) -> int:
+        """A table of held-out products for each split."""
+        return super().memory(n, d_a, d_b) + table_bytes(n, self.splits)
 
     @one_blas_thread()
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedHeldOut:

@@ -12,7 +12,7 @@ from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired
-from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
+from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves, table_bytes
 from congruence.options import REPEATS, SEED
 
 PENALTIES = np.logspace(-6, 3, 19)
@@ -95,6 +95,10 @@ class HeldoutR2(Measure):
     """Random halvings to average over."""
     seed: Annotated[int, SEED] = 0
     """What the halvings derive from."""
+
+    def memory(self, n: int, d_a: int, d_b: int) -> int:
+        """A table of held-out products for each split."""
+        return super().memory(n, d_a, d_b) + table_bytes(n, self.splits)
 
     @one_blas_thread()
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedHeldOut:

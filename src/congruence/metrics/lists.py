@@ -214,7 +214,7 @@ def score_lists(
     }
     with one_blas_thread():
         if kernels:
-            _make_products(a, b, lists)
+            want_products(a, b, int((lists.lengths**2).sum()))
             out[list(kernels)] = _from_products(list(kernels.values()), a, b, lists, threads)
         for place, measure in enumerate(measures):
             if place not in kernels:
@@ -222,12 +222,20 @@ def score_lists(
     return out
 
 
-def _make_products(a: DecoderRows, b: DecoderRows, lists: PairLists) -> None:
-    """Make the products of all rows where they fit and pay."""
+def want_products(a: DecoderRows, b: DecoderRows, entries: int) -> None:
+    """Make the products of all rows of both layers where they fit and pay.
+
+    Lists ask for theirs when they are scored. Whoever knows that many will come says so before the first:
+    a list's own products take some four times as long as its share of all.
+
+    Args:
+        a, b: the layers.
+        entries: products that are wanted of either.
+    """
     layers = [a] if a is b else [a, b]
     if sum(layer.full_product_bytes for layer in layers) <= PRODUCT_BYTES:
         for layer in layers:
-            layer.want_products(int((lists.lengths**2).sum()))
+            layer.want_products(entries)
 
 
 def _from_products(

@@ -79,6 +79,10 @@ class MeanCosine(Measure):
     says = "paired directions have a mean cosine of {score}"
     sides = ("(n, d) rows of side A.", "(n, d) rows of side B, row i paired with row i of x.")
 
+    def memory(self, n: int, d_a: int, d_b: int) -> int:
+        """The table of cosines, where there is one."""
+        return super().memory(n, d_a, d_b) + (8 * n * n if n <= TABLE_ROWS else 0)
+
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedCosine:
         """Unit rows of both sides."""
         pair = same_width(paired(x, y), self.name)

@@ -69,6 +69,10 @@ class PwMcc(Measure):
     says = "best matched directions have a mean |cosine| of {score}"
     sides = ("(n, d) rows of one dictionary.", "(n, d) rows of the other, in any order.")
 
+    def memory(self, n: int, d_a: int, d_b: int) -> int:
+        """All cosines, and what the assignment makes of them."""
+        return super().memory(n, d_a, d_b) + 24 * n * n
+
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedMatchedCosine:
         """The best matching of the rows of both sides."""
         pair = same_width(paired(x, y), self.name)

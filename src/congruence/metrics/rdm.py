@@ -17,13 +17,16 @@ NEAR = 1e-6
 TIE = 1e-12
 
 
-def condensed(x: Float[np.ndarray, "n d"], kind: str, name: str) -> Float[np.ndarray, " pairs"]:
+def condensed(
+    x: Float[np.ndarray, "n d"], kind: str, name: str, *, out: Float[np.ndarray, " pairs"] | None = None
+) -> Float[np.ndarray, " pairs"]:
     """Distances between rows, upper triangle row by row: (0,1), (0,2), …, (n−2,n−1).
 
     Args:
         x: (n, d) rows.
         kind: "correlation" (1 − Pearson r of two rows), "cosine" (1 − cosine) or "euclidean".
         name: what to call this side in an error.
+        out: where to write them.
 
     Raises:
         InputError: a row has no direction (zero, or constant under "correlation").
@@ -31,7 +34,7 @@ def condensed(x: Float[np.ndarray, "n d"], kind: str, name: str) -> Float[np.nda
     center = kind == "correlation"
     rows = x - x.mean(axis=0) if kind == "euclidean" else to_unit_rows(x, name, center=center)
     n = len(rows)
-    triangle = np.empty(n * (n - 1) // 2)
+    triangle = np.empty(n * (n - 1) // 2) if out is None else out
 
     def fill(first: int, block: Float[np.ndarray, "b m"]) -> None:
         start = first * (2 * n - first - 1) // 2
@@ -46,7 +49,7 @@ def condensed(x: Float[np.ndarray, "n d"], kind: str, name: str) -> Float[np.nda
 
 def rounding_of(triangle: Float[np.ndarray, " pairs"]) -> float:
     """Distances nearer than this are equal but for rounding: 12 digits of the largest."""
-    return TIE * float(np.abs(triangle).max(initial=0.0))
+    return TIE * max(float(triangle.max(initial=0.0)), -float(triangle.min(initial=0.0)))
 
 
 def over_blocks(
@@ -73,12 +76,24 @@ def over_blocks(
 
 def square(triangle: Shaped[np.ndarray, " pairs"], n: int) -> Shaped[np.ndarray, "n n"]:
     """The symmetric matrix of a condensed triangle, zeros on the diagonal."""
-    full = np.zeros((n, n), dtype=triangle.dtype)
-    start = 0
-    for i in range(n - 1):
+    buffer = np.empty(n * n, dtype=triangle.dtype)
+    buffer[: len(triangle)] = triangle
+    return unfolded(buffer, n)
+
+
+def unfolded(buffer: Shaped[np.ndarray, " n_squared"], n: int) -> Shaped[np.ndarray, "n n"]:
+    """The same in place: `buffer` (n²,) begins with the condensed triangle, and becomes the matrix.
+
+    The last row moves first: each goes to where nothing that is still wanted stands.
+    """
+    full = buffer.reshape(n, n)
+    end = n * (n - 1) // 2
+    for i in range(n - 2, -1, -1):
         width = n - 1 - i
-        full[i, i + 1 :] = triangle[start : start + width]
-        start += width
+        full[i, i + 1 :] = buffer[end - width : end].copy()
+        full[i + 1, : i + 2] = 0
+        end -= width
+    full[0, 0] = 0
     _mirror(full)
     return full
 

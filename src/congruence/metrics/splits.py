@@ -5,7 +5,7 @@ from typing import Any
 
 import numba
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from congruence.errors import InputError
 from congruence.metrics.kernels import as_permutations, lookup_draws
@@ -28,7 +28,7 @@ class HeldOutTable:
     """A held-out score as a sum of entries: offset + Σ_i table[i, i] / divisor, table (h, h)."""
 
     split: Split
-    table: Float[np.ndarray, "h h"]
+    table: Shaped[np.ndarray, "h h"]
     offset: float = 0.0
     divisor: float = 1.0
 
@@ -72,6 +72,11 @@ class PreparedHeldOut:
         for turn, table in enumerate(self.tables):
             scores[turns == turn] = table.repaired(permutations[turns == turn])
         return scores
+
+
+def table_bytes(n: int, splits: int) -> int:
+    """What the tables of so many splits hold, with one in the making."""
+    return 8 * (splits + 1) * (n - n // 2) ** 2
 
 
 def halves(n: int, splits: int, seed: int) -> list[Split]:

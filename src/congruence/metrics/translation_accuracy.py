@@ -3,16 +3,16 @@
 from typing import Annotated, Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 from scipy import linalg
 from scipy.stats import hypergeom
 
 from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, format_score, metric
-from congruence.metrics.blas import in_parallel, one_blas_thread, product
+from congruence.metrics.blas import blocks, in_parallel, one_blas_thread, product
 from congruence.metrics.inputs import Pair, paired
-from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves
+from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves, table_bytes
 from congruence.options import REPEATS, SEED, at_least
 
 UNDETERMINED = 1e-9
@@ -59,21 +59,34 @@ def _at_most_as_wide(
 
 def credit(
     similarity: Float[np.ndarray, "h h"], k: int, candidates: int | None = None
-) -> Float[np.ndarray, "h h"]:
+) -> Shaped[np.ndarray, "h h"]:
     """How likely column j is among row i's k nearest; ties share what is left.
 
-    Among all columns that is 1 or 0 but for ties. Among `candidates`, column j and others drawn without
-    replacement, it follows from the number of columns above j (`found_by_rank`).
+    Among all columns that is 1 or 0 but for ties, and held in one byte where it is. Among `candidates`,
+    column j and others drawn without replacement, it follows from the number of columns above j
+    (`found_by_rank`).
     """
-    if candidates is None:
-        return _credit_among_all(similarity, k)
+    found = None if candidates is None else found_by_rank(len(similarity), k, candidates)
+
+    def of(rows: slice) -> Shaped[np.ndarray, "b h"]:
+        part = similarity[rows]
+        shares = _credit_among_all(part, k) if found is None else _credit_by_rank(part, found)
+        whole = shares.astype(np.uint8)
+        return whole if (whole == shares).all() else shares
+
+    return np.concatenate(in_parallel(of, blocks(len(similarity))))
+
+
+def _credit_by_rank(
+    similarity: Float[np.ndarray, "b h"], found: Float[np.ndarray, " h"]
+) -> Float[np.ndarray, "b h"]:
     ordered = np.sort(similarity, axis=1)
     above = np.empty(similarity.shape, dtype=np.int64)
     level = np.empty_like(above)
     for i, row in enumerate(similarity):
         last = np.searchsorted(ordered[i], row, side="right")
         above[i], level[i] = len(row) - last, last - np.searchsorted(ordered[i], row, side="left")
-    return _shared(above, level, found_by_rank(len(similarity), k, candidates))
+    return _shared(above, level, found)
 
 
 def own_credit(similarity: Float[np.ndarray, "h h"], k: int, candidates: int | None = None) -> float:
@@ -107,7 +120,7 @@ def _shared(
     return np.where(level == 1, found[above], (total[above + level] - total[above]) / level)
 
 
-def _credit_among_all(similarity: Float[np.ndarray, "h h"], k: int) -> Float[np.ndarray, "h h"]:
+def _credit_among_all(similarity: Float[np.ndarray, "b h"], k: int) -> Float[np.ndarray, "b h"]:
     if k >= similarity.shape[1]:
         return np.ones_like(similarity)
     edge = -np.partition(-similarity, k - 1, axis=1)[:, k - 1 : k]
@@ -117,8 +130,13 @@ def _credit_among_all(similarity: Float[np.ndarray, "h h"], k: int) -> Float[np.
 
 
 def _cosines(a: Float[np.ndarray, "h d"], b: Float[np.ndarray, "h d"]) -> Float[np.ndarray, "h h"]:
-    norms = np.outer(np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1))
-    return np.round(product(a, b.T) / np.where(norms > 0, norms, np.inf), DIGITS)
+    norms_a, norms_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    out = product(a, b.T)
+    for rows in blocks(len(out)):
+        norms = np.outer(norms_a[rows], norms_b)
+        out[rows] /= np.where(norms > 0, norms, np.inf)
+        np.round(out[rows], DIGITS, out=out[rows])
+    return out
 
 
 @metric
@@ -206,6 +224,10 @@ class TranslationAccuracy(Measure):
             for split, similarity in zip(parts, similarities, strict=True)
         ]
         return PreparedHeldOut(self.name, pair.n, tables, self._details(held, similarities))
+
+    def memory(self, n: int, d_a: int, d_b: int) -> int:
+        """Held-out similarities of every split, and a table of credit."""
+        return super().memory(n, d_a, d_b) + table_bytes(n, self.splits)
 
     def _details(self, held: int, similarities: list[Float[np.ndarray, "h h"]]) -> dict[str, Any]:
         """Precision at each rank, what chance would give, and precision@1 among 20 candidates."""

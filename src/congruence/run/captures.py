@@ -22,8 +22,6 @@ from congruence.storage import Memo, MemoryCache, content_key
 
 logger = logging.getLogger(__name__)
 
-LAYERS_IN_MEMORY = 24
-"""Layers whose concepts stay in memory at a time."""
 LAYER_IN_MEMORY = 256 << 20
 """Bytes up to which a layer's activations are held in memory; larger ones are read from disk by blocks."""
 LAYERS_BYTES = 3 << 29
@@ -98,6 +96,10 @@ class Captures:
     def keys_of(self, sources: Iterable[Source]) -> list[str]:
         """Keys of what the activations of each source are made from; nothing is loaded to tell them."""
         return [self._key_of(source) for source in sources]
+
+    def has(self, source: Source) -> bool:
+        """Whether this source has been captured here."""
+        return source in self._stores
 
     def features(self, source: Source) -> Layer:
         """One layer, with what is computed once for all of its cells."""

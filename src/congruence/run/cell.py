@@ -23,6 +23,9 @@ from congruence.significance.scoring import Observed, against_null
 SIDE_BY_SIDE = 1024
 """Pairs from which measures are prepared at once: decompositions of one side use one thread each."""
 
+AT_ONCE = 1 << 31
+"""Bytes up to which they are: beyond, one measure after another."""
+
 Tested = tuple[dict[str, Any], np.ndarray | None]
 """A row of results, and the null scores behind it."""
 
@@ -86,10 +89,18 @@ def _outcome(cell: Cell, selection: Selection, settings: NullSettings) -> Outcom
 
 
 def _all_observed(selection: Selection) -> list[Observed | str]:
-    """Every measure of the observed pairs, side by side where there are many pairs."""
-    if selection.case.n < SIDE_BY_SIDE:
-        return [_observed(measure, selection) for measure in selection.measures]
-    return in_parallel(lambda measure: _observed(measure, selection), selection.measures)
+    """Every measure of the observed pairs; of many pairs side by side, of very many one after another."""
+    measures, n = selection.measures, selection.case.n
+    if n < SIDE_BY_SIDE or selection.too_few:
+        return [_observed(measure, selection) for measure in measures]
+    d_a, d_b = (rows.W_dec.shape[1] for rows in selection.case.rows)  # pyright: ignore[reportOptionalIterable]
+    needs = [measure.memory(n, d_a, d_b) for measure in measures]
+    if sum(needs) <= AT_ONCE:
+        return in_parallel(lambda measure: _observed(measure, selection), measures)
+    found: dict[int, Observed | str] = {}
+    for place in np.argsort(needs, kind="stable").tolist():  # what one holds stands beside what others need
+        found[place] = _observed(measures[place], selection)
+    return [found[place] for place in range(len(measures))]
 
 
 def _observed(measure: Measure, selection: Selection) -> Observed | str:
@@ -122,8 +133,8 @@ def _tests(
             alternative=settings.alternative,
             stop_after=settings.stop_after,
         )
-    except InputError as error:
-        tests = [str(error)] * len(testable)
+    except (InputError, MemoryError) as error:
+        tests = [str(error) or "memory ran out"] * len(testable)
     found |= {id(one): test for one, test in zip(testable, tests, strict=True)}
     return [found[id(one)] for one in observed]
 

@@ -21,7 +21,7 @@ from congruence.run.plan import Plan
 from congruence.run.possible import check_possible, null_record
 from congruence.run.publish import publish_run
 from congruence.run.results import Run, load_run
-from congruence.run.run_cells import run_cells
+from congruence.run.run_cells import concepts_finished, run_cells
 from congruence.sides.corpus import SharedText, read_text
 from congruence.sides.side import Side, known_saes, open_sides
 from congruence.sides.variants import check_controls
@@ -93,8 +93,10 @@ def _run(
     check_possible(config, plan, sides, text, cells)
     _examine(config, captures, sources_of(cells), memo)
     concepts = stage_of(captures, plan)
+    if concepts and not captures.finished(sources_of(cells)):
+        concepts.choose_phrases()  # what can't be chosen is said before hours of capture
     captures.capture(sources_of(cells), progress)
-    if concepts:
+    if concepts and not concepts_finished(cells, captures, plan, folder.cells, concepts):
         concepts.capture(sources_of(cells), progress)
     captures.let_go()
     captured = time.perf_counter()

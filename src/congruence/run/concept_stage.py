@@ -3,7 +3,8 @@
 import logging
 import time
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from congruence.concepts import WordIndex, token_pieces, word_index, word_index_
 from congruence.config.concepts import ConceptsConfig
 from congruence.filters import NON_CONCEPT_TOKENS, PUBLISHED_SPECIAL_TOKENS
 from congruence.metrics import DecoderRows
+from congruence.metrics.lists import want_products
 from congruence.models import Corpus, align_tokens
-from congruence.progress import Progress
-from congruence.run.captures import LAYERS_IN_MEMORY, Captures
+from congruence.progress import Progress, Silent
+from congruence.run.captures import Captures
 from congruence.run.cell import compute_cell
 from congruence.run.contrasts import interaction_rows
 from congruence.run.grid import Cell, Source
@@ -36,13 +38,27 @@ from congruence.run.stored import CellResult
 from congruence.sides.corpus import SharedText, tokens_of
 from congruence.sides.variants import REAL
 from congruence.stats import PreparedActs
-from congruence.storage import memory_bytes
+from congruence.storage import MemoryCache, memory_bytes
 
 logger = logging.getLogger(__name__)
 
 STAGE_VERSION = 3
-PRODUCT_SHARE = 3
-"""Products of decoder rows may take this part of the machine's memory, beyond the layer pair at hand."""
+PRODUCT_SHARE, LAYER_SHARE = 3, 6
+"""Products of decoder rows, and all else that is kept of layers, may take this part of the machine's memory
+beyond the layer pair at hand."""
+
+
+@dataclass(frozen=True, eq=False)
+class StagedLayer:
+    """One layer's concepts, and its answers to each section's phrases."""
+
+    concepts: LayerConcepts
+    phrases: Sequence[PhraseLayer]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, products of decoder rows left out."""
+        return self.concepts.nbytes + sum(layer.nbytes for layer in self.phrases)
 
 
 class ConceptStage:
@@ -57,15 +73,40 @@ class ConceptStage:
     def __init__(self, captures: Captures, plan: Plan, config: ConceptsConfig) -> None:
         self.captures, self.plan, self.config = captures, plan, config
         self.run = captures.config
-        self.text = ConceptText.of(config, words_of(captures), seed=self.run.seed)
-        self.shown = [ShownPhrases.of(section, self.text) for section in config.multi_token]
-        self._with_products: list[DecoderRows] = []
-        self.layer = lru_cache(maxsize=LAYERS_IN_MEMORY)(self._layer)
-        self.phrase_layers = lru_cache(maxsize=LAYERS_IN_MEMORY)(self._phrase_layers)
+        self._layers: MemoryCache[StagedLayer] = MemoryCache(
+            memory_bytes() // LAYER_SHARE, lambda layer: layer.nbytes, at_least=2
+        )
+        self._products: MemoryCache[DecoderRows] = MemoryCache(
+            memory_bytes() // PRODUCT_SHARE,
+            lambda rows: rows.product_bytes,
+            at_least=2,
+            dropped=DecoderRows.forget_products,
+        )
+
+    @cached_property
+    def text(self) -> ConceptText:
+        """The concepts on the corpus: its words are looked up when a cell is to be computed."""
+        return ConceptText.of(self.config, words_of(self.captures), seed=self.run.seed)
+
+    @cached_property
+    def shown(self) -> list[ShownPhrases]:
+        """The phrases of each section."""
+        return [ShownPhrases.of(section, self.text) for section in self.config.multi_token]
+
+    def choose_phrases(self) -> None:
+        """See that there are phrases to show.
+
+        Raises:
+            ConfigError, InputError: a section leaves none, or a frame can't be used.
+        """
+        _ = self.shown
 
     def key_parts(self) -> dict[str, Any]:
-        """What the concept rows of a cell depend on besides its features."""
-        lists = {name: list(s.concept.keywords) for name, s in self.text.subspaces.items()}
+        """What the concept rows of a cell depend on besides its features and the run's seed.
+
+        Phrases follow from this and from the run's text, which stands in the keys of the features.
+        """
+        lists = {subspace.name: list(subspace.concept.keywords) for subspace in subspaces_of(self.config)}
         return {
             "concepts_version": STAGE_VERSION,
             "concepts": self.config.model_dump(by_alias=True, mode="json"),
@@ -80,21 +121,21 @@ class ConceptStage:
 
     def capture(self, sources: Sequence[Source], progress: Progress) -> None:
         """Run the phrases through both models, where there are any; finished shards are not repeated."""
-        if self.shown:
+        if self.config.multi_token:
             real = [source for source in sources if source.variant == REAL]
             self.phrase_captures.capture(real, progress)
+            self.captures.memo.keep("phrases", self._phrases_of(), self.phrase_captures.places())
 
     def places(self) -> list[str]:
         """Names of the folders that hold what was captured of the phrases."""
-        return self.phrase_captures.places() if self.shown else []
+        return self.captures.memo.look_up("phrases", self._phrases_of()) or []
+
+    def _phrases_of(self) -> list[Any]:
+        return [self.key_parts(), self.run.seed, self.captures.keys()]
 
     def covers(self, cell: Cell) -> bool:
         """Whether concepts are compared in this cell: in the real grid, not in the controls."""
         return cell.control == "none"
-
-    def phrase_keys(self, cell: Cell) -> list[str]:
-        """Keys of both sides' features on the phrases, where there are any."""
-        return [self.phrase_captures.key(source) for source in (cell.a, cell.b)] if self.shown else []
 
     def result(self, cell: Cell, matches: pd.DataFrame) -> CellResult:
         """What concepts add to one cell: its rows with their null scores, and its table of keywords."""
@@ -106,7 +147,7 @@ class ConceptStage:
         }
         rows = [row for outcome in outcomes.values() for row in outcome.rows]
         rows += interaction_rows(cell, concepts, outcomes, self.plan.null_settings)
-        layers = zip(self.phrase_layers(cell.a), self.phrase_layers(cell.b), strict=True)
+        layers = zip(self.layer(cell.a).phrases, self.layer(cell.b).phrases, strict=True)
         phrases = (phrase_selection(concepts, a, b) for a, b in layers)
         rows += [
             row for outcome in compute_cell(cell, phrases, self.plan.null_settings) for row in outcome.rows
@@ -127,39 +168,39 @@ class ConceptStage:
     def _cell(self, cell: Cell, matches: pd.DataFrame) -> ConceptCell:
         kept = matches[matches.kept]
         whole = (kept.feature_a.to_numpy(), kept.feature_b.to_numpy())
-        sides = (self.layer(cell.a), self.layer(cell.b))
-        self._bound_products([side.rows for side in sides])
+        a, b = (self.layer(source).concepts for source in (cell.a, cell.b))
+        for side in (a, b):
+            self._products.get(side.name, lambda rows=side.rows: rows)
         plan = self.plan
-        return ConceptCell(
-            *sides, whole, plan.concept_measures, plan.concept_nulls, draws=self.draws, seed=self.run.seed
+        found = ConceptCell(
+            a, b, whole, plan.concept_measures, plan.concept_nulls, draws=self.draws, seed=self.run.seed
         )
+        want_products(a.rows, b.rows, found.entries)
+        return found
 
-    def _bound_products(self, used: Sequence[DecoderRows]) -> None:
-        """Let go of the products of the layers used longest ago, beyond their share of memory."""
-        self._with_products = [rows for rows in self._with_products if all(rows is not u for u in used)]
-        self._with_products += used
-        for rows in self._with_products[: -len(used)]:
-            if sum(kept.product_bytes for kept in self._with_products) <= memory_bytes() // PRODUCT_SHARE:
-                break
-            rows.forget_products()
+    def layer(self, source: Source) -> StagedLayer:
+        """One layer, with what is computed once for all of its cells."""
+        return self._layers.get(source, lambda: self._layer(source))
 
-    def _layer(self, source: Source) -> LayerConcepts:
-        features = self.captures.features(source)
-        return LayerConcepts.of(
+    def _layer(self, source: Source) -> StagedLayer:
+        features, top_k = self.captures.features(source), self.config.top_k
+        concepts = LayerConcepts.of(
             source.name,
             self.text,
             features.acts,
             features.W_dec,
             token_ids_of(self.captures.text, source.side),
+            top=features.top if features.top.values.shape[1] == top_k else None,
             exclude=fires_on_non_concepts(features) if self.config.non_concept else None,
         )
+        return StagedLayer(concepts, self._phrase_layers(source, concepts))
 
-    def _phrase_layers(self, source: Source) -> list[PhraseLayer]:
-        """One layer's answers to each section's phrases."""
+    def _phrase_layers(self, source: Source, layer: LayerConcepts) -> list[PhraseLayer]:
         if not self.shown:
             return []
+        if not self.phrase_captures.has(source):  # a stored cell turned out not to be whole
+            self.phrase_captures.capture([source], Silent())
         acts = whole_matrix(self.phrase_captures.features(source).acts)
-        layer = self.layer(source)
         return [
             PhraseLayer(layer, tokenized, sparse.csr_array(acts[first:last]))
             for tokenized, first, last in self._tokenized

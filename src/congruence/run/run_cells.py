@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +42,16 @@ def run_cells(
     """
 
     def work(cell: Cell) -> CellResult:
-        parts = [FORMAT_VERSION, plan.key_parts(), cell.control, captures.key(cell.a), captures.key(cell.b)]
         result = _finished_or(
-            folder / f"{cell.name}-{content_key(parts)}",
+            folder / f"{cell.name}-{content_key(_key_parts(cell, captures, plan))}",
             f"cell {cell.name}",
             lambda: whole_result(cell, captures.features(cell.a), captures.features(cell.b), plan),
         )
         if concepts is None or not concepts.covers(cell):
             return result
-        return result.joined(_concepts_of(cell, result, concepts, parts, folder))
+        place = folder / _concepts_name(cell, captures, plan, concepts)
+        compute = partial(concepts.result, cell, result.matches)
+        return result.joined(_finished_or(place, f"concepts of cell {cell.name}", compute))
 
     results = []
     progress.advance("compare layer pairs", 0, len(cells), "pairs")
@@ -59,15 +61,22 @@ def run_cells(
     return results
 
 
-def _concepts_of(
-    cell: Cell, result: CellResult, concepts: ConceptStage, parts: list[Any], folder: Path
-) -> CellResult:
-    key = content_key([*parts, concepts.key_parts(), concepts.phrase_keys(cell)])
-    return _finished_or(
-        folder / f"{cell.name}-concepts-{key}",
-        f"concepts of cell {cell.name}",
-        lambda: concepts.result(cell, result.matches),
-    )
+def concepts_finished(
+    cells: Sequence[Cell], captures: Captures, plan: Plan, folder: Path, concepts: ConceptStage
+) -> bool:
+    """Whether `folder` has the concepts of every cell, so that no word of the text need be looked up."""
+    names = (_concepts_name(cell, captures, plan, concepts) for cell in cells if concepts.covers(cell))
+    return all((folder / name).exists() for name in names)
+
+
+def _key_parts(cell: Cell, captures: Captures, plan: Plan) -> list[Any]:
+    """What the answer of a cell depends on."""
+    return [FORMAT_VERSION, plan.key_parts(), cell.control, captures.key(cell.a), captures.key(cell.b)]
+
+
+def _concepts_name(cell: Cell, captures: Captures, plan: Plan, concepts: ConceptStage) -> str:
+    key = content_key([*_key_parts(cell, captures, plan), concepts.key_parts()])
+    return f"{cell.name}-concepts-{key}"
 
 
 def _finished_or(place: Path, name: str, compute: Callable[[], CellResult]) -> CellResult:

@@ -4,8 +4,7 @@ from congruence.nulls import NULLS, Case, Null, null, permutations_for, seed_of
 from congruence.significance.bootstrap import Interval, bootstrap_interval, rows_taken
 from congruence.significance.calibrated import Calibrated, calibrated, calibrated_grid
 from congruence.significance.correction import ALPHA, METHODS, adjust, benjamini_hochberg, holm, max_t
-from congruence.significance.grid import test_cells
-from congruence.significance.permutation import permutation_test
+from congruence.significance.permutation import permutation_test, test_cells
 from congruence.significance.summary import corrected, p_value, summarise
 
 __all__ = [

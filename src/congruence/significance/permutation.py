@@ -1,6 +1,6 @@
-"""`permutation_test`: a score against draws of a named null."""
+"""`permutation_test`: a score against draws of a named null; and the same on every cell of a grid."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -80,13 +80,9 @@ def permutation_test(
     choice("alternative", alternative, ALTERNATIVES)
     if stop_after is not None:
         _check_stop(stop_after, alternative)
-    entry = NULLS.get(null)
-    own = [field.name for field in fields(entry)]  # pyright: ignore[reportArgumentType]
-    of_null = {name: options.pop(name) for name in own if name in options}
-    taken = [argument for fact in entry.needs for argument in _ARGUMENTS.get(fact, (fact,))]
-    of_case = {name: options.pop(name) for name in taken if name in options}
-    measure = measure_of(metric, options)
-    if entry.repairs and not measure.laws.pairing:
+    of_null, of_case, of_measure = _sorted_options(null, options)
+    measure = measure_of(metric, of_measure)
+    if NULLS.get(null).repairs and not measure.laws.pairing:
         raise InputError(
             f"{measure.name} doesn't depend on the pairing, so null={null!r} can't test it: use 'subset'"
         )
@@ -97,6 +93,50 @@ def permutation_test(
     return against_null(
         [observed], case, chosen, draws=draws, alternative=alternative, stop_after=stop_after
     )[0]
+
+
+def _sorted_options(
+    null: str, options: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The options of the null, what it draws from, and the rest, which are the measure's."""
+    entry = NULLS.get(null)
+    own = {field.name for field in fields(entry)}  # pyright: ignore[reportArgumentType]
+    taken = {argument for fact in entry.needs for argument in _ARGUMENTS.get(fact, (fact,))} - own
+    known = own | taken
+    return (
+        {name: value for name, value in options.items() if name in own},
+        {name: value for name, value in options.items() if name in taken},
+        {name: value for name, value in options.items() if name not in known},
+    )
+
+
+def test_cells(
+    metric: str | Callable[..., Any],
+    cells: Iterable[tuple[ArrayLike, ArrayLike]],
+    *,
+    rng: int | np.random.Generator,
+    **options: Any,
+) -> list[NullTest]:
+    """`permutation_test` on each (x, y), all from one seed, ready for ``adjust(results, "max_t")``.
+
+    Draw d is the same re-pairing in all cells of one size, and nearly the same in cells of nearly one
+    size (see `permutations_for`). Calling `permutation_test` cell by cell, in any order or process, with
+    the same integer seed gives the same results.
+
+    Args:
+        metric: as for `permutation_test`.
+        cells: (x, y) of each cell.
+        rng: a seed, or a generator from which one is drawn.
+        **options: as for `permutation_test`.
+
+    Returns:
+        One NullTest a cell, in order.
+    """
+    seed = seed_of(rng)
+    return [permutation_test(metric, x, y, rng=seed, **options) for x, y in cells]
+
+
+test_cells.__test__ = False  # pyright: ignore[reportFunctionMemberAccess] (or pytest would collect it)
 
 
 def measure_of(metric: str | Callable[..., Any], options: Mapping[str, Any]) -> Any:

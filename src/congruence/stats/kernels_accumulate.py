@@ -140,3 +140,27 @@ def accumulate_plain(begin, end, token, value, rows, sums, counts):
         for p in range(np.uint64(row_ptr[t]), np.uint64(row_ptr[t + 1])):
             sums[rank[p]] += v * np.float64(row_value[p])
             counts[rank[p]] += 1.0
+
+
+@njit(cache=True, nogil=True)
+def accumulate_sums(begin, end, token, value, rows, sums):
+    """Add the products of entries begin..end of A's column to `sums`, in float64 and in their order."""
+    row_ptr, _, rank, row_value = rows
+    for q in range(begin, end):
+        if q + _AHEAD < end:
+            _fetch_row(token[q + _AHEAD], row_ptr, rank, row_value)
+            prefetch(row_ptr, token[q + min(2 * _AHEAD, end - q - 1)])
+        v = np.float64(value[q])
+        t = token[q]
+        for p in range(np.uint64(row_ptr[t]), np.uint64(row_ptr[t + 1])):
+            sums[rank[p]] += v * np.float64(row_value[p])
+
+
+@njit(cache=True, nogil=True)
+def accumulate_counts(begin, end, token, rows, counts):
+    """Count the B features that fire on each of the tokens begin..end of A's column, on which it fires."""
+    row_ptr, row_fire, rank, _ = rows
+    for q in range(begin, end):
+        t = token[q]
+        for p in range(np.uint64(row_ptr[t]), np.uint64(row_fire[t])):
+            counts[rank[p]] += 1

@@ -17,7 +17,7 @@ from congruence.storage.artefact import (
 from congruence.storage.atomic import atomic_folder, atomic_path, cant_write, read_json, write_json
 from congruence.storage.keys import content_key, file_key, folder_key
 from congruence.storage.memo import Memo
-from congruence.storage.memory import MemoryCache, memory_bytes
+from congruence.storage.memory import MemoryCache, available_bytes, memory_bytes
 from congruence.storage.stamps import folder_stamps, stamped_file_key
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "OtherKind",
     "atomic_folder",
     "atomic_path",
+    "available_bytes",
     "cant_write",
     "check_header",
     "content_key",

@@ -19,10 +19,18 @@ class MemoryCache(Generic[T]):
         max_bytes: of all values together.
         size: bytes of a value; asked again each time, as values may grow.
         at_least: values that are held whatever their size.
+        dropped: is told each value that goes, where somebody else holds it too.
     """
 
-    def __init__(self, max_bytes: int, size: Callable[[T], int], *, at_least: int = 1) -> None:
-        self.max_bytes, self.size, self.at_least = max_bytes, size, at_least
+    def __init__(
+        self,
+        max_bytes: int,
+        size: Callable[[T], int],
+        *,
+        at_least: int = 1,
+        dropped: Callable[[T], object] = lambda value: None,
+    ) -> None:
+        self.max_bytes, self.size, self.at_least, self.dropped = max_bytes, size, at_least, dropped
         self._held: OrderedDict[Hashable, T] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -48,7 +56,7 @@ class MemoryCache(Generic[T]):
             if total <= self.max_bytes or len(self._held) <= keep:
                 return
             total -= sizes[key]
-            del self._held[key]
+            self.dropped(self._held.pop(key))
 
 
 def memory_bytes() -> int:
@@ -77,3 +85,45 @@ def _limits() -> list[int]:
 
         found.append(resource.getrlimit(resource.RLIMIT_AS)[0])
     return [limit for limit in found if limit > 0]
+
+
+def available_bytes() -> int | None:
+    """Memory that this process can still take, of the machine's, its container's and its own limit; None
+    where it can't be told (elsewhere than on Linux)."""
+    found = [left() for left in (_of_machine, _of_group, _of_process)]
+    return min((left for left in found if left is not None), default=None)
+
+
+def _of_machine() -> int | None:
+    fields = _numbers(Path("/proc/meminfo"))
+    return (fields["MemAvailable:"] + fields.get("SwapFree:", 0)) << 10 if "MemAvailable:" in fields else None
+
+
+def _of_group(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """What is left to a control group; what it holds of files on disk is given back when it is wanted."""
+    try:
+        limit, used = (int((folder / f"memory.{name}").read_text()) for name in ("max", "current"))
+    except (OSError, ValueError):  # no such group, or "max"
+        return None
+    return max(limit - used + _numbers(folder / "memory.stat").get("inactive_file", 0), 0)
+
+
+def _of_process() -> int | None:
+    """What is left of the address space that `ulimit -v` grants."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (ImportError, OSError, ValueError):
+        return None
+    return None if limit == resource.RLIM_INFINITY else max(limit - pages * os.sysconf("SC_PAGE_SIZE"), 0)
+
+
+def _numbers(table: Path) -> dict[str, int]:
+    """The second word of each line by the first."""
+    try:
+        lines = [line.split() for line in table.read_text().splitlines()]
+    except OSError:
+        return {}
+    return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdigit()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from congruence.concepts.keywords import Concept
-from congruence.concepts.pieces import token_pieces, token_strings
+from congruence.concepts.pieces import piece_strings, token_pieces
 
 
 @dataclass(frozen=True)
@@ -59,4 +59,4 @@ def _cut_after(prefix: str, keyword: str, tokenizer: Any, pieces: Sequence[bytes
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
     encoded = backend.encode(prefix + keyword, add_special_tokens=False)
     ids = [index for index, (_, end) in zip(encoded.ids, encoded.offsets, strict=True) if end > len(prefix)]
-    return tuple(token_strings([pieces[index] for index in ids]))
+    return tuple(piece_strings([pieces[index] for index in ids]))

@@ -49,6 +49,15 @@ class ConceptCell:
         """The section of the configuration."""
         return self.a.text.config
 
+    @property
+    def entries(self) -> int:
+        """Products of rows that the lists of pairs drawn for its concepts will read, about."""
+        lists = self.draws * sum(not null.repairs for null in self.nulls)
+        members = [
+            [len(side.members(name).features) for side in (self.a, self.b)] for name in self.a.text.subspaces
+        ]
+        return lists * sum(min(sizes) ** 2 for sizes in members)
+
     @cached_property
     def pairing(self) -> SubsetPairing:
         """Pairs features inside subsets by their activations on the corpus."""

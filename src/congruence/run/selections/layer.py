@@ -46,12 +46,20 @@ class LayerConcepts:
         W_dec: Float[np.ndarray, "f d"],
         token_ids: Int[np.ndarray, " n"],
         *,
+        top: TopTokens | None = None,
         exclude: Bool[np.ndarray, " f"] | None = None,
     ) -> "LayerConcepts":
-        """Find the layer's top tokens."""
-        top = top_tokens(acts, token_ids, k=text.config.top_k)
+        """Find the layer's top tokens, unless somebody has."""
+        top = top_tokens(acts, token_ids, k=text.config.top_k) if top is None else top
         excluded = np.zeros(len(W_dec), dtype=bool) if exclude is None else exclude
         return cls(name, text, acts, DecoderRows(W_dec), top, excluded)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, about: activations with layouts, decoder rows, tables, features of random groups."""
+        tables = (self.top.values, self.top.positions, self.top.token_ids, self.rows.W_dec)
+        groups = sum(group.values.nbytes + group.offsets.nbytes for group in self._unrelated.values())
+        return layout_bytes(self.acts) + sum(table.nbytes for table in tables) + groups
 
     @cached_property
     def columns(self) -> LayerColumns:
@@ -113,3 +121,8 @@ class LayerConcepts:
     def _top_words(self) -> Int[np.ndarray, "f k"]:
         config = self.text.config
         return top_word_table(self.top, self.text.index, rule=config.rule(), pieces=config.pieces)
+
+
+def layout_bytes(acts: PreparedActs) -> int:
+    """What activations in memory take with layouts by feature and by token: 8 + 8 + 6 bytes an entry."""
+    return 22 * int(acts.moments.firings.sum())

@@ -29,7 +29,7 @@ from congruence.config.concepts import MultiTokenConfig
 from congruence.matching.inside import LayerColumns
 from congruence.rng import derive
 from congruence.run.selections.concepts import ConceptCell, ConceptSelection
-from congruence.run.selections.layer import LayerConcepts
+from congruence.run.selections.layer import LayerConcepts, layout_bytes
 from congruence.run.selections.text import ConceptText, find_concept
 from congruence.stats import top_tokens
 
@@ -162,6 +162,13 @@ class PhraseLayer:
             return LayerColumns.of(shown)
         corpus = [block for _, block in self.base.acts.source.blocks()]
         return LayerColumns.of(sparse.csr_array(sparse.vstack([*corpus, shown], format="csr")))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, about: activations on the texts, and what pairs by them."""
+        columns = self.__dict__.get("columns")
+        paired = 0 if columns is None else layout_bytes(columns.acts)
+        return self.acts.data.nbytes + self.acts.indices.nbytes + self.acts.indptr.nbytes + paired
 
     @property
     def eligible(self) -> Int[np.ndarray, " e"]:
