@@ -1,0 +1,1 @@
+"""The study of what the library recovers of a known truth."""
