@@ -17,6 +17,7 @@ SEGMENT = 20
 ON_TOPIC = 0.75
 SPREAD = 0.3
 PUNCTUATION = 0.03
+MARKED = 0.1
 _MARKS = [mark for mark in NON_CONCEPT_TOKENS if mark]
 
 
@@ -148,11 +149,19 @@ class Firing:
         return (np.repeat(row, times) * count + child)[kept]
 
     def _text(
-        self, tokens: int, row: np.ndarray, concept: np.ndarray, intensity: np.ndarray, rng: np.random.Generator
+        self,
+        tokens: int,
+        row: np.ndarray,
+        concept: np.ndarray,
+        intensity: np.ndarray,
+        rng: np.random.Generator,
     ) -> np.ndarray:
-        """Token ids: words by Zipf's law, and the own token of the strongest concept of a token."""
-        weights = 1.0 / (5 + np.arange(self.options.vocabulary))
-        ids = rng.choice(self.options.vocabulary, size=tokens, p=weights / weights.sum())
+        """Token ids: words by Zipf's law and a tenth punctuation; and the own token of the strongest concept of a token."""
+        words = self.options.vocabulary - len(_MARKS)
+        weights = 1.0 / (5 + np.arange(words))
+        ids = len(_MARKS) + rng.choice(words, size=tokens, p=weights / weights.sum())
+        marks = np.flatnonzero(rng.random(tokens) < MARKED)
+        ids[marks] = rng.integers(len(_MARKS), size=len(marks))
         order = np.lexsort((intensity, row))
         last = np.append(np.diff(row[order]) > 0, True) if len(row) else np.zeros(0, bool)
         strongest = order[last]

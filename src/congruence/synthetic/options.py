@@ -63,7 +63,7 @@ class WorldOptions:
     """Norm of the Gaussian noise in a hidden state, where a feature's direction has norm 1."""
     vocabulary: Annotated[int, at_least(16)] = 500
     """Different tokens."""
-    token_share: Annotated[float, SHARE] = 0.8
+    token_share: Annotated[float, SHARE] = 0.95
     """Share of tokens that are the own token of the strongest feature that fires there."""
     seed: Annotated[int, at_least(0)] = 0
     """Of everything random."""

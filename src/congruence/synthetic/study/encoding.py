@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FEATURES = 256
 LEAST_COSINE = 0.8
 """An SAE's feature is a planted one if their directions agree at least so much."""
+TRAINED_FROM = 2
+"""Features per dimension from which SAEs are trained: wide states take the longest."""
 TRUE, TRAINED = "true dictionary", "trained TopK"
 
 
@@ -37,7 +39,7 @@ def tasks(size: Size) -> list[Task]:
             }
             kind = f"{per_dimension:g} features per dimension"
             found.append(Task("dictionaries", kind, options, {}, true_on))
-            if trained and number == 0:
+            if trained and number == 0 and per_dimension >= TRAINED_FROM:
                 settings = {"steps": trained}
                 found.append(
                     Task("dictionaries", kind, options, settings, lambda world: trained_on(world, trained))
@@ -58,7 +60,9 @@ def true_on(world: World) -> Rows:
         found.append(row(TRUE, "", "FVU", _fvu(sae, model)))
     pairs = match(*encoded, method="one_to_one")
     kept = pairs.select(pairs.r > 0.1)
-    return found + [row(TRUE, "one_to_one, r > 0.1", name, value) for name, value in judged(world, kept).items()]
+    return found + [
+        row(TRUE, "one_to_one, r > 0.1", name, value) for name, value in judged(world, kept).items()
+    ]
 
 
 def trained_on(world: World, steps: int) -> Rows:
@@ -66,7 +70,7 @@ def trained_on(world: World, steps: int) -> Rows:
     encoded, found, labels = [], [], []
     for model in world.models:
         k = max(1, round(model.acts().nnz / world.options.tokens))
-        sae = trained_sae(model, k=k, steps=steps, seed=model.number)
+        sae = trained_sae(model, k=k, steps=steps, batch=512, seed=model.number)
         encoded.append(_encoded(sae, model))
         nearest = recovered(model, sae.W_dec.numpy())
         label = np.where(nearest.cosine >= LEAST_COSINE, nearest.concept, -1)
@@ -83,13 +87,13 @@ def trained_on(world: World, steps: int) -> Rows:
     setting = "one_to_one, r > 0.1"
     if named.any():
         found.append(row(TRAINED, setting, "precision", right.sum() / named.sum()))
-    found.append(row(TRAINED, setting, "coverage", len(pairs) / min(model.shape[1] for model in world.models)))
+    found.append(
+        row(TRAINED, setting, "coverage", len(pairs) / min(model.shape[1] for model in world.models))
+    )
     if len(held_by_both):
         recall = len(np.unique(a[right])) / len(held_by_both)
         found.append(row(TRAINED, setting, "recall of what both hold", recall))
-        found.append(
-            row(TRAINED, setting, "recall", len(np.unique(a[right])) / max(1, world.truth.n_shared))
-        )
+        found.append(row(TRAINED, setting, "recall", len(np.unique(a[right])) / max(1, world.truth.n_shared)))
     return found
 
 

@@ -133,9 +133,7 @@ def pairs_of(world: World, draws: int) -> Pairs:
     matching = match(*acts, method="many_to_one", from_="b")
     matching = _with_null(world, acts, matching, draws)
     top_a, top_b = (top_tokens(side, world.token_ids, k=TOP).token_ids for side in acts)
-    return Pairs(
-        matching, top_a[matching.feature_a], top_b[matching.feature_b], world.strings, repeats="a"
-    )
+    return Pairs(matching, top_a[matching.feature_a], top_b[matching.feature_b], world.strings, repeats="a")
 
 
 def best_r_on(world: World, draws: int) -> Rows:

@@ -36,7 +36,9 @@ def tasks(size: Size) -> list[Task]:
         kind = "rotated" if rotate else "one space"
         for share in size.shares:
             for number in range(size.curve_worlds):
-                options = _options(size, "curve", number, rotate=rotate, shared=share, features=size.curve_features)
+                options = _options(
+                    size, "curve", number, rotate=rotate, shared=share, features=size.curve_features
+                )
                 found.append(Task("share", kind, options, settings, scores_on))
         for pairs in size.power_pairs:
             for share in (0.5, 0.6):
@@ -116,9 +118,7 @@ def p_on(world: World, draws: int) -> Rows:
     found = []
     for null, tested in [*((name, observed) for name in REPAIRED), ("document_shift", shifted)]:
         tests = against_null(tested, case, make_null(null), draws=draws)
-        found += [
-            row(one.measure.label, null, "p", test.p) for one, test in zip(tested, tests, strict=True)
-        ]
+        found += [row(one.measure.label, null, "p", test.p) for one, test in zip(tested, tests, strict=True)]
     return found
 
 
