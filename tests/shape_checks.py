@@ -33,6 +33,7 @@ ANSWERS_ITSELF = {
     "congruence.significance.bootstrap.bootstrap_interval",
     "congruence.significance.permutation.measure_of",
     "congruence.significance.permutation.permutation_test",
+    "congruence.synthetic.options.WorldOptions.__init__",
 }
 """Functions that answer a wrong type with an error of their own, which tests ask for."""
 

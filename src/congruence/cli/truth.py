@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")
 @click.option("--progress/--no-progress", default=True, help="Show progress bars.")
 def command(*, quick: bool, out: Path, seed: int, draws: int | None, verbose: int, progress: bool) -> None:
-    """Plant shared features in made-up models, and see what matchers, filters, measures and nulls make of them.
+    """Plant shared features in made-up models; see what matchers, filters, measures and nulls find of them.
 
     Writes a page with tables and curves to OUT/truth.md. A study that was stopped goes on where it was.
     """

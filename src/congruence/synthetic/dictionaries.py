@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from congruence.rng import derive
+from congruence.synthetic.world import SyntheticModel
 
 if TYPE_CHECKING:
     import torch
 
     from congruence.saes import Sae
-    from congruence.synthetic.world import SyntheticModel
 
 SAMPLE = 8192
 """Tokens from which the true dictionary's encoder is found."""
@@ -22,7 +22,7 @@ _RIDGE = 1e-6
 _COLUMNS = 256
 
 
-def true_sae(model: "SyntheticModel") -> "Sae":
+def true_sae(model: SyntheticModel) -> "Sae":
     """The planted directions as decoder, with the best linear encoder and the best threshold a feature.
 
     W_enc is the ridge regression of planted activations on hidden states over the first 8,192 tokens, each
@@ -77,7 +77,7 @@ class Recovered(NamedTuple):
     cosine: np.ndarray
 
 
-def recovered(model: "SyntheticModel", W_dec: Float[np.ndarray, "g d"]) -> Recovered:
+def recovered(model: SyntheticModel, W_dec: Float[np.ndarray, "g d"]) -> Recovered:
     """For every decoder row the planted feature that is nearest."""
     rows = np.asarray(W_dec, np.float64)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -87,7 +87,7 @@ def recovered(model: "SyntheticModel", W_dec: Float[np.ndarray, "g d"]) -> Recov
 
 
 def trained_sae(
-    model: "SyntheticModel",
+    model: SyntheticModel,
     *,
     k: int,
     d_sae: int | None = None,
@@ -139,7 +139,7 @@ def _batches(states: np.ndarray, batch: int, seed: int, first: int) -> "Iterator
             step += 1
 
 
-def _sample(model: "SyntheticModel") -> tuple[Float32[np.ndarray, "m d"], Float[np.ndarray, "m f"]]:
+def _sample(model: SyntheticModel) -> tuple[Float32[np.ndarray, "m d"], Float[np.ndarray, "m f"]]:
     """States and planted activations of the first tokens."""
     states, acts, held = [], [], 0
     for block, rows in zip(model.state_blocks(), model, strict=True):

@@ -46,8 +46,8 @@ class Firing:
 
     A document has a topic (all topics are as frequent, up to one document), which three of four of its
     segments of twenty tokens follow; the others have any. A root fires on a token with probability
-    rate · (1 − correlation + correlation · topics · [the token has its topic]); a child where its parent fires
-    with probability rate of the child / rate of the parent. So the rate of each concept is the one asked for.
+    rate · (1 − correlation + correlation · topics · [the token has its topic]); a child, where its parent
+    fires, with probability rate of the child / rate of the parent. So the rates are those asked for.
     The number of candidates for each (concept, topic) is Poisson, and a token that is hit fires: independent
     Bernoulli draws at the cost of what fires.
 
@@ -88,11 +88,13 @@ class Firing:
         """Documents drawn together: about 8,192 tokens."""
         return max(1, BLOCK_TOKENS // self.options.document_tokens)
 
-    def __len__(self) -> int:
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
         return -(-self.options.documents // self.documents_a_block)
 
     def __iter__(self) -> Iterator[Block]:
-        return (self.block(number) for number in range(len(self)))
+        return (self.block(number) for number in range(self.blocks))
 
     def block(self, number: int) -> Block:
         """Block `number`; it depends on the options and its number alone."""
@@ -156,7 +158,7 @@ class Firing:
         intensity: np.ndarray,
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """Token ids: words by Zipf's law and a tenth punctuation; and the own token of the strongest concept of a token."""
+        """Token ids: words by Zipf's law, a tenth punctuation; where concepts fire, the strongest's own."""
         words = self.options.vocabulary - len(_MARKS)
         weights = 1.0 / (5 + np.arange(words))
         ids = len(_MARKS) + rng.choice(words, size=tokens, p=weights / weights.sum())

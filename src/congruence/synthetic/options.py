@@ -1,4 +1,4 @@
-"""What a made-up world of models is asked to be: every number with its range, checked before anything is drawn."""
+"""What a made-up world is asked to be: numbers with their ranges, checked before anything is drawn."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -15,9 +15,6 @@ from congruence.storage import content_key
 from congruence.synthetic.firing import Block, Firing
 from congruence.synthetic.options import WorldOptions
 from congruence.synthetic.truth import Truth
-
-if TYPE_CHECKING:
-    from congruence.saes import Sae
 
 SPLIT_COSINE = 0.9
 """Between the direction of a part and that of the whole."""
@@ -181,12 +178,6 @@ class SyntheticModel:
     def states(self) -> Float32[np.ndarray, "n d"]:
         """(n, d) hidden states, all at once."""
         return np.concatenate(list(self.state_blocks()))
-
-    def sae(self) -> "Sae":
-        """The true dictionary as an SAE: see :func:`congruence.synthetic.true_sae`."""
-        from congruence.synthetic.dictionaries import true_sae
-
-        return true_sae(self)
 
     def _acts(self, block: Block) -> sparse.csr_array:
         """(tokens of the block, f) what this model makes of what fires."""

@@ -1,7 +1,7 @@
-"""What is left of the truth when features are read from hidden states by an SAE: the true one, a trained one."""
+"""What is left of the truth when an SAE, the true or a trained one, reads features from hidden states."""
 
 import importlib.util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from scipy import sparse
@@ -55,7 +55,7 @@ def true_on(world: World) -> Rows:
         acts = _encoded(sae, model)
         encoded.append(acts)
         planted = model.acts()
-        both = (acts > 0).multiply(planted > 0).sum()
+        both = len(np.intersect1d(_places(acts), _places(planted)))
         found.append(row(TRUE, "", "F1 of firing", 2 * both / max(1, acts.nnz + planted.nnz)))
         found.append(row(TRUE, "", "FVU", _fvu(sae, model)))
     pairs = match(*encoded, method="one_to_one")
@@ -102,6 +102,12 @@ def _encoded(sae: "Sae", model: SyntheticModel) -> sparse.csr_array:
 
     parts = [sae.encode_csr(torch.from_numpy(block)) for block in model.state_blocks()]
     return sparse.csr_array(sparse.vstack(parts, format="csr"))
+
+
+def _places(acts: sparse.csr_array) -> np.ndarray:
+    """Where features fire, as token · features + feature."""
+    row, feature = acts.nonzero()
+    return row.astype(np.int64) * cast(tuple[int, int], acts.shape)[1] + feature
 
 
 def _fvu(sae: "Sae", model: SyntheticModel) -> float:

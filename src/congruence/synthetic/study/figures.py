@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import pandas as pd
 
 from congruence.storage import atomic_path
 from congruence.synthetic.study.scoring import FOUND, KNOWN
+from congruence.synthetic.study.summary import Frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ _STYLE = {
 }  # fmt: skip
 
 
-def write_figures(summary: pd.DataFrame, folder: Path) -> list[Path]:
+def write_figures(summary: Frame, folder: Path) -> list[Path]:
     """Draw every figure that the summary has numbers for, as PNG; files of the same name are replaced.
 
     Raises:
@@ -46,7 +46,7 @@ def write_figures(summary: pd.DataFrame, folder: Path) -> list[Path]:
     return paths
 
 
-def _matchers(summary: pd.DataFrame) -> "Figure | None":
+def _matchers(summary: Frame) -> "Figure | None":
     table = summary[summary.chapter == "matchers"]
     if not len(table):
         return None
@@ -61,6 +61,7 @@ def _matchers(summary: pd.DataFrame) -> "Figure | None":
                 one.plot(
                     x, line["mean"], color=_of(COLOURS, number), linestyle=_of(_DASHES, number), label=method
                 )
+            one.set_xlim(-0.03, 0.93)
             one.set_ylim(-0.03, 1.03)
             one.set_title(world if place == 0 else "")
             one.set_xlabel("r above" if place else "")
@@ -71,7 +72,7 @@ def _matchers(summary: pd.DataFrame) -> "Figure | None":
     return figure
 
 
-def _filters(summary: pd.DataFrame) -> "Figure | None":
+def _filters(summary: Frame) -> "Figure | None":
     table = summary[summary.chapter == "filters"]
     if not len(table):
         return None
@@ -92,7 +93,7 @@ def _filters(summary: pd.DataFrame) -> "Figure | None":
     return figure
 
 
-def _shares(summary: pd.DataFrame) -> "Figure | None":
+def _shares(summary: Frame) -> "Figure | None":
     table = summary[(summary.chapter == "share") & (summary.quantity == "score")]
     if not len(table):
         return None
@@ -116,11 +117,11 @@ def _shares(summary: pd.DataFrame) -> "Figure | None":
         one.set_title(measures[place])
         one.set_ylim(-0.1, 1.05)
     _legend(figure, axes[0][0])
-    figure.supxlabel("planted share", fontsize=8, y=0.005)
+    figure.supxlabel("planted share", fontsize=8)
     return figure
 
 
-def _power(summary: pd.DataFrame) -> "Figure | None":
+def _power(summary: Frame) -> "Figure | None":
     table = summary[summary.quantity == "power"]
     if not len(table):
         return None
@@ -140,7 +141,7 @@ def _power(summary: pd.DataFrame) -> "Figure | None":
     return figure
 
 
-def _chance(summary: pd.DataFrame) -> "Figure | None":
+def _chance(summary: Frame) -> "Figure | None":
     from scipy.stats import binom
 
     table = summary[(summary.chapter == "nothing shared") & (summary.quantity == "p ≤ .05")]
@@ -161,7 +162,7 @@ def _chance(summary: pd.DataFrame) -> "Figure | None":
     return figure
 
 
-def _dictionaries(summary: pd.DataFrame) -> "Figure | None":
+def _dictionaries(summary: Frame) -> "Figure | None":
     table = summary[(summary.chapter == "dictionaries") & summary.quantity.isin(_SHOWN)]
     if not len(table):
         return None
@@ -197,7 +198,7 @@ _SHOWN = (
     "recall of what both hold",
 )
 
-FIGURES: dict[str, Callable[[pd.DataFrame], "Figure | None"]] = {
+FIGURES: dict[str, Callable[[Frame], "Figure | None"]] = {
     "matchers": _matchers,
     "filters": _filters,
     "shares": _shares,
@@ -222,7 +223,8 @@ def _legend(figure: "Figure", one: "Axes") -> None:
 
 
 def _named_rows(one: "Axes", labels: list[str], *, first: bool) -> None:
-    one.set_yticks(range(len(labels)), labels if first else [""] * len(labels))
+    if first:  # the others share its axis
+        one.set_yticks(range(len(labels)), labels)
     one.set_ylim(len(labels) - 0.5, -0.5)
     one.grid(axis="y", color="#e9ecef", linewidth=0.6)
     one.set_axisbelow(True)

@@ -3,17 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
 from congruence.synthetic.study.pairing import IN_WORDS
 from congruence.synthetic.study.scoring import FOUND, KNOWN
+from congruence.synthetic.study.summary import Frame
 
 BEGIN, END = "<!-- measured by: {command} -->", "<!-- end of what was measured -->"
 _TRUSTED = 0.95
 _POWER_OF = "50 or 60 % of "
 
 
-def page_of(summary: pd.DataFrame, *, command: str, figures: Mapping[str, str]) -> str:
+def page_of(summary: Frame, *, command: str, figures: Mapping[str, str]) -> str:
     """The whole page.
 
     Args:
@@ -25,7 +24,7 @@ def page_of(summary: pd.DataFrame, *, command: str, figures: Mapping[str, str]) 
     return title + measured(summary, command=command, figures=figures)
 
 
-def measured(summary: pd.DataFrame, *, command: str, figures: Mapping[str, str]) -> str:
+def measured(summary: Frame, *, command: str, figures: Mapping[str, str]) -> str:
     """The part of the page that numbers decide, between two marks that name the command."""
     sections = [_matchers, _filters, _best_r, _shares, _power, _chance, _dictionaries]
     parts = [BEGIN.format(command=command)]
@@ -48,7 +47,7 @@ _CAPTIONS = {
 }
 
 
-def _matchers(summary: pd.DataFrame) -> str:
+def _matchers(summary: Frame) -> str:
     table = _chapter(summary, "matchers")
     if not len(table):
         return ""
@@ -66,7 +65,7 @@ def _matchers(summary: pd.DataFrame) -> str:
     )
 
 
-def _least(table: pd.DataFrame, method: str, world: str) -> str:
+def _least(table: Frame, method: str, world: str) -> str:
     mine = table[(table.subject == method) & (table.world == world)]
     wide = mine.pivot_table(index="setting", columns="quantity", values="mean", sort=False)
     for setting, values in wide.iterrows():
@@ -75,12 +74,12 @@ def _least(table: pd.DataFrame, method: str, world: str) -> str:
     return "–"
 
 
-def _two(table: pd.DataFrame, subject: str, world: str, setting: str) -> str:
+def _two(table: Frame, subject: str, world: str, setting: str) -> str:
     mine = table[(table.subject == subject) & (table.world == world) & (table.setting == setting)]
     return " / ".join(_percent(_value(mine, quantity)) for quantity in ("precision", "recall"))
 
 
-def _filters(summary: pd.DataFrame) -> str:
+def _filters(summary: Frame) -> str:
     table = _chapter(summary, "filters")
     if not len(table):
         return ""
@@ -97,7 +96,7 @@ def _filters(summary: pd.DataFrame) -> str:
     )
 
 
-def _best_r(summary: pd.DataFrame) -> str:
+def _best_r(summary: Frame) -> str:
     table = _chapter(summary, "best r")
     if not len(table):
         return ""
@@ -120,7 +119,7 @@ def _best_r(summary: pd.DataFrame) -> str:
     )
 
 
-def _shares(summary: pd.DataFrame) -> str:
+def _shares(summary: Frame) -> str:
     table = _chapter(summary, "share")
     if not len(table):
         return ""
@@ -158,7 +157,7 @@ def _shares(summary: pd.DataFrame) -> str:
     )
 
 
-def _power(summary: pd.DataFrame) -> str:
+def _power(summary: Frame) -> str:
     table = summary[(summary.quantity == "power") & summary.chapter.str.startswith(_POWER_OF)]
     if not len(table):
         return ""
@@ -183,7 +182,7 @@ def _power(summary: pd.DataFrame) -> str:
     )
 
 
-def _chance(summary: pd.DataFrame) -> str:
+def _chance(summary: Frame) -> str:
     table = _chapter(summary, "nothing shared")
     if not len(table):
         return ""
@@ -209,12 +208,12 @@ def _binomial_range(worlds: int) -> tuple[float, float]:
     return float(low) / worlds, float(high) / worlds
 
 
-def _of_null(mine: pd.DataFrame) -> str:
+def _of_null(mine: Frame) -> str:
     share = _value(mine, "p ≤ .05")
     return "" if math.isnan(share) else f"{share:.2f} ({_value(mine, 'uniform'):.2f})"
 
 
-def _dictionaries(summary: pd.DataFrame) -> str:
+def _dictionaries(summary: Frame) -> str:
     table = _chapter(summary, "dictionaries")
     if not len(table):
         return ""
@@ -233,20 +232,20 @@ def _dictionaries(summary: pd.DataFrame) -> str:
     )
 
 
-def _chapter(summary: pd.DataFrame, name: str) -> pd.DataFrame:
+def _chapter(summary: Frame, name: str) -> Frame:
     return summary[summary.chapter == name]
 
 
-def _order(values: pd.Series) -> list[str]:
+def _order(values: Frame) -> list[str]:
     return [str(value) for value in dict.fromkeys(values)]
 
 
-def _value(table: pd.DataFrame, quantity: str) -> float:
+def _value(table: Frame, quantity: str) -> float:
     mine = table[table.quantity == quantity]
     return float(mine["mean"].iloc[0]) if len(mine) else math.nan
 
 
-def _worlds(table: pd.DataFrame) -> str:
+def _worlds(table: Frame) -> str:
     count = int(table.worlds.max())
     return f"{count} world{'s' if count > 1 else ''}"
 

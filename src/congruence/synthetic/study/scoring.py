@@ -1,4 +1,4 @@
-"""What every measure says of a planted share, how much that changes between worlds, and p where nothing is shared."""
+"""What measures say of a planted share, how that varies between worlds, and p where nothing is shared."""
 
 from collections.abc import Sequence
 from typing import Any

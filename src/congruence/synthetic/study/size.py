@@ -34,8 +34,8 @@ class Size:
     curve_worlds: int = 5
     curve_features: int = 300
     power_pairs: tuple[int, ...] = (100, 400)
-    power_worlds: int = 20
-    null_worlds: int = 100
+    power_worlds: int = 40
+    null_worlds: int = 200
     null_draws: int = 99
     pair_draws: int = 99
     per_dimension: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)

@@ -16,7 +16,7 @@ from congruence.synthetic.study import encoding, pairing, scoring
 from congruence.synthetic.study.figures import write_figures
 from congruence.synthetic.study.page import page_of
 from congruence.synthetic.study.size import Size
-from congruence.synthetic.study.summary import as_csv, summary_of
+from congruence.synthetic.study.summary import Frame, as_csv, summary_of
 from congruence.synthetic.study.task import COLUMNS, Task
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Study:
     """
 
     path: Path
-    summary: pd.DataFrame
+    summary: Frame
     computed: int
     found: int
 
@@ -88,7 +88,7 @@ def command_of(size: Size) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _write(folder: Path, table: pd.DataFrame, summary: pd.DataFrame, size: Size) -> None:
+def _write(folder: Path, table: Frame, summary: Frame, size: Size) -> None:
     with atomic_path(folder / "truth.parquet") as temporary:
         table.to_parquet(temporary, index=False)
     with atomic_path(folder / "truth.csv") as temporary:

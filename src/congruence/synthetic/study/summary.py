@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,13 @@ from congruence.errors import StorageError
 
 KEYS = ["chapter", "world", "shared", "subject", "setting", "quantity"]
 ALPHA = 0.05
+Frame = Any
+"""A table of pandas, whose annotations lose the type at every selection."""
 _DECIMALS = 4
 _POWER = "50 or 60 % of "
 
 
-def summary_of(table: pd.DataFrame) -> pd.DataFrame:
+def summary_of(table: Frame) -> Frame:
     """Mean, spread and number of worlds of everything that was measured.
 
     Columns: chapter, world, shared, subject, setting, quantity, mean, sd (NaN for one world), worlds. Beside
@@ -33,12 +36,12 @@ def summary_of(table: pd.DataFrame) -> pd.DataFrame:
     return joined.round({"mean": _DECIMALS, "sd": _DECIMALS, "shared": 2})
 
 
-def as_csv(summary: pd.DataFrame) -> str:
+def as_csv(summary: Frame) -> str:
     """The summary as text; :func:`read_summary` gives it back."""
     return summary.to_csv(index=False, lineterminator="\n")
 
 
-def read_summary(path: str | Path) -> pd.DataFrame:
+def read_summary(path: str | Path) -> Frame:
     """The summary in a truth.csv.
 
     Raises:
@@ -55,12 +58,12 @@ def read_summary(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def _means(table: pd.DataFrame) -> pd.DataFrame:
+def _means(table: Frame) -> Frame:
     grouped = table.groupby(KEYS, sort=False).value
     return grouped.agg(mean="mean", sd="std", worlds="count").reset_index()
 
 
-def _of_p(table: pd.DataFrame) -> pd.DataFrame:
+def _of_p(table: Frame) -> Frame:
     if not len(table):
         return table
     rows = []
@@ -79,7 +82,7 @@ def _uniform(p: np.ndarray) -> float:
     return float(stats.kstest(spread, "uniform").pvalue)
 
 
-def _power(means: pd.DataFrame) -> pd.DataFrame:
+def _power(means: Frame) -> Frame:
     scores = means[means.quantity == "score"]
     keys = ["chapter", "world", "subject", "setting"]
     rows = []
