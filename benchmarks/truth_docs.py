@@ -1,7 +1,7 @@
-"""Puts a finished study into the docs: `congruence truth --out DIR`, then `python benchmarks/truth_docs.py DIR`.
+"""Puts a finished study into the docs: `congruence truth --out DIR`, then this with DIR.
 
-Copies truth.csv and the figures to docs/, and writes the measured part of docs/truth.md anew; what stands around it
-stays.
+Copies truth.csv and the figures to docs/, and writes the measured part of docs/truth.md anew; what stands
+around it stays.
 """
 
 import json
@@ -26,7 +26,9 @@ def main(study: Path) -> None:
     block = measured(read_summary(DOCS / "truth.csv"), command=command, figures=links)
     page = DOCS / "truth.md"
     text = page.read_text(encoding="utf-8")
-    whole = re.sub(r"<!-- measured by: .*<!-- end of what was measured -->\n", lambda _: block, text, flags=re.S)
+    whole = re.sub(
+        r"<!-- measured by: .*<!-- end of what was measured -->\n", lambda _: block, text, flags=re.S
+    )
     page.write_text(whole, encoding="utf-8")
 
 

@@ -134,7 +134,7 @@ def test_a_stopped_study_goes_on_and_ends_the_same(tmp_path, monkeypatch):
     assert whole.computed == len(tasks) == 4
     for name in ("truth.csv", "truth.md", "truth.parquet"):
         assert (tmp_path / "x" / name).read_bytes() == (tmp_path / "y" / name).read_bytes()
-    with pytest.raises(StorageError, match="is it a folder|can't write|can't make"):
+    with pytest.raises(StorageError, match=r"write|make|folder"):
         run_study(TINY, tmp_path / "x" / "truth.csv")
 
 

@@ -188,7 +188,10 @@ def test_the_strongest_token_of_a_feature_is_its_own():
     world = make_world(features=30, tokens=20_000, token_share=1.0, **CLEAN)
     acts, concept = world.models[0].acts().tocsc(), world.truth.concept[0]
     own = world.firing.own_token[concept]
-    top = [acts.indices[acts.indptr[i] + acts.data[acts.indptr[i] : acts.indptr[i + 1]].argmax()] for i in range(30)]
+    top = [
+        acts.indices[acts.indptr[i] + acts.data[acts.indptr[i] : acts.indptr[i + 1]].argmax()]
+        for i in range(30)
+    ]
     assert (world.token_ids[top] == own).mean() > 0.6  # elsewhere a feature that fires there is stronger
 
 
