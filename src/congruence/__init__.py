@@ -16,7 +16,7 @@ _PUBLIC = {
 _SUBPACKAGES = (
     "activations", "concepts", "config", "doctor", "filters", "matching", "metrics", "models", "nulls",
     "recipes", "report", "run", "saes", "significance", "sides", "stats", "synthetic", "training",
-    "wordlists",
+    "transfer", "wordlists",
 )  # fmt: skip
 
 __all__ = ["__version__", "compare", "load_model", "load_run", "load_sae"]

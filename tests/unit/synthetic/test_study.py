@@ -149,7 +149,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     page = (out / "truth.md").read_text()
     for figure in re.findall(r"\]\((figures/[^)]+)\)", page):
         assert (out / figure).stat().st_size > 1000
-    assert len(re.findall(r"^## ", page, re.M)) == 7
+    assert len(re.findall(r"^## ", page, re.M)) == 8
     about = json.loads((out / "truth.json").read_text())
     assert about["kind"] == "congruence/truth"
     assert about["command"].startswith("congruence truth --quick --seed 0")
@@ -184,7 +184,7 @@ def test_the_docs_show_what_the_command_measured():
     command = re.search(r"<!-- measured by: (.*) -->", page)[1]
     figures = dict(re.findall(r"\]\(figures/truth-(\w+)(\.png)\)", page))
     figures = {name: f"figures/truth-{name}.png" for name in figures}
-    assert len(figures) == 6
+    assert len(figures) == 7
     summary = read_summary(DOCS / "truth.csv")
     assert measured(summary, command=command, figures=figures) in page
     assert as_csv(summary) == (DOCS / "truth.csv").read_text()

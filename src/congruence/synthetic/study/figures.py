@@ -188,6 +188,28 @@ def _dictionaries(summary: Frame) -> "Figure | None":
     return figure
 
 
+def _transfer(summary: Frame) -> "Figure | None":
+    table = summary[summary.chapter == "transfer"]
+    if not len(table):
+        return None
+    shown = ("R²", "EV of A's own", "F1 of firing")
+    figure, axes = _grid(1, len(shown), 2.3, 2.0, 0.45)
+    for column, quantity in enumerate(shown):
+        one = axes[0][column]
+        mine = table[(table.quantity == quantity) & (table.subject != "ridge")]  # ridge lies on affine
+        for number, ((kind, null), line) in enumerate(mine.groupby(["subject", "setting"], sort=False)):
+            line = line.sort_values("shared")
+            one.plot(
+                line.shared, line["mean"], color=_of(COLOURS, number), linestyle=_of(_DASHES, number),
+                marker=_of(_MARKERS, number), markersize=3.5, label=f"{kind}, {null}" if null else kind,
+            )  # fmt: skip
+        one.set_ylim(-1.05, 1.05)
+        one.set_title(quantity)
+        one.set_xlabel("planted share")
+    _legend(figure, axes[0][0], columns=4)
+    return figure
+
+
 _SHOWN = (
     "F1 of firing",
     "FVU",
@@ -205,21 +227,24 @@ FIGURES: dict[str, Callable[[Frame], "Figure | None"]] = {
     "power": _power,
     "chance": _chance,
     "dictionaries": _dictionaries,
+    "transfer": _transfer,
 }
 
 
-def _grid(rows: int, columns: int, wide: float, high: float) -> "tuple[Figure, np.ndarray]":
+def _grid(
+    rows: int, columns: int, wide: float, high: float, legend: float = 0.28
+) -> "tuple[Figure, np.ndarray]":
     """A figure with room for a legend on top, and its axes (rows, columns)."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(columns * wide + 1.2, rows * high + 0.7), layout="constrained")
-    figure.get_layout_engine().set(rect=(0, 0.01, 1, 0.99 - 0.28 / (rows * high + 0.7)))  # type: ignore[union-attr]
+    figure.get_layout_engine().set(rect=(0, 0.01, 1, 0.99 - legend / (rows * high + 0.7)))  # type: ignore[union-attr]
     return figure, figure.subplots(rows, columns, squeeze=False, sharey="row")
 
 
-def _legend(figure: "Figure", one: "Axes") -> None:
+def _legend(figure: "Figure", one: "Axes", columns: int = 7) -> None:
     handles, labels = one.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", ncols=min(7, len(labels)), fontsize=7.5)
+    figure.legend(handles, labels, loc="upper center", ncols=min(columns, len(labels)), fontsize=7.5)
 
 
 def _named_rows(one: "Axes", labels: list[str], *, first: bool) -> None:

@@ -26,7 +26,7 @@ def page_of(summary: Frame, *, command: str, figures: Mapping[str, str]) -> str:
 
 def measured(summary: Frame, *, command: str, figures: Mapping[str, str]) -> str:
     """The part of the page that numbers decide, between two marks that name the command."""
-    sections = [_matchers, _filters, _best_r, _shares, _power, _chance, _dictionaries]
+    sections = [_matchers, _filters, _best_r, _shares, _power, _chance, _dictionaries, _transfer]
     parts = [BEGIN.format(command=command)]
     for section in sections:
         text = section(summary)
@@ -43,6 +43,7 @@ _CAPTIONS = {
     "shares": "Every measure against the planted share: true pairs, found pairs, and the diagonal",
     "power": "Power of every measure to tell 60 % shared from 50 %",
     "chance": "Share of worlds with nothing shared whose p is at most .05, by measure and null",
+    "transfer": "A's SAE on B's mapped states over planted shares, with ceiling and nulls",
     "dictionaries": "What is left of the truth with more features than dimensions",
 }
 
@@ -230,6 +231,29 @@ def _dictionaries(summary: Frame) -> str:
         "SAEs trained on the states; half of the features are shared.\n\n"
         f"{_table(['', *worlds], cells)}"
     )
+
+
+def _transfer(summary: Frame) -> str:
+    table = _chapter(summary, "transfer")
+    if not len(table):
+        return ""
+    shares = sorted(set(table.shared))
+    found = table.drop_duplicates(["subject", "setting"])[["subject", "setting"]].to_numpy()
+    cells = []
+    for kind, null in found:
+        mine = table[(table.subject == kind) & (table.setting == null)]
+        for_share = [mine[mine.shared == share] for share in shares]
+        values = [" / ".join(_number(_value(one, name)) for name in _MAPPED) for one in for_share]
+        cells.append([f"{kind}, {null}" if null else kind, *values])
+    return (
+        "## B's states, mapped, in A's SAE\n\nA's true dictionary on B's states, mapped by what half of the "
+        f"documents fit and judged on the others ({_worlds(table)} at each share, two features per "
+        f"dimension): {' / '.join(_MAPPED)}.\n\n"
+        f"{_table(['map', *(f'{_percent(share)} shared' for share in shares)], cells)}"
+    )
+
+
+_MAPPED = ("R²", "EV", "EV of A's own", "F1 of firing")
 
 
 def _chapter(summary: Frame, name: str) -> Frame:
