@@ -40,6 +40,8 @@ ANSWERS_ITSELF = {
     "congruence.significance.bootstrap.bootstrap_interval",
     "congruence.significance.permutation.measure_of",
     "congruence.significance.permutation.permutation_test",
+    "congruence.synthetic.options.WorldOptions.__init__",
+    "congruence.transfer.maps.fit_map",
 }
 """Functions that answer a wrong type with an error of their own, which tests ask for."""
 

@@ -15,7 +15,8 @@ _PUBLIC = {
 }
 _SUBPACKAGES = (
     "activations", "concepts", "config", "doctor", "filters", "matching", "metrics", "models", "nulls",
-    "recipes", "report", "run", "saes", "significance", "sides", "stats", "training", "wordlists",
+    "recipes", "report", "run", "saes", "significance", "sides", "stats", "synthetic", "training",
+    "transfer", "wordlists",
 )  # fmt: skip
 
 __all__ = ["__version__", "compare", "load_model", "load_run", "load_sae"]

@@ -24,6 +24,7 @@ COMMANDS = {
     "train-sae": ("congruence.cli.train_sae", "Train SAEs on a model's activations."),
     "concepts": ("congruence.cli.concepts", "List, show, build and check concept keyword lists."),
     "list": ("congruence.cli.list", "List measures, matchers, filters, nulls, controls or SAE formats."),
+    "truth": ("congruence.cli.truth", "Show what is recovered of made-up models whose truth is known."),
     "doctor": ("congruence.cli.doctor", "Check that every SAE fits its model and hook."),
 }
 

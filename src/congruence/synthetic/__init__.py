@@ -1,0 +1,21 @@
+"""Models made up so that it is known which of their features are the same."""
+
+from congruence.synthetic.dictionaries import Recovered, recovered, trained_sae, true_sae
+from congruence.synthetic.firing import Block, Firing
+from congruence.synthetic.options import WorldOptions
+from congruence.synthetic.truth import Truth
+from congruence.synthetic.world import SyntheticModel, World, make_world
+
+__all__ = [
+    "Block",
+    "Firing",
+    "Recovered",
+    "SyntheticModel",
+    "Truth",
+    "World",
+    "WorldOptions",
+    "make_world",
+    "recovered",
+    "trained_sae",
+    "true_sae",
+]
