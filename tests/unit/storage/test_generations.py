@@ -124,9 +124,9 @@ def test_a_lock_names_its_process_and_dies_with_it(tmp_path, caplog):
     process = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
-    with pytest.raises(StorageError, match=rf"in use by process {process.pid} on .* try again"):
-        with folder_lock(tmp_path, wait=False):
-            pass
+    named = rf"in use by process {process.pid} on .* try again"
+    with pytest.raises(StorageError, match=named), folder_lock(tmp_path, wait=False):
+        pass
     threading.Timer(0.5, lambda: process.send_signal(signal.SIGKILL)).start()
     started = time.monotonic()
     with held(open_folder(tmp_path)):
