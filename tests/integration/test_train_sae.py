@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from stored_run import flip
 
 from congruence.cli.main import main
-from congruence.errors import StorageError
+from congruence.errors import SaeError, StorageError
 from congruence.saes import load_sae
 from congruence.training.config import parse_training_config
 from congruence.training.inputs import training_hooks, training_model, training_tokens
@@ -236,6 +236,8 @@ def test_a_changed_byte_of_a_finished_sae_or_a_checkpoint_is_seen(place, tmp_pat
     for path in files:
         caplog.clear()
         flip(path, path.stat().st_size // 2)
+        with pytest.raises(SaeError, match="train it again"):
+            load_sae(trained.path)
         (again,) = train_saes(config, tmp_path / "out")
         assert not again.reused
         assert f"{path.name} isn't what was written: set aside" in caplog.text
