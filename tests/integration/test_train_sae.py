@@ -14,8 +14,10 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from stored_run import flip
 
 from congruence.cli.main import main
+from congruence.errors import SaeError, StorageError
 from congruence.saes import load_sae
 from congruence.training.config import parse_training_config
 from congruence.training.inputs import training_hooks, training_model, training_tokens
@@ -217,6 +219,48 @@ def test_interrupted_and_started_again_equals_undisturbed(place, tmp_path):
     assert figures[0] == figures[1]
     log = (tmp_path / "killed" / "run.log").read_text()
     assert "going on from step 3 of 8" in log
+
+
+@needs_sae_lens
+def test_a_changed_byte_of_a_finished_sae_or_a_checkpoint_is_seen(place, tmp_path, caplog):
+    config = parse_training_config(raw_config(place, layers=[1]))
+    (undisturbed,) = train_saes(config, tmp_path / "whole")
+    with pytest.raises(_Killed):
+        train_saes(config, tmp_path / "out", progress=_KillAt(7))
+    (step,) = tmp_path.glob("out/.checkpoints/*/step-*")
+    (step / "weights.safetensors").write_bytes(b"cut")
+    (trained,) = train_saes(config, tmp_path / "out")
+    assert "weights.safetensors isn't what was written: set aside as .step-00000006.broken" in caplog.text
+    files = [path for path in trained.path.iterdir() if path.is_file()]
+    assert len(files) >= 3
+    for path in files:
+        caplog.clear()
+        flip(path, path.stat().st_size // 2)
+        with pytest.raises(SaeError, match="train it again"):
+            load_sae(trained.path)
+        (again,) = train_saes(config, tmp_path / "out")
+        assert not again.reused
+        assert f"{path.name} isn't what was written: set aside" in caplog.text
+    assert again.quality == undisturbed.quality
+    assert same(weights(undisturbed.path), weights(again.path))
+    (reused,) = train_saes(config, tmp_path / "out")
+    assert reused.reused
+
+
+@needs_sae_lens
+def test_an_sae_stored_without_checksums_is_taken_over_and_a_foreign_folder_is_left(place, tmp_path):
+    config = parse_training_config(raw_config(place, layers=[1]))
+    (trained,) = train_saes(config, tmp_path)
+    record = json.loads((trained.path / "training.json").read_text())
+    older = {name: value for name, value in record.items() if name not in ("files", "checksum")}
+    (trained.path / "training.json").write_text(json.dumps(older | {"format_version": 1}, indent=2))
+    (again,) = train_saes(config, tmp_path)
+    assert again.reused
+    assert json.loads((trained.path / "training.json").read_text()) == record
+    (trained.path / "training.json").unlink()
+    with pytest.raises(StorageError, match=r"holds no training\.json: name another --out"):
+        train_saes(config, tmp_path)
+    assert list(trained.path.glob("*.safetensors"))
 
 
 @needs_sae_lens

@@ -82,7 +82,8 @@ class Run:
 
     def holds(self, table: str) -> bool:
         """Whether the run has a table."""
-        return (self.folder / f"{table}.parquet").exists()
+        file = f"{table}.parquet"
+        return file in self.info["files"] if "files" in self.info else (self.folder / file).exists()
 
     def _table(self, name: str, **options: Any) -> pd.DataFrame:
         with _told():

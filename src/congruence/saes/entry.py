@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -12,7 +13,7 @@ from congruence.hook_names import HookPoint, parse_hook_name
 from congruence.saes.folding import unit_rows
 from congruence.saes.loading import finished
 from congruence.saes.sae import Sae
-from congruence.storage import content_key
+from congruence.storage import NotWhole, OtherKind, content_key, open_artefact
 
 
 @runtime_checkable
@@ -76,4 +77,21 @@ class SaeEntry:
             raise SaeError(
                 f"this entry of {self.sae_id!r} comes from no listing: call load_sae({self.path!r}, sae_id=…)"
             )
+        self._check_trained()
         return self.files()
+
+    def _check_trained(self) -> None:
+        """Refuse an SAE of `train-sae` whose files aren't those that it stored.
+
+        Raises:
+            SaeError: they aren't.
+        """
+        record = Path(self.path) / self.sae_id / "training.json"
+        if not record.is_file():
+            return
+        try:
+            open_artefact(record, "sae-training", 2, oldest=1, unsealed=1).check()
+        except OtherKind:
+            return
+        except NotWhole as error:
+            raise SaeError(f"{error}: train it again, or remove {record} to use it as it is") from error

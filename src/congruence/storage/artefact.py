@@ -147,7 +147,8 @@ def write_artefact(
         file = path.parent / name
         with _readable(file):
             told[name] = {"bytes": file.stat().st_size, "blake2b": _digest_of(file)}
-    content = _sealed({**header(kind, format_version), **record, "files": told})
+    first = header(kind, format_version)
+    content = _sealed({**first, **record, **first, "files": told})
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 

@@ -41,10 +41,7 @@ def folder_lock(folder: Path, *, wait: bool = True) -> Iterator[bool]:
         StorageError: the lock can't be opened, or is held and `wait` is False.
     """
     place = folder / NAME
-    try:
-        handle = os.open(place, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
-    except OSError as error:
-        raise StorageError(f"can't open {place}: {error.strerror}: remove it") from error
+    handle = _open(place)
     try:
         held = _take(handle, place, wait)
         if held:
@@ -62,6 +59,18 @@ def holder(folder: Path) -> str:
         return f"process {process} on {host[:80]} since {since[:25]}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
+
+
+def _open(place: Path) -> int:
+    """The lock's file; another user's is opened for reading, which is enough to hold it."""
+    follow = getattr(os, "O_NOFOLLOW", 0)
+    try:
+        try:
+            return os.open(place, os.O_RDWR | os.O_CREAT | follow, 0o666)
+        except PermissionError:
+            return os.open(place, os.O_RDONLY | follow)
+    except OSError as error:
+        raise StorageError(f"can't open {place}: {error.strerror}: remove it or make room") from error
 
 
 def _take(handle: int, place: Path, wait: bool) -> bool:

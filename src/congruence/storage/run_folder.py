@@ -12,7 +12,6 @@ from pathlib import Path
 
 from congruence.caches import kernels_line
 from congruence.errors import CongruenceError, Stopped, StorageError, quoted
-from congruence.storage import generations
 from congruence.storage.lock import folder_lock
 from congruence.storage.temporary import left_over, remove, temporary_beside
 
@@ -42,11 +41,6 @@ class RunFolder:
     def cells(self) -> Path:
         """Finished cells, one folder a content key."""
         return self.path / "cells"
-
-    @property
-    def generations(self) -> Path:
-        """What was published, one folder a configuration."""
-        return self.path / generations.FOLDER
 
     @property
     def log(self) -> Path:

@@ -141,3 +141,24 @@ def test_a_gpus_way_to_list_partners_lists_the_same(monkeypatch, top_k):
         assert np.array_equal(one.indices, other.indices)
         assert np.array_equal(one.values, other.values)
         assert np.array_equal(one.cofirings, other.cofirings)
+
+
+OUT_OF_BOUNDS = {
+    "a column beyond the last": ([0, 1, 2], [0, 9]),
+    "a negative column": ([0, 1, 2], [0, -5]),
+    "a column as large as int32 goes": ([0, 1, 2], [0, 2**31 - 1]),
+    "pointers that lead beyond the values": ([0, 1, 10**6], [0, 1]),
+    "pointers that descend": ([0, 2, 1], [0, 1]),
+    "pointers that don't begin at 0": ([1, 1, 2], [0, 1]),
+    "a negative pointer": ([0, -1, 2], [0, 1]),
+}
+
+
+@pytest.mark.parametrize("layout", [sparse.csr_array, sparse.csc_array])
+@pytest.mark.parametrize("name", OUT_OF_BOUNDS)
+def test_indices_that_lead_out_of_the_matrix_are_refused_before_a_kernel_sees_them(layout, name):
+    pointers, indices = (np.array(values, dtype=np.int32) for values in OUT_OF_BOUNDS[name])
+    acts = layout((2, 2), dtype=np.float32)
+    acts.data, acts.indices, acts.indptr = np.ones(2, np.float32), indices, pointers
+    with pytest.raises(InputError, match="activations"):
+        prepare(acts)
