@@ -31,9 +31,9 @@ def cache_folder() -> Path:
 def settle_kernel_cache() -> None:
     """Decide where compiled kernels are kept, before numba is imported.
 
-    They lie beside their sources. Where the package can't be written, as in a container image or on a cluster,
-    they go to the user's cache folder, and where that can't be written either, to a folder of this user alone
-    below the machine's temporary one. `NUMBA_CACHE_DIR` comes before all of that.
+    They lie beside their sources. Where the package can't be written, as in a container image or on a
+    cluster, they go to the user's cache folder, and where that can't be written either, to a folder of this
+    user alone below the machine's temporary one. `NUMBA_CACHE_DIR` comes before all of that.
     """
     if os.environ.get(KERNELS) or _package_is_writable():
         return
