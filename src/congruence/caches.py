@@ -48,8 +48,8 @@ def settle_kernel_cache() -> None:
 def settle_font_cache() -> None:
     """Decide where matplotlib keeps what it found out about fonts, before it is imported.
 
-    That is its own folder, and where that can't be written one as above: else it warns, and looks anew each time.
-    `MPLCONFIGDIR` comes before all of that.
+    That is its own folder, and where that can't be written one as above: else it warns, and looks anew each
+    time. `MPLCONFIGDIR` comes before all of that.
     """
     if os.environ.get(FONTS) or sys.platform != "linux":
         return

@@ -60,8 +60,6 @@ class Sample:
 
     def capture(self, hooks: Iterable[str]) -> None:
         """States at several hook points from one pass; those already there aren't computed again."""
-        import torch
-
         missing = [hook for hook in dict.fromkeys(hooks) if hook not in self._states]
         if not missing:
             return
