@@ -3,9 +3,9 @@
     python benchmarks/whole_run.py --model FOLDER [--layers 0 2 4] [--documents 100] [--max-tokens 256]
     python benchmarks/whole_run.py --random-llama      a random model of the shape of SmolLM2-135M
 
-SAEs are made up from the model's own states (their leading directions, TopK of 32) and stored as files, so that
-reading, examining and encoding them is as in a run. Seconds are of the processor and of the wall; those of a
-part don't contain those of the parts within it.
+SAEs are made up from the model's own states (their leading directions, TopK of 32) and stored as files, so
+that reading, examining and encoding them is as in a run. Seconds are of the processor and of the wall; those
+of a part don't contain those of the parts within it.
 """
 
 import argparse
@@ -64,8 +64,8 @@ def random_llama(folder: Path) -> Path:
     torch.manual_seed(0)
     tokenizer = AutoTokenizer.from_pretrained(demo_folder() / "small")
     config = LlamaConfig(
-        vocab_size=49_152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
-        num_key_value_heads=3, max_position_embeddings=2048, tie_word_embeddings=True,
+        vocab_size=49_152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30,
+        num_attention_heads=9, num_key_value_heads=3, max_position_embeddings=2048, tie_word_embeddings=True,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -73,7 +73,7 @@ def random_llama(folder: Path) -> Path:
 
 
 def make_saes(model: Path, layers: list[int], folder: Path) -> None:
-    """TopK SAEs of eight times the width: the leading directions of the states, both ways, and mixtures of them."""
+    """TopK SAEs of eight times the width: leading directions of the states, both ways, and random ones."""
     loaded = load_model(model)
     tokens = tokenize(load_corpus(TEXT, documents=20), loaded.tokenizer, max_tokens=128)
     ids = torch.from_numpy(tokens.input_ids).long()
@@ -109,8 +109,8 @@ def watch(clock: Clock) -> Callable[..., Any]:
     """Put the clock on what a run is made of; returns `compare`."""
     import importlib
 
-    import congruence.doctor as doctor
     import congruence.models.load as loading
+    from congruence import doctor
     from congruence.run import compare
     from congruence.saes import Sae
 
@@ -120,7 +120,8 @@ def watch(clock: Clock) -> Callable[..., Any]:
     Sae.encode_csr = clock.timed("encode", Sae.encode_csr)
     doctor.preflight = clock.timed("preflight", doctor.preflight)
     for name, part in (
-        ("open_sides", "open the SAEs"), ("read_text", "read and tokenize the text"), ("run_cells", "layer pairs"),
+        ("open_sides", "open the SAEs"), ("read_text", "read and tokenize the text"),
+        ("run_cells", "layer pairs"),
     ):  # fmt: skip
         run[name] = clock.timed(part, run[name])
     return clock.timed("everything else (writing shards, tables)", compare)
@@ -144,15 +145,15 @@ def main() -> None:
         clock = Clock()
         run = watch(clock)
         run(
-            a=side, b=side, corpus={"path": str(TEXT), "documents": given.documents, "max_tokens": given.max_tokens},
+            a=side, b=side,
+            corpus={"path": str(TEXT), "documents": given.documents, "max_tokens": given.max_tokens},
             measures=["pc1_correlation"], null={"draws": 100}, out=base / "out", progress=False, force=True,
         )  # fmt: skip
         total = sum(clock.cpu.values()), sum(clock.wall.values())
         print("| part | processor s | wall s | share of the processor | calls |\n|---|---|---|---|---|")
         for part, cpu in sorted(clock.cpu.items(), key=lambda item: -item[1]):
-            print(
-                f"| {part} | {cpu:.2f} | {clock.wall[part]:.2f} | {100 * cpu / total[0]:.1f} % | {clock.calls[part]} |"
-            )
+            share = f"{100 * cpu / total[0]:.1f} %"
+            print(f"| {part} | {cpu:.2f} | {clock.wall[part]:.2f} | {share} | {clock.calls[part]} |")
         print(f"| all | {total[0]:.2f} | {total[1]:.2f} | 100 % | |")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-KERNELS = "NUMBA_CACHE_DIR"
+KERNELS, FONTS = "NUMBA_CACHE_DIR", "MPLCONFIGDIR"
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -31,18 +31,32 @@ def cache_folder() -> Path:
 def settle_kernel_cache() -> None:
     """Decide where compiled kernels are kept, before numba is imported.
 
-    They lie beside their sources. Where the package can't be written, as in a container image or on a cluster,
-    they go to the user's cache folder, and where that can't be written either, to a folder of this user alone
-    below the machine's temporary one. `NUMBA_CACHE_DIR` comes before all of that.
+    They lie beside their sources. Where the package can't be written, as in a container image or on a
+    cluster, they go to the user's cache folder, and where that can't be written either, to a folder of this
+    user alone below the machine's temporary one. `NUMBA_CACHE_DIR` comes before all of that.
     """
     if os.environ.get(KERNELS) or _package_is_writable():
         return
-    folder = _first_writable([cache_folder() / "kernels", _temporary_folder()])
+    folder = _first_writable([cache_folder() / "kernels", _temporary_folder("kernels")])
     if folder is None:
         return  # numba says what is missing when it is asked to compile
     os.environ[KERNELS] = str(folder)
     if "numba" in sys.modules:  # imported before: it has read the variable already
         sys.modules["numba"].config.CACHE_DIR = str(folder)
+
+
+def settle_font_cache() -> None:
+    """Decide where matplotlib keeps what it found out about fonts, before it is imported.
+
+    That is its own folder, and where that can't be written one as above: else it warns, and looks anew each
+    time. `MPLCONFIGDIR` comes before all of that.
+    """
+    if os.environ.get(FONTS) or sys.platform != "linux":
+        return
+    own = Path(os.path.expanduser(os.environ.get("XDG_CONFIG_HOME") or "~/.config")) / "matplotlib"
+    found = _first_writable([own, cache_folder() / "fonts", _temporary_folder("fonts")])
+    if found is not None and found != own:
+        os.environ[FONTS] = str(found)
 
 
 def kernels_line() -> str:
@@ -87,9 +101,9 @@ def _is_ours_alone(folder: Path) -> bool:
     )
 
 
-def _temporary_folder() -> Path | None:
+def _temporary_folder(what: str) -> Path | None:
     try:
         base = Path(tempfile.gettempdir())
     except OSError:  # not one can be written
         return None
-    return base / f"congruence-kernels-{os.getuid() if os.name == 'posix' else 'user'}"
+    return base / f"congruence-{what}-{os.getuid() if os.name == 'posix' else 'user'}"

@@ -34,7 +34,7 @@ class StorageError(CongruenceError):
 
 
 class Stopped(BaseException):
-    """A signal asked the process to end: like KeyboardInterrupt, nothing but the outermost caller stops it."""
+    """A signal asked the process to end: like KeyboardInterrupt, only the outermost caller catches it."""
 
     def __init__(self, number: int) -> None:
         self.number, self.name = int(number), signal.Signals(number).name

@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -73,6 +73,10 @@ class RichProgress(AbstractContextManager["RichProgress"]):
         self._bars.update(number, completed=done, total=total or None)  # type: ignore[arg-type]
 
 
+def _now() -> float:
+    return time.monotonic()
+
+
 @dataclass
 class _Task:
     name: str
@@ -80,7 +84,7 @@ class _Task:
     done: int
     total: int
     inner: bool
-    started: float = field(default_factory=lambda: time.monotonic())
+    started: float = field(default_factory=_now)
     first: int = 0
 
     @property
@@ -106,7 +110,7 @@ class _Task:
 class LineProgress(AbstractContextManager["LineProgress"]):
     """Plain lines on standard error, for files and pipes: the start and end of each stage, and how far it is.
 
-    Work inside a stage (draws of a cell, a model that loads) is told with the stage, never on lines of its own.
+    Work inside a stage (draws of a cell, a model that loads) is told with the stage, not on lines of its own.
 
     Args:
         every: seconds between two lines on how far it is, whether anything moved or not.
@@ -210,7 +214,5 @@ def in_words(seconds: float) -> str:
 
 
 def _say(line: str) -> None:
-    try:
+    with suppress(OSError, ValueError):  # nobody reads it any more: the work goes on
         print(line, file=sys.stderr, flush=True)
-    except (OSError, ValueError):  # nobody reads it any more: the work goes on
-        pass

@@ -131,7 +131,7 @@ def test_a_pipe_that_closes():
 
 
 def temporary(folder):
-    return [path for path in folder.rglob(".*.tmp")]
+    return list(folder.rglob(".*.tmp"))
 
 
 def stopped(config, out, number, after, **options):

@@ -57,7 +57,7 @@ def run(installed):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("list", "measures"), ("concepts", "list"), ("list", "matchers")], ids=lambda a: " ".join(a)
+    "arguments", [("list", "measures"), ("concepts", "list"), ("list", "matchers")], ids=" ".join
 )
 def test_commands_work(run, installed, arguments):
     done = run(*arguments)

@@ -12,7 +12,10 @@ from congruence.progress import LineProgress, RichProgress, Silent, advance, sho
 
 @pytest.fixture
 def said(capsys):
-    return lambda: capsys.readouterr().err.splitlines()
+    def read():
+        return capsys.readouterr().err.splitlines()
+
+    return read
 
 
 def test_a_stage_begins_and_ends(said):

@@ -181,7 +181,7 @@ def _compute_shard(
     saes: Mapping[Path, Any],
     batch_tokens: int,
 ) -> Iterator[int]:
-    """Write one shard of every job, in parts where that takes long; yields the tokens done after each batch."""
+    """Write one shard of every job, in parts where that takes long; yields the tokens done."""
     parts = [Parts(job.store, shard, tokens.keep[rows].sum(axis=1)) for job in jobs]
     first = begun(parts)
     if first:
@@ -205,7 +205,7 @@ def _compute_part(
     jobs: list[Job],
     saes: Mapping[Path, Any],
 ) -> Generator[int, None, int]:
-    """Write batches until they end or the part is full; yields the tokens done, returns the row it ends at."""
+    """Write batches until they end or the part is full; yields tokens done, returns the row it ends at."""
     started, stop = time.monotonic(), first
     sources = list(dict.fromkeys(job.source for job in jobs))
     with ExitStack() as stack:

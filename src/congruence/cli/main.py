@@ -57,8 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line.
 
     An error the user can mend is one line and exit code 2; what nobody foresaw is one line and 1, with its
-    traceback in the run's log or in a file that the line names. Ctrl-C, SIGTERM and SIGHUP end in 130, 143 and
-    129 after everything half-written is removed. Output that nobody takes any more doesn't end a run.
+    traceback in the run's log or in a file that the line names. Ctrl-C, SIGTERM and SIGHUP end in 130, 143
+    and 129 after everything half-written is removed. Output that nobody takes any more doesn't end a run.
     """
     with forgiving_streams(), stopping_on_signals():
         try:

@@ -31,7 +31,7 @@ _OF_THE_MACHINE = {
 
 @contextlib.contextmanager
 def stopping_on_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP unwind like Ctrl-C, so that nothing half-written stays; one that is ignored stays so."""
+    """SIGTERM and SIGHUP unwind like Ctrl-C: nothing half-written stays. One that is ignored stays so."""
     names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -161,7 +161,7 @@ class SideConfig(Section):
     revision: str | None = None
     """Branch, tag or commit of a Hub model."""
     base: str | None = None
-    """Where `model` is a PEFT adapter: folder or Hub id of the model it changes; default: what it names itself."""
+    """Where `model` is a PEFT adapter: folder or Hub id of the model it changes; default: what it names."""
     trust_remote_code: bool = False
     """Run Python code that comes with the model's files. That code can do whatever you can: read it first."""
 
@@ -205,13 +205,13 @@ class CorpusConfig(Section):
     mask_special: bool = True
     """Leave BOS, EOS and padding positions out of every statistic. Off is what the published code does."""
     prepend_bos: Literal["auto"] | bool = "auto"
-    """Whether each row begins with BOS: yes, no, or ``auto``, as the SAEs' own files say they were trained and
-    else as the tokenizer does."""
+    """Whether each row begins with BOS: yes, no, or ``auto``, as the SAEs' own files say they were trained
+    and else as the tokenizer does."""
     skip_first: int = Field(default=0, ge=0)
     """Tokens of text at the start of each row that are left out of every statistic."""
     sinks: Literal["mask", "keep"] = "mask"
-    """``mask``: leading tokens of each row that are attention sinks (more than ten times as long as the median,
-    in most rows) are left out as well. ``keep`` is what the published code does."""
+    """``mask``: leading tokens of each row that are attention sinks (more than ten times as long as the
+    median, in most rows) are left out as well. ``keep`` is what the published code does."""
     pooling: Literal["last", "max", "mean"] | None = None
     """For models whose tokenizers differ: how activations are pooled onto the coarser segmentation."""
 

@@ -124,7 +124,7 @@ def examination(
     Args:
         config, sides, text: of the run.
         samples: a sample of each side; the same object where model and text are the same.
-        brief: look at little, and thoroughly only where that leaves doubts and the run could be stopped for it.
+        brief: look at little, and thoroughly only where that leaves doubts that could stop the run.
     """
     fits: list[Record] = []
     others: list[Record] = [tokenizer_record(config, text)]

@@ -83,7 +83,7 @@ def examine(patient: Patient, sample: Sample, effort: Effort = THOROUGH) -> Reco
         if not torch.isfinite(sample.states(place)).all():
             remedy = "load the model in float32 or bfloat16"
             return Record("fit", "error", f"{place} isn't finite", remedy, cause="not_finite", **about)
-        return _examined(patient, sample, place, about, effort)
+        return _examined(patient, sample, place, about, effort=effort)
     except CongruenceError as error:
         return Record("fit", "error", str(error), **about)
 
@@ -94,7 +94,7 @@ def _wrong_width(patient: Patient, place: str, width: int) -> tuple[str, str]:
     return message, f"name the SAEs that were trained on {patient.side.config.label}"
 
 
-def _examined(patient: Patient, sample: Sample, place: str, about: dict, effort: Effort) -> Record:
+def _examined(patient: Patient, sample: Sample, place: str, about: dict, *, effort: Effort) -> Record:
     side, sae = patient.side, patient.sae
     if sae.is_transcoder and target_place(sae, place) is None:
         message = f"a transcoder at {place}: what it predicts isn't known, so its fit can't be measured"
@@ -109,7 +109,7 @@ def _examined(patient: Patient, sample: Sample, place: str, about: dict, effort:
         for other in dict.fromkeys((before, after, named))
         if other is not None and _fits_in(sae, sample, other)
     }
-    found = judge(place, fit, _suspicions(patient, sample, place, near, others, effort))
+    found = judge(place, fit, _suspicions(patient, sample, place, near, others, effort=effort))
     seconds = _seconds_a_token(sae, sample.states(place)[: max(effort.fewest, fit.tokens // 4)])
     figures = {**found.figures, **fit.figures, "seconds_a_token": seconds, "d_in": sae.d_in}
     for name, other in (("before", before), ("after", after)):
@@ -118,7 +118,7 @@ def _examined(patient: Patient, sample: Sample, place: str, about: dict, effort:
 
 
 def _suspicions(
-    patient: Patient, sample: Sample, place: str, fit: Fit, others: dict[str, Fit], effort: Effort
+    patient: Patient, sample: Sample, place: str, fit: Fit, others: dict[str, Fit], *, effort: Effort
 ) -> list[Record]:
     """Every explanation of a misfit that holds; the costlier ones are tried only where the fit is poor."""
     side, sae = patient.side, patient.sae

@@ -49,8 +49,9 @@ def effect_records(
         return []
     layers = " and ".join(str(side.layers[len(side.layers) // 2]) for side in sides.values())
     message = (
-        f"at layers {layers}, of {len(left):,} tokens {int((~left).sum())} are sinks: with them {kept[0]} pairs, "
-        f"mean r {kept[1]:.3f}, {kept[2]} of them above {PERFECT}; without {masked[0]}, {masked[1]:.3f}, {masked[2]}"
+        f"at layers {layers}, of {len(left):,} tokens {int((~left).sum())} are sinks: with them "
+        f"{kept[0]} pairs, mean r {kept[1]:.3f}, {kept[2]} of them above {PERFECT}; without "
+        f"{masked[0]}, {masked[1]:.3f}, {masked[2]}"
     )
     names = ("pairs", "mean_r", "perfect")
     figures = dict(zip(names, kept, strict=True)) | {

@@ -109,8 +109,8 @@ def sink_record(config: RunConfig, side: Side, sample: Sample, text: SharedText)
     remedy = (
         "features that fire on them alone pair with each other: set corpus.sinks to mask"
         if config.corpus.sinks == "keep"
-        else "features that fire on them alone pair with each other, and they don't begin their rows: see their "
-        "top tokens"
+        else "features that fire on them alone pair with each other, and they don't begin their rows: "
+        "see their top tokens"
     )
     return Record(
         "attention sinks", "warning" if serious else "ok", message, remedy if serious else "",

@@ -56,8 +56,8 @@ class Adapter:
         named, kind = base or record.get("base_model_name_or_path"), str(record.get("peft_type", "PEFT"))
         if not isinstance(named, str | Path) or not str(named):
             raise ModelError(
-                f"model folder {str(folder)!r} is a {kind} adapter and names no base model: set base to its folder "
-                "or Hub id"
+                f"model folder {str(folder)!r} is a {kind} adapter and names no base model: set base to its "
+                "folder or Hub id"
             )
         if not any((folder / name).is_file() for name in _WEIGHTS):
             raise ModelError(
@@ -69,7 +69,7 @@ class Adapter:
 
     @property
     def identity(self) -> list[Any]:
-        """What it says of itself, where its base lies left out, and the files that decide numbers and tokens."""
+        """What it says of itself, but not where its base lies, and the files that decide the numbers."""
         record = json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
         told = {name: value for name, value in record.items() if name not in _OF_THE_BASE}
         files = (*_WEIGHTS, *_TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json")
@@ -86,7 +86,7 @@ class Adapter:
 
         Args:
             module: the base; it is changed in place.
-            tokenizer: the adapter's; where it knows more tokens than the base, the base's embedding is widened.
+            tokenizer: the adapter's; for tokens that the base doesn't know its embedding is widened.
 
         Raises:
             ModelError: the adapter doesn't belong to this base.
@@ -99,7 +99,8 @@ class Adapter:
         device = str(embedding.weight.device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what they are about is refused below, or of no matter here
-            model: Any = PeftModel.from_pretrained(module, str(self.folder), torch_device=device)  # pyright: ignore
+            loaded: Any = module
+            model: Any = PeftModel.from_pretrained(loaded, str(self.folder), torch_device=device)
             _check_names(self, set(self._tensors()), set(get_peft_model_state_dict(model)))
             return model.merge_and_unload()
 

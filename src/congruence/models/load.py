@@ -112,7 +112,7 @@ def _source(how: ModelOptions, *, local: bool) -> dict[str, Any]:
 
 
 def _key(identity: Any, how: ModelOptions) -> str:
-    """What decides the numbers: files, dtype, quantization, and whether code of the model's own computes them."""
+    """What decides the numbers: files, dtype, quantization, and whether its own code computes them."""
     dtype = str(how.dtype or "float32").removeprefix("torch.")
     trusted = ["trust_remote_code"] if how.trust_remote_code else []
     return content_key([identity, dtype, _plain(how.quantization), how.kind, *trusted])
@@ -268,7 +268,7 @@ def _check_config(config: Any, where: str) -> None:
         value = getattr(text, name, 1)
         if isinstance(value, bool) or not isinstance(value, int | None) or (value is not None and value < 1):
             raise ModelError(
-                f"model {where!r}: {name} is {value!r} in its config.json, where a whole number from 1 belongs: "
+                f"model {where!r}: {name} is {value!r} in its config.json, not a whole number from 1: "
                 "get the file anew"
             )
 

@@ -9,8 +9,8 @@ from congruence.errors import ModelError
 _KNOWN = (
     (
         ("trust_remote_code", "custom code"),
-        "it comes with Python code of its own, which isn't run unasked: read that code, and if you trust it set "
-        "trust_remote_code: true",
+        "it comes with Python code of its own, which isn't run unasked: read that code, and if you trust it "
+        "set trust_remote_code: true",
     ),
     (
         ("weights_only", "Weights only load failed"),
@@ -19,7 +19,8 @@ _KNOWN = (
     ),
     (
         ("does not recognize this architecture", "Unrecognized model in"),
-        "its model_type isn't one that this transformers knows: correct it in config.json, or upgrade transformers",
+        "its model_type isn't one that this transformers knows: correct it in config.json, or upgrade "
+        "transformers",
     ),
     (
         ("no file named model.safetensors", "no file named pytorch_model.bin"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from congruence.caches import settle_font_cache
 from congruence.report.concept_pictures import concept_pictures
 from congruence.report.pictures import Panel, Picture, headline_picture, pictures
 from congruence.report.scales import LIGHT, Scale, shade, text_on
@@ -72,6 +73,7 @@ def render(picture: Picture, side_a: str, side_b: str) -> dict[str, bytes]:
         side_a: name of the model whose layers are the rows.
         side_b: name of the model whose layers are the columns.
     """
+    settle_font_cache()
     import matplotlib
 
     with matplotlib.rc_context(cast(Any, _STYLE)), warnings.catch_warnings():

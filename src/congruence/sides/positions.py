@@ -1,4 +1,4 @@
-"""Which positions of the text count: BOS as the SAEs were trained with it, leading tokens and attention sinks."""
+"""Which positions of the text count: BOS as SAEs were trained with it, leading tokens, attention sinks."""
 
 import logging
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ MOST_SINKS = 8
 
 
 def begins_with_bos(config: CorpusConfig, side: Side, memo: Memo) -> bool | None:
-    """Whether a side's rows begin with BOS: as configured, as its SAEs' files say, None as its tokenizer does.
+    """Whether rows begin with BOS: as configured, as the SAEs' files say, None for what the tokenizer does.
 
     Where the files say so and the tokenizer has no BOS token, rows begin as it begins them.
 
@@ -95,8 +95,8 @@ def without_leading(tokens: Tokens, count: int, why: str) -> Tokens:
     keep = tokens.keep & (np.cumsum(tokens.keep, axis=1) > count)
     if keep.sum() < 2:
         raise CorpusError(
-            f"{why} leaves out the first {count} token(s) of each row, and {int(keep.sum())} are left: lower it, "
-            "or give longer documents"
+            f"{why} leaves out the first {count} token(s) of each row, and {int(keep.sum())} are left: "
+            "lower it, or give longer documents"
         )
     return replace(tokens, keep=keep)
 

@@ -129,7 +129,7 @@ def what_runs_where() -> str:
 
 
 class _LogFile(logging.FileHandler):
-    """A log whose first failed write is told in one line and ends it, so that a full disk stops no run here."""
+    """A log whose first failed write is told in one line and ends it: a full disk stops no run here."""
 
     broken = False
 

@@ -181,6 +181,16 @@ class Exploit:
         return open, (self.marker, "w")
 
 
+def config_of(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def pickled(folder):
+    (folder / "model.safetensors").unlink()
+    torch.save({"x": Exploit(str(folder / "ran"))}, folder / "pytorch_model.bin")
+
+
 MESSAGES = {
     "negative layers": (
         lambda f: config_of(f, num_hidden_layers=-1),
@@ -196,7 +206,7 @@ MESSAGES = {
         lambda f: config_of(f, model_type="llama9"),
         "model_type isn't one that this transformers",
     ),
-    "a pickle with more than tensors": (lambda f: pickled(f), "a pickle that holds more than tensors"),
+    "a pickle with more than tensors": (pickled, "a pickle that holds more than tensors"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "it holds no weights"),
     "config is a list": (lambda f: (f / "config.json").write_text("[]"), "can't be loaded"),
     "config is binary": (lambda f: (f / "config.json").write_bytes(b"\xff\x00"), "can't be loaded"),
@@ -206,16 +216,6 @@ MESSAGES = {
         "no tokenizer that can be read",
     ),
 }
-
-
-def config_of(folder, **changes):
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-def pickled(folder):
-    (folder / "model.safetensors").unlink()
-    torch.save({"x": Exploit(str(folder / "ran"))}, folder / "pytorch_model.bin")
 
 
 @pytest.mark.parametrize("case", MESSAGES)

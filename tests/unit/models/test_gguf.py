@@ -80,11 +80,12 @@ def test_gguf_folder_gives_the_same_hidden_states(tmp_path):
 
 
 def test_a_file_on_both_sides_is_converted_once_and_never_for_what_is_known(tmp_path, monkeypatch):
+    from transformers import modeling_gguf_pytorch_utils
+
     from congruence.config.parsing import parse_config
     from congruence.sides.corpus import read_text
     from congruence.sides.side import open_sides
     from congruence.storage import Memo
-    from transformers import modeling_gguf_pytorch_utils
 
     tokenizer = tiny_models.tokenizer(vocabulary=320)
     write(tmp_path / "tiny.gguf", tiny_models.module("llama", vocab_size=len(tokenizer)), tokenizer)

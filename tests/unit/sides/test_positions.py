@@ -173,7 +173,7 @@ class TestBos:
         side = made.a.model_copy(
             update={"saes": {0: str(base / "with bos"), 1: str(base / "without bos")}, "layers": [0, 1]}
         )
-        with pytest.raises(ConfigError, match="set corpus.prepend_bos to yes or no"):
+        with pytest.raises(ConfigError, match=r"set corpus\.prepend_bos to yes or no"):
             text_of(made.model_copy(update={"a": side}))
 
     def test_a_tokenizer_without_bos(self, base, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import congruence.models.load as loading
 from congruence.activations import KnownSae, capture_together, sae_key, stored_already
 from congruence.config.parsing import resolve
+from congruence.doctor import diagnose
 from congruence.models import rerandomize, rerandomized
 from congruence.recipes.demo import demo_folder
 from congruence.saes import Sae
@@ -49,6 +50,19 @@ def test_a_model_that_both_sides_name_is_opened_once(loads):
     text = read_text(config().corpus, sides["a"], sides["b"])
     assert text.tokens["a"] is text.tokens["b"]
     assert loads.count("tokenizer") == 1
+
+
+def test_a_model_under_another_path_is_the_same(loads, tmp_path):
+    (tmp_path / "link").symlink_to(DEMO / "small")
+    sides = open_sides(config(layers=[0], model=str(tmp_path / "link")))
+    assert sides["a"].model is sides["b"].model
+    assert loads.count("model") == 1
+
+
+def test_the_doctor_opens_it_once_too(loads):
+    records = diagnose(config(layers=[1]), sample_tokens=100)
+    assert loads.count("model") == 1
+    assert {record.side for record in records if record.check == "fit"} == {"a", "b"}
 
 
 def test_another_dtype_is_another_model():
