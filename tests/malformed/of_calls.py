@@ -90,7 +90,7 @@ X = RNG.normal(size=(24, 6))
 ARRAYS: dict[str, Any] = {
     "NaN": np.where(np.arange(6) == 2, NAN, X), "infinity": np.where(np.arange(6) == 2, INF, X), "words": [["a", "b"]] * 24,
     "objects": np.full((24, 6), None), "one axis": X[:, 0], "three axes": X[None], "two rows": X[:2], "no rows": X[:0],
-    "no columns": X[:, :0], "constant": np.ones((24, 6)), "ragged": [[1.0], [1.0, 2.0]] * 12, "complex": X + 1j,
+    "no columns": X[:, :0], "constant": np.ones((24, 6)), "complex": X + 1j,
     "sparse": sparse.csr_array(X), "sparse torch": torch.from_numpy(X).to_sparse(), "nothing": None, "a mapping": {"a": 1},
     "one number": 3.0, "a string": "abc", "fewer rows": X[:20], "masked": np.ma.masked_greater(X, 1),
 }  # fmt: skip

@@ -101,7 +101,8 @@ def hash_of(folder: Path) -> str:
 def test_some_malformed_inputs_of_each_kind(kind: str, tmp_path: Path) -> None:
     attempts = inputs()[kind]
     chosen = random.Random(SEED).sample(attempts, min(SHORT[kind], len(attempts)))
-    assert not faults_of(tuple(chosen), tmp_path)
+    found = faults_of(tuple(chosen), tmp_path)
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.slow

@@ -170,7 +170,7 @@ def expand(value: str, where: str) -> str:
         name = found[1] or found[2]
         if not os.environ.get(name):
             raise ConfigError(
-                f"{where} = {quoted(value, 100)}: the variable {name} isn't set: set it, or write the path out"
+                f"{where} = {quoted(value, 100)}: the variable {name} isn't set: set it or write it out"
             )
         return os.environ[name]
 

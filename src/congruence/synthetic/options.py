@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from congruence.errors import InputError
-from congruence.metrics.options import Rule, at_least, check_fields
+from congruence.options import Rule, at_least, check_fields
 
 SHARE = Rule("a share from 0 to 1", lambda value: 0 <= value <= 1)
 BELOW_ONE = Rule("a share from 0 up to, not including, 1", lambda value: 0 <= value < 1)

@@ -1,7 +1,6 @@
 """The truth of a made-up world: which concepts there are, and which feature of which model is which."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -38,7 +37,7 @@ class Truth:
     absorbs: tuple[np.ndarray, ...]
 
     @classmethod
-    def of(cls, options: WorldOptions) -> Self:
+    def of(cls, options: WorldOptions) -> "Truth":
         """Plant concepts and lay each model's features out in an order of their own."""
         rng = derive(options.seed, "truth")
         own = options.features - options.n_shared

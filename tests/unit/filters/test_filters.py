@@ -27,7 +27,7 @@ def matching(feature_a, feature_b, r) -> Matching:
 def pairs() -> Pairs:
     a, b, strings = encode_tokens(TOKENS_A, TOKENS_B, k=2)
     table = matching([0, 1, 1, 2, 3], [0, 1, 2, 3, 4], [0.9, 0.4, 0.6, 0.1, 0.3])
-    return Pairs(table, a, b, strings, frozenset({"<s>"}), "a")
+    return Pairs(table, a, b, strings, frozenset({"<s>"}))
 
 
 # non_concept: pair 1 holds "."; pair 2 the tokenizer's "<s>". shared_token: pairs 3 and 4 share nothing (an
