@@ -293,15 +293,19 @@ def metric(cls: type[M]) -> type[M]:
     return made
 
 
+def _size(rows: Any) -> tuple[int, int]:
+    """Rows and columns of an array; of anything else `prepare` says what is wrong with it."""
+    shape = getattr(rows, "shape", ())
+    return (int(shape[0]), int(shape[1])) if len(shape) == 2 else (0, 0)
+
+
 def within_memory(prepare: Callable[..., Prepared]) -> Callable[..., Prepared]:
     """The method `prepare` of a measure, with too little memory as a one-line error of its own."""
 
     @wraps(prepare)
     def checked(self: Measure, x: ArrayLike, y: ArrayLike) -> Prepared:
-        shapes = np.shape(x), np.shape(y)
-        needed = 0
-        if all(len(shape) == 2 for shape in shapes):
-            needed = self.memory(shapes[0][0], shapes[0][1], shapes[1][1])
+        (n, d_a), (_, d_b) = _size(x), _size(y)
+        needed = self.memory(n, d_a, d_b)
         free = available_bytes() if needed > ALWAYS_THERE else None
         try:
             if free is not None and needed > free:
@@ -309,10 +313,9 @@ def within_memory(prepare: Callable[..., Prepared]) -> Callable[..., Prepared]:
             return prepare(self, x, y)
         except MemoryError as error:
             free = available_bytes() if free is None else free
-            pairs = shapes[0][0] if shapes[0] else 0
             there = "" if free is None else f", {free / 2**30:.1f} GiB available"
             raise InputError(
-                f"{self.label} of {pairs} pairs needs about {needed / 2**30:.1f} GiB of memory{there}: "
+                f"{self.label} of {n} pairs needs about {needed / 2**30:.1f} GiB of memory{there}: "
                 f"leave fewer pairs, or use a machine with more memory"
             ) from error
 
