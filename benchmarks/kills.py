@@ -62,7 +62,7 @@ def run_configs(folder: Path) -> list[list[str]]:
     """Commands, all but the folder, of two configurations that differ in measures, draws and layers."""
     base = demo().model_dump(by_alias=True, mode="json", exclude_defaults=True)
     base["corpus"] |= {"documents": 40}
-    changes = [(["linear_cka"], 30, [2]), (["rsa", "mean_cosine"], 50, [2, 3])]
+    changes = [(["linear_cka"], 30, [2]), (["rsa", "translation_accuracy"], 50, [2, 3])]
     for number, (measures, draws, layers) in enumerate(changes):
         config = base | {"measures": measures, "null": {"kind": "pairing", "draws": draws}}
         config["a"] = base["a"] | {"layers": [1, 2]}
@@ -98,9 +98,13 @@ def trial(folder: Path, kills: int, *, training: bool = False, seed: int = 0) ->
     reader = threading.Thread(target=lambda: None if training else _read(out, seen, done))
     reader.start()
     while seen.kills < kills:
-        process = _start(commands[rng.integers(len(commands))], out)
+        command = commands[rng.integers(len(commands))]
+        if not training and rng.random() < 0.7:  # else everything is finished soon
+            command = _another(command, seed=int(rng.integers(1 << 30)))
+        process, began = _start(command, out), time.monotonic()
         try:
-            process.wait(timeout=rng.uniform(0, 1.2 * seconds))
+            process.wait(timeout=rng.uniform(0, seconds))
+            seconds = 0.5 * seconds + 0.5 * (time.monotonic() - began)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -114,6 +118,14 @@ def trial(folder: Path, kills: int, *, training: bool = False, seed: int = 0) ->
     reader.join()
     seen.left = [str(path.relative_to(out)) for path in out.rglob(".*.tmp")]
     return seen
+
+
+def _another(command: list[str], *, seed: int) -> list[str]:
+    """The same run under a seed that the folder doesn't hold yet."""
+    config = yaml.safe_load(Path(command[1]).read_text())
+    path = Path(command[1]).with_name("another.yaml")
+    path.write_text(yaml.safe_dump(config | {"seed": seed}))
+    return [command[0], str(path), *command[2:]]
 
 
 def _start(command: list[str], out: Path) -> subprocess.Popen:

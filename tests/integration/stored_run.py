@@ -17,7 +17,7 @@ def tiny(config: dict, **sections) -> dict:
     b = {name: value for name, value in config["b"].items() if name != "other_seed"}
     return config | {
         "a": a | {"layers": [1]}, "b": b | {"layers": [2]}, "corpus": config["corpus"] | {"documents": 12},
-        "measures": ["mean_cosine"], "null": {"kind": "pairing", "draws": 10}, "concepts": ["Time"],
+        "measures": ["rsa"], "null": {"kind": "pairing", "draws": 10}, "concepts": ["Time"],
     } | sections  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def test_another_configuration_stands_beside_and_is_current(both, configs, alone
     )
     assert not os.path.lexists(both / "figures")
     run(configs[0], both)
-    assert "mean_cosine" in (both / "report.html").read_text()
+    assert "rsa" in (both / "report.html").read_text()
     assert load_run(both).configuration == alone[0].configuration
 
 

@@ -44,8 +44,10 @@ def finish(folder: Path, *, pictures: bool = True, progress: bool = True) -> Non
 
     from congruence.progress import shown, working
     from congruence.report import draw, summary
+    from congruence.run import load_run
 
     if pictures:
+        load_run(folder)  # what is no finished run is told before anything is shown
         with shown(progress), working("draw pictures"):
             draw(folder)
     Console().print(summary(folder), crop=False)

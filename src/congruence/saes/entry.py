@@ -16,6 +16,23 @@ from congruence.saes.sae import Sae
 from congruence.storage import NotWhole, OtherKind, content_key, open_artefact
 
 
+def check_as_trained(folder: Path) -> None:
+    """Refuse an SAE of `train-sae` whose files aren't those that it stored.
+
+    Raises:
+        SaeError: they aren't.
+    """
+    record = folder / "training.json"
+    if not record.is_file():
+        return
+    try:
+        open_artefact(record, "sae-training", 2, oldest=1, unsealed=1).check()
+    except OtherKind:
+        return
+    except NotWhole as error:
+        raise SaeError(f"{error}: train it again, or remove {record} to use it as it is") from error
+
+
 @runtime_checkable
 class Readable(Protocol):
     """An SAE's files with the format that reads them."""
@@ -77,21 +94,5 @@ class SaeEntry:
             raise SaeError(
                 f"this entry of {self.sae_id!r} comes from no listing: call load_sae({self.path!r}, sae_id=…)"
             )
-        self._check_trained()
+        check_as_trained(Path(self.path) / self.sae_id)
         return self.files()
-
-    def _check_trained(self) -> None:
-        """Refuse an SAE of `train-sae` whose files aren't those that it stored.
-
-        Raises:
-            SaeError: they aren't.
-        """
-        record = Path(self.path) / self.sae_id / "training.json"
-        if not record.is_file():
-            return
-        try:
-            open_artefact(record, "sae-training", 2, oldest=1, unsealed=1).check()
-        except OtherKind:
-            return
-        except NotWhole as error:
-            raise SaeError(f"{error}: train it again, or remove {record} to use it as it is") from error

@@ -12,7 +12,7 @@ import torch
 
 from congruence.errors import SaeError, quoted
 from congruence.hook_names import HookPoint, parse_hook_name
-from congruence.saes.entry import SaeEntry
+from congruence.saes.entry import SaeEntry, check_as_trained
 from congruence.saes.formats import FORMATS, Found, SaeFiles, SaeFormat
 from congruence.saes.ids import canonical, meant, natural_order, some
 from congruence.saes.loading import as_dtype, finished
@@ -204,7 +204,9 @@ def load_sae(
         SaeError: one line naming the file, what is wrong with it and what to do.
     """
     wanted = as_dtype(dtype)
-    sae = Catalogue(path_or_hub_id).one(sae_id).read()
+    found = Catalogue(path_or_hub_id).one(sae_id)
+    check_as_trained(Path(path_or_hub_id) / found.sae_id)
+    sae = found.read()
     return finished(
         sae, hook_name=hook_name, device=device, dtype=wanted, fold_decoder_norm=fold_decoder_norm
     )

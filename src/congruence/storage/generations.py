@@ -32,8 +32,10 @@ def current_folder(path: Path) -> Path:
     key = current_key(path)
     if key is not None:
         return path / FOLDER / key
-    if (path / CURRENT).is_dir() and not (path / CURRENT).is_symlink():  # copied with links followed
-        return path / CURRENT
+    inside = path / CURRENT
+    if inside.is_dir() and not inside.is_symlink():  # copied with links followed
+        key = _same_record(path, inside)
+        return inside if key is None else path / FOLDER / key
     there = generations(path)
     if not there or (path / RECORD).exists():
         return path
@@ -113,7 +115,7 @@ def _adopt(path: Path, names: list[str]) -> None:
     """
     plain = [name for name in names if (path / name).exists() and not (path / name).is_symlink()]
     if plain and current_key(path) is None:
-        key = _same_record(path)
+        key = _same_record(path, path)
         if key is None:
             key = f"earlier-{os.urandom(4).hex()}"
             with atomic_folder(path / FOLDER / key) as temporary:
@@ -124,11 +126,11 @@ def _adopt(path: Path, names: list[str]) -> None:
         _link(path / name, f"{CURRENT}/{name}")
 
 
-def _same_record(path: Path) -> str | None:
-    """The generation that plain files are a copy of, by its record; None where there is none."""
-    if not (path / RECORD).is_file():
+def _same_record(path: Path, folder: Path) -> str | None:
+    """The generation of `path` that plain files in `folder` are a copy of, by its record; None for none."""
+    if not (folder / RECORD).is_file():
         return None
-    record = (path / RECORD).read_bytes()
+    record = (folder / RECORD).read_bytes()
     return next((p.name for p in generations(path) if (p / RECORD).read_bytes() == record), None)
 
 

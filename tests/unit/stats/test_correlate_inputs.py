@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 
+from congruence.errors import InputError
 from congruence.stats import correlate, dense_engine, prepare
 
 
