@@ -16,7 +16,10 @@ class Progress(Protocol):
     """Something that shows how far named work has come."""
 
     def advance(self, task: str, done: int, total: int, unit: str) -> None:
-        """`done` of `total` units of a task are finished; a total of 0 says that nobody can count them."""
+        """`done` of `total` units of a task are finished.
+
+        A total of 0 says that nobody can count them, one below 0 that the task was given up.
+        """
         ...
 
 
@@ -67,6 +70,10 @@ class RichProgress(AbstractContextManager["RichProgress"]):
     def advance(self, task: str, done: int, total: int, unit: str) -> None:
         """Move the task's bar, adding it when it is first named."""
         with self._lock:
+            if total < 0:
+                if task in self._tasks:
+                    self._bars.remove_task(self._tasks.pop(task))  # type: ignore[arg-type]
+                return
             if task not in self._tasks:
                 self._tasks[task] = self._bars.add_task(task, total=total or None, unit=unit)
             number = self._tasks[task]
@@ -114,10 +121,11 @@ class LineProgress(AbstractContextManager["LineProgress"]):
 
     Args:
         every: seconds between two lines on how far it is, whether anything moved or not.
+        stages: whether starts and ends are told as well.
     """
 
-    def __init__(self, every: float = SECONDS_BETWEEN_LINES) -> None:
-        self.every = every
+    def __init__(self, every: float = SECONDS_BETWEEN_LINES, *, stages: bool = True) -> None:
+        self.every, self.stages = every, stages
         self._running: dict[str, _Task] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -134,20 +142,23 @@ class LineProgress(AbstractContextManager["LineProgress"]):
     def advance(self, task: str, done: int, total: int, unit: str) -> None:
         """Note how far a task is; say so where it begins or ends."""
         with self._lock:
+            if total < 0:
+                self._running.pop(task, None)
+                return
             known = self._running.get(task)
             if known is None:
                 known = _Task(task, unit, done, total, inner=bool(self._running), first=done)
                 if total and done >= total:
                     return
                 self._running[task] = known
-                if not known.inner:
+                if self.stages and not known.inner:
                     counted = f": {total:,} {unit}" if total else ""
                     _say(f"{task}{counted}{f', {done:,} of them before' if done else ''}")
                 return
             known.done, known.total = done, total
             if total and done >= total:
                 del self._running[task]
-                if not known.inner:
+                if self.stages and not known.inner:
                     _say(known.end)
 
     def _tick(self) -> None:
@@ -173,19 +184,26 @@ def working(task: str) -> Iterator[None]:
     shown_at_start.advance(task, 0, 0, "")
     try:
         yield
-    finally:
-        shown_at_start.advance(task, 1, 1, "")
+    except BaseException:
+        shown_at_start.advance(task, 0, -1, "")
+        raise
+    shown_at_start.advance(task, 1, 1, "")
 
 
 @contextmanager
-def shown(progress: bool) -> Iterator[Progress]:
-    """Bars where standard error is a terminal, lines where it isn't, or silence; for this block."""
+def shown(progress: bool, *, stages: bool = True) -> Iterator[Progress]:
+    """Bars where standard error is a terminal, lines where it isn't, or silence; for this block.
+
+    Args:
+        progress: False for silence.
+        stages: whether lines tell starts and ends of stages, and not only how far long ones are.
+    """
     global _shown  # noqa: PLW0603 - one screen
     before = _shown
     if not isinstance(before, Silent):  # within a block that shows already
         yield before
         return
-    with _view(progress) as view:
+    with _view(progress, stages) as view:
         _shown = view
         try:
             yield view
@@ -193,13 +211,14 @@ def shown(progress: bool) -> Iterator[Progress]:
             _shown = before
 
 
-def _view(progress: bool) -> Silent | RichProgress | LineProgress:
+def _view(progress: bool, stages: bool) -> Silent | RichProgress | LineProgress:
     if not progress:
         return Silent()
     from rich.console import Console
 
     console = Console(stderr=True)
-    return RichProgress() if console.is_jupyter or console.is_interactive else LineProgress()
+    bars = console.is_jupyter or console.is_interactive
+    return RichProgress() if bars else LineProgress(stages=stages)
 
 
 def in_words(seconds: float) -> str:

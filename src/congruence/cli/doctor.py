@@ -24,7 +24,8 @@ _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
     help="Tokens to look at.",
 )
 @click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")
-def command(config: Path, sample_tokens: int, verbose: int) -> None:
+@click.option("--progress/--no-progress", default=True, help="Show progress bars.")
+def command(config: Path, *, sample_tokens: int, verbose: int, progress: bool) -> None:
     """Check that every SAE named in the YAML file CONFIG fits its model and hook.
 
     Nothing is written. The exit code is 0 if all is well or worth a warning, 2 if there are errors.
@@ -36,7 +37,7 @@ def command(config: Path, sample_tokens: int, verbose: int) -> None:
     from congruence.progress import shown, working
 
     log_to_terminal(verbose)
-    with shown(True), working("examine"):
+    with shown(progress, stages=False), working("examine"):
         records = diagnose(config, sample_tokens=sample_tokens)
     console = Console()
     if fits := [record for record in records if "fvu" in record.figures]:

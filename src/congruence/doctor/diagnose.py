@@ -11,7 +11,7 @@ from congruence.config.run import RunConfig
 from congruence.config.sections import SideConfig
 from congruence.config.steps import check_names
 from congruence.doctor.cost import cost_records
-from congruence.doctor.places import beside, exists
+from congruence.doctor.places import beside, exists, named_place
 from congruence.doctor.records import Record, errors
 from congruence.doctor.saes import BRIEF, Patient, examine
 from congruence.doctor.sink_effect import effect_records
@@ -152,9 +152,12 @@ def examination(
 
 
 def _brief_look(patient: Patient, sample: Sample, text: SharedText, config: RunConfig) -> Record:
+    """A brief record; a thorough one where it leaves doubts, or the SAE's file names another place."""
     record = examine(patient, sample, BRIEF)
-    harmless = record.cause in ("", "dense", "norm", "dead")
-    if harmless or config.force or patient.side.config.hook_offset:
+    doubtful = record.cause not in ("", "dense", "norm", "dead")
+    if record.hook_name and named_place(patient.side, patient.sae, record.hook_name) is not None:
+        doubtful = True  # a difference too small for few tokens is evidence then
+    if not doubtful or config.force or patient.side.config.hook_offset:
         return record
     name = patient.side.name
     return examine(patient, Sample.of(patient.side.model, text.tokens[name], THOROUGH_TOKENS))
