@@ -212,8 +212,6 @@ def check_crosscoder(crosscoder: Crosscoder) -> Crosscoder:
     if sum(reader.W_enc.shape[-1] for reader in crosscoder.readers) != f:
         raise SaeError(f"{crosscoder.path}: encoder and decoder have different numbers of features")
     for rule in crosscoder.rules:
-        if not 1 <= getattr(rule, "k", 1) <= f:
-            raise SaeError(
-                f"{crosscoder.path}: k={rule.k} isn't between 1 and d_sae={f}: the config is broken"
-            )
+        if not 1 <= (k := getattr(rule, "k", 1)) <= f:
+            raise SaeError(f"{crosscoder.path}: k={k} isn't between 1 and d_sae={f}: the config is broken")
     return crosscoder

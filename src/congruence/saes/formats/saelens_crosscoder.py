@@ -74,6 +74,5 @@ def _refuse_others(config: dict[str, Any], path: object) -> None:
     if config["architecture"] != "standard":
         raise SaeError(f"{path}: a crosscoder of architecture {config['architecture']!r} isn't supported")
     if config["normalize_activations"] not in ("none", "expected_average_only_in"):
-        raise SaeError(
-            f"{path}: normalize_activations {config['normalize_activations']!r} of a crosscoder isn't supported"
-        )
+        scaling = config["normalize_activations"]
+        raise SaeError(f"{path}: normalize_activations {scaling!r} of a crosscoder isn't supported")
