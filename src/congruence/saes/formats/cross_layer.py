@@ -2,8 +2,8 @@
 
 A layer's features are read as an SAE's: what they fire on depends on their own encoder alone. Each has a row
 for every layer it writes to; here the *sum* of these rows stands for it, all that it adds to the residual
-stream (SAELens sums as well). What is predicted at one layer comes from the features of all layers up to it, so
-a layer's own output predicts nothing by itself (`Sae.is_part`).
+stream (SAELens sums as well). What is predicted at one layer comes from the features of all layers up to it,
+so a layer's own output predicts nothing by itself (`Sae.is_part`).
 """
 
 import re

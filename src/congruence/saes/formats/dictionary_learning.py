@@ -14,6 +14,7 @@ from congruence.hook_names import HookPoint
 from congruence.saes.activation_functions import Activation, Gated, JumpReLU, ReLU, TopK
 from congruence.saes.checks import check_matrix, check_size
 from congruence.saes.entry import SaeEntry
+from congruence.saes.folding import fold_decoder_norm
 from congruence.saes.formats.base import (
     SaeFiles,
     SaeFormat,
@@ -45,6 +46,8 @@ _TENSORS_OF: dict[str, set[str]] = {
     "MatryoshkaBatchTopKSAE": {"W_enc", "W_dec", "b_enc", "b_dec", "k", "threshold", "group_sizes"},
     "JumpReluAutoEncoder": {"W_enc", "W_dec", "b_enc", "b_dec", "threshold"},
 }
+_FOLDED_WHERE_PUSHED = ("GatedAutoEncoder", "JumpReluAutoEncoder")
+"""Classes whose `encode`, in the fork that can push, multiplies features by their decoder norms."""
 _SUBMODULE = re.compile(r"(resid_pre|resid_post|mlp_out|att\w*_out)")
 
 
@@ -123,6 +126,8 @@ class Pushed(SaeFormat):
                 f"{path}: its tensors are of no class of dictionary_learning: {', '.join(sorted(tensors))}"
             )
         sae = CLASSES[name].read(tensors, path)
+        if name in _FOLDED_WHERE_PUSHED:
+            sae = fold_decoder_norm(sae)
         check_size(sae.d_in, config.get("activation_dim"), "activation_dim", path)
         check_size(sae.d_sae, config.get("dict_size"), "dict_size", path)
         return replace(sae, hook_name=_hook(files, {}), metadata=config)
