@@ -200,6 +200,9 @@ def test_an_sae_is_no_crosscoder(tmp_path: Path) -> None:
     write_json(tmp_path / "cfg.json", {"architecture": "standard"})
     with pytest.raises(SaeError, match="holds no crosscoder, but SAEs"):
         load_crosscoder(tmp_path)
+
+
+def test_input_of_another_shape_is_told(tmp_path: Path) -> None:
+    _dictionary_learning(tmp_path, {})
     with pytest.raises(SaeError, match="doesn't fit a crosscoder of 2 places with d=8"):
-        _dictionary_learning(tmp_path / "..", {})
-        load_crosscoder(tmp_path / "..", sae_id=".").encode(torch.zeros(3, D))
+        load_crosscoder(tmp_path).encode(torch.zeros(3, D))
