@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ class JointCapture:
         Raises:
             ModelError: hidden states aren't finite, or of another width than it reads.
         """
-        crosscoder: Crosscoder | None = None
+        loaded = cache(load)
         stores: dict[int, ActivationStore] = {}
         offsets, step = shard_offsets(self.tokens), rows_per_shard(self.tokens)
         for shard, (start, stop) in enumerate(itertools.pairwise(offsets)):
@@ -91,7 +92,7 @@ class JointCapture:
                 log.info("shard %d/%d: reused crosscoder", shard + 1, len(offsets) - 1)
             else:
                 log.info("shard %d/%d: computing crosscoder", shard + 1, len(offsets) - 1)
-                crosscoder = crosscoder or load()
+                crosscoder: Crosscoder = loaded()
                 stores = stores or {place: self._created(place, crosscoder) for place in self.wanted}
                 rows = np.arange(shard * step, min((shard + 1) * step, len(self.tokens.keep)))
                 for done in self._shard(crosscoder, stores, shard, rows, batch_tokens):
@@ -99,7 +100,7 @@ class JointCapture:
                         progress(start + done, offsets[-1])
             if progress is not None:
                 progress(stop, offsets[-1])
-        return stores or {place: self._created(place, crosscoder or load()) for place in self.wanted}
+        return stores or {place: self._created(place, loaded()) for place in self.wanted}
 
     def sums(self, crosscoder: Crosscoder) -> LatentSums:
         """Of the whole text, from what stands beside each shard.
@@ -147,7 +148,7 @@ class JointCapture:
             for writer in writers:
                 writer.close()
             with (folders[0] / SUMS).open("wb") as handle:
-                np.savez(handle, **total.arrays())
+                np.savez(handle, **dict[str, Any](total.arrays()))
 
     def _encoded(self, crosscoder: Crosscoder, x: Any) -> dict[int, Any]:
         if len(crosscoder.rules) == 1:
@@ -171,7 +172,7 @@ class JointCapture:
             if x.shape[-1] != crosscoder.d_in:
                 raise ModelError(
                     f"{self.places[number].hook} of {self.places[number].model.name} gives vectors of "
-                    f"{x.shape[-1]}, but {crosscoder.path} reads {crosscoder.d_in}: it belongs to other models"
+                    f"{x.shape[-1]}, but {crosscoder.path} reads {crosscoder.d_in}: it is of other models"
                 )
             if not torch.isfinite(x).all():
                 raise ModelError(

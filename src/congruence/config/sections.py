@@ -143,8 +143,8 @@ class SideConfig(Section):
     activations: Literal["encode", "pre_activation"] = "encode"
     """``pre_activation``: ReLU of the encoder without TopK, as published for Pythia."""
     features: Literal["sae", "neurons", "crosscoder"] = "sae"
-    """``neurons``: the hidden units themselves, the published control; ``crosscoder``: those of the crosscoder
-    that `pairing` names, as it sets by itself."""
+    """``neurons``: the hidden units themselves, the published control; ``crosscoder``: those of the
+    crosscoder that `pairing` names, which sets it by itself."""
     fold_decoder_norm: bool = False
     """Scale decoder rows to unit norm and activations up by it."""
     other_seed: Places = None

@@ -1,4 +1,4 @@
-"""The pairs that a crosscoder is: feature i of the one model with feature i of the other; and a judge by them."""
+"""The pairs that a crosscoder is, feature i of one model with feature i of the other; and a judge by them."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from congruence.records import Matching
 from congruence.stats import pair_similarities, prepare_pair
 
 SHARED = 0.1
-"""Half the width of what counts as shared round 1/2, as in the code of Minder et al. 2025 (diffing-toolkit)."""
+"""Half the width of what counts as shared round 1/2, as in Minder et al.'s (2025) diffing-toolkit."""
 EXCLUSIVE = 0.1
 """A relative norm below this, or above 1 less it, is one model's alone (the same source)."""
 
@@ -32,8 +32,8 @@ def crosscoder(
 ) -> Matching:
     """Each feature of a crosscoder with itself: the same feature, written by two models' decoder rows.
 
-    In a run `path` names the crosscoder; its features are encoded from both models at once, those that both write
-    alike strongly are paired, and each side's rows are its own decoder's.
+    In a run `path` names the crosscoder; its features are encoded from both models at once, those that both
+    write alike strongly are paired, and each side's rows are its own decoder's.
 
     Args:
         acts_a, acts_b: (n, f) activations of equal width, feature i of a being feature i of b.
@@ -82,7 +82,7 @@ def crosscoder(
 def relative_norms(
     rows_a: Float[np.ndarray, "f d"], rows_b: Float[np.ndarray, "f e"]
 ) -> Float[np.ndarray, " f"]:
-    """How much a feature is written by b rather than by a: ((|d_b| − |d_a|) / max + 1) / 2; NaN where by neither.
+    """How much b writes a feature rather than a: ((|d_b| − |d_a|) / max + 1) / 2; NaN where neither does.
 
     0 is a alone, 1/2 both alike, 1 b alone. Minder et al. 2025 (arXiv 2504.02922), section 3.1.
 
@@ -154,11 +154,11 @@ def partners_through(
     *,
     least: float = 0.7,
 ) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
-    """Features of two models' SAEs that are one feature of a crosscoder: partners known without their activations.
+    """Features of two models' SAEs that are one feature of a crosscoder: partners known without activations.
 
-    Within model A a feature of its SAE *is* a feature of the crosscoder if the cosine of their decoder rows is at
-    least `least` and each is the other's most similar; likewise within B. Features that are the same feature of
-    the crosscoder are partners. 0.7 is Paulo & Belrose's (2025) bound for one feature in two SAEs.
+    Within model A a feature of its SAE *is* a feature of the crosscoder if the cosine of their decoder rows
+    is at least `least` and each is the other's most similar; likewise within B. Features that are the same
+    feature of the crosscoder are partners. 0.7 is Paulo & Belrose's (2025) bound for one feature in two SAEs.
 
     Args:
         W_dec_a, W_dec_b: decoder rows of the SAEs of both models.

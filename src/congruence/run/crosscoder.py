@@ -55,8 +55,8 @@ class CrosscoderCaptures(Captures):
         super().__init__(sides, text, config, folder, memo)
         if text.alignment is not None:
             raise ModelError(
-                "a crosscoder reads both models at the same tokens, and their tokenizers differ: compare models "
-                "with one tokenizer"
+                "a crosscoder reads both models at the same tokens, but their tokenizers differ: compare "
+                "models that have one tokenizer"
             )
         self.files = files_of(config)
         hooks = self.files.format.hook_names(self.files.found.files)
@@ -114,12 +114,9 @@ class CrosscoderCaptures(Captures):
         table.to_parquet(folder / TABLE, index=False)
         at = {place: number for number, place in enumerate(self.joint.wanted)}
         fvu = {f"{side}/{layer}": float(sums.fvu[at[p]]) for (side, layer), p in sorted(self.places.items())}
-        for where, value in fvu.items():
-            if not value < 1:
-                logger.warning(
-                    "the crosscoder explains nothing at %s (FVU %.2f): is it of these models, layers and places?",
-                    where, value,
-                )  # fmt: skip
+        for where in (where for where, value in fvu.items() if not value < 1):
+            what = f"the crosscoder explains nothing at {where} (FVU {fvu[where]:.2f})"
+            logger.warning("%s: is it of these models, layers and places?", what)
         return {
             "crosscoder": {
                 "path": self.files.found.files.label,
@@ -131,8 +128,10 @@ class CrosscoderCaptures(Captures):
                 "hooks": [place.hook for place in self.joint.places],
                 "fvu": fvu,
                 "features": {
-                    f"{a}-{b}": rows.kind.value_counts().to_dict()
-                    for (a, b), rows in table.groupby(["layer_a", "layer_b"])
+                    f"{a}-{b}": table[(table.layer_a == a) & (table.layer_b == b)]
+                    .kind.value_counts()
+                    .to_dict()
+                    for a, b in self._cells()
                 },
             }
         }
@@ -147,7 +146,7 @@ class CrosscoderCaptures(Captures):
     def _hook_of(self, reading: Mapping[int, tuple[str, int]], place: int) -> str:
         if place not in reading:
             raise ConfigError(
-                f"{self.config.pairing.options['path']} doesn't say where its place {place} is, and no layer is"
+                f"{self.config.pairing.options['path']} doesn't say where its place {place} is: name its layer"
             )
         side, layer = reading[place]
         return self.sides[side].hook_name(layer)

@@ -4,15 +4,16 @@ Of a feature that seems to be one model's alone, d its decoder row there and f i
 
     min over β of Σ_n ‖β f_n d − y_n‖²   =   Σ_n f_n (y_n · d) / (Σ_n f_n² ‖d‖²)
 
-is taken for y = the crosscoder's reconstruction of each model, and for y = its error there plus what the feature
-itself gives there. ν = β of the other model / β of its own: near 0 the feature is its own model's alone, near 1 it
-is in the other as well. ν of the error shows a decoder row that was shrunk away, ν of the reconstruction a feature
-that other features stand for there. Minder et al. 2025 (arXiv 2504.02922), section 3.2, appendix; sums as in the
-authors' diffing-toolkit, in closed form.
+is taken for y = the crosscoder's reconstruction of each model, and for y = its error there plus what the
+feature itself gives there. ν = β of the other model / β of its own: near 0 the feature is its own model's alone,
+near 1 it is in the other as well. ν of the error shows a decoder row that was shrunk away, ν of the
+reconstruction a feature that other features stand for there. Minder et al. 2025 (arXiv 2504.02922), latent
+scaling; sums as in the authors' diffing-toolkit, in closed form.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ class LatentSums:
         )  # fmt: skip
 
     def __add__(self, other: "LatentSums") -> "LatentSums":
-        return LatentSums(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return LatentSums(*(np.asarray(getattr(self, f.name) + getattr(other, f.name)) for f in fields(self)))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """By name, to be kept."""
@@ -83,20 +84,20 @@ def latent_sums(
         places: those that are looked at.
     """
     z = crosscoder.prepared(x)[:, list(places)].double().cpu().numpy()
-    doubled = {id(acts[place]): acts[place].astype(np.float64) for place in places}
-    acts = [doubled[id(acts[place])] for place in places]
+    doubled: dict[int, Any] = {id(acts[place]): acts[place].astype(np.float64) for place in places}
+    at: list[Any] = [doubled[id(acts[place])] for place in places]
     rows = crosscoder.W_dec[list(places)].double().cpu().numpy()
     bias = crosscoder.b_dec[list(places)].double().cpu().numpy()
     sums = LatentSums.zero(len(places), crosscoder.d_sae, crosscoder.d_in)
-    once = all(f is acts[0] for f in acts)  # which features fire is the same at every place
-    for p, f_p in enumerate(acts):
+    once = all(f is at[0] for f in at)  # which features fire is the same at every place
+    for p, f_p in enumerate(at):
         found = f_p @ rows[p] + bias[p]
         misfit = z[:, p] - found
         sums.misfit[p] = (misfit**2).sum()
         sums.total[p], sums.power[p] = z[:, p].sum(axis=0), (z[:, p] ** 2).sum()
         sums.firings[p] = np.bincount(f_p.indices, minlength=crosscoder.d_sae)
         weighed = None
-        for q, f_q in enumerate(acts):
+        for q, f_q in enumerate(at):
             weighed = weighed if weighed and once else (f_q.T @ found, f_q.T @ misfit)
             sums.reconstruction[p, q] = (weighed[0] * rows[q]).sum(axis=1)
             sums.error[p, q] = (weighed[1] * rows[q]).sum(axis=1)
@@ -142,6 +143,6 @@ def latent_scaling(
 def _betas(
     sums: LatentSums, p: int, q: int, norm: np.ndarray, own: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(β of the error, β of the reconstruction) of place p by the directions of place q; `own` is d_p · d_q."""
+    """(β of the error, β of the reconstruction) of place p by place q's directions; `own` is d_p · d_q."""
     scale = sums.squares[q, q] * norm
     return (sums.error[p, q] + sums.squares[p, q] * own) / scale, sums.reconstruction[p, q] / scale

@@ -107,8 +107,9 @@ def _check_sizes(path: Path, arrays: Any) -> None:
                 version = np.lib.format.read_magic(file)
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else _header_2_0
                 shape, _, dtype = read(file)
-            if dtype.itemsize * math.prod(shape) > member.file_size:
-                raise ValueError(f"{member.filename} claims shape {shape} in {member.file_size} bytes")
+                left = member.file_size - file.tell()
+            if dtype.itemsize * math.prod(shape) > left:
+                raise ValueError(f"{member.filename} claims shape {shape} in {left} bytes")
 
 
 def _header_2_0(file: Any) -> Any:

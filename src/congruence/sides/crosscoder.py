@@ -61,8 +61,8 @@ def places_of(
 ) -> dict[tuple[str, int], int]:
     """(side, layer) -> the place of a crosscoder that it is.
 
-    Of layers of one model, the place that reads the layer; of two models, the first is a and the second b unless
-    `pairing.places` says otherwise.
+    Of layers of one model, the place that reads the layer; of two models, the first is a and the second b
+    unless `pairing.places` says otherwise.
 
     Args:
         config: the run's configuration.
