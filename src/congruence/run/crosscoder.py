@@ -146,7 +146,7 @@ class CrosscoderCaptures(Captures):
     def _hook_of(self, reading: Mapping[int, tuple[str, int]], place: int) -> str:
         if place not in reading:
             raise ConfigError(
-                f"{self.config.pairing.options['path']} doesn't say where its place {place} is: name its layer"
+                f"{self.config.pairing.options['path']} doesn't say where its place {place} is: name layers"
             )
         side, layer = reading[place]
         return self.sides[side].hook_name(layer)

@@ -5,7 +5,7 @@ Of a feature that seems to be one model's alone, d its decoder row there and f i
     min over β of Σ_n ‖β f_n d − y_n‖²   =   Σ_n f_n (y_n · d) / (Σ_n f_n² ‖d‖²)
 
 is taken for y = the crosscoder's reconstruction of each model, and for y = its error there plus what the
-feature itself gives there. ν = β of the other model / β of its own: near 0 the feature is its own model's alone,
+feature itself gives there. ν = β of the other model / β of its own: near 0 the feature is one model's alone,
 near 1 it is in the other as well. ν of the error shows a decoder row that was shrunk away, ν of the
 reconstruction a feature that other features stand for there. Minder et al. 2025 (arXiv 2504.02922), latent
 scaling; sums as in the authors' diffing-toolkit, in closed form.
