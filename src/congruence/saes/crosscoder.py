@@ -103,18 +103,6 @@ class Crosscoder:
         return found
 
     @torch.no_grad()
-    def encode_alone(self, x: Float[Tensor, "n d"], place: int) -> Float[Tensor, "n f"]:
-        """Activations as one place alone suggests them: its own share of the input to each feature, times m.
-
-        Where all places say the same this is what `encode` gives. It shows a matcher what two SAEs would: an
-        activation of each feature on each side, found without the other side.
-        """
-        alone = x[:, None, :].expand(-1, self.n_places, -1)
-        return self.rules[place if len(self.rules) > 1 else 0](
-            self._linear(alone, only=place) * self.n_places, self.b_enc
-        )
-
-    @torch.no_grad()
     def reconstruct(self, x: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
         """Its output for an input, on the scale of the input."""
         out = self.decode(self.encode(x))
@@ -154,17 +142,13 @@ class Crosscoder:
         readers = tuple(replace(r, W_enc=r.W_enc.to(device=device, dtype=dtype)) for r in self.readers)
         return replace(self, readers=readers, rules=tuple(r.to(device, dtype) for r in self.rules), **moved)
 
-    def _linear(self, x: Tensor, only: int | None = None) -> Tensor:
+    def _linear(self, x: Tensor) -> Tensor:
         """(n, d_sae): what the places read give each feature, before its bias."""
         z = self.prepared(x)
         parts = []
         for reader in self.readers:
-            shares = [
-                z[:, place] @ W
-                for place, W in zip(reader.places, reader.W_enc, strict=True)
-                if only in (None, place)
-            ]
-            parts.append(sum(shares) if shares else z.new_zeros(len(z), reader.W_enc.shape[-1]))
+            shares = [z[:, place] @ W for place, W in zip(reader.places, reader.W_enc, strict=True)]
+            parts.append(torch.stack(shares).sum(dim=0))
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
     def __repr__(self) -> str:
