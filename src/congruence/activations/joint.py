@@ -20,11 +20,9 @@ from congruence.errors import ModelError, StorageError
 from congruence.models import LanguageModel, Tokens, batch_states
 from congruence.saes.crosscoder import Crosscoder
 from congruence.saes.latent_scaling import LatentSums, latent_sums
-from congruence.storage import atomic_folder, content_key
+from congruence.storage import atomic_folder, atomic_path, content_key
 
 log = logging.getLogger(__name__)
-
-SUMS = "latent_sums.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +101,14 @@ class JointCapture:
         return stores or {place: self._created(place, loaded()) for place in self.wanted}
 
     def sums(self, crosscoder: Crosscoder) -> LatentSums:
-        """Of the whole text, from what stands beside each shard.
+        """Of the whole text, from what is kept beside its shards.
 
         Raises:
             StorageError: it can't be read.
         """
         total = LatentSums.zero(len(self.wanted), crosscoder.d_sae, crosscoder.d_in)
         for shard in range(len(shard_offsets(self.tokens)) - 1):
-            file = self.path(self.wanted[0]) / f"shard-{shard:05d}" / SUMS
+            file = self._sums(shard)
             try:
                 with np.load(file, allow_pickle=False) as arrays:
                     total = total + LatentSums(**{name: arrays[name] for name in arrays.files})
@@ -131,7 +129,6 @@ class JointCapture:
         with ExitStack() as stack:
             for store in stores.values():
                 shutil.rmtree(store.shard_path(shard), ignore_errors=True)  # left over and not whole
-            # the first, with the sums, is entered first and so appears last
             folders = [
                 stack.enter_context(atomic_folder(store.shard_path(shard))) for store in stores.values()
             ]
@@ -145,10 +142,15 @@ class JointCapture:
                 total = total + latent_sums(crosscoder, x, acts, self.wanted)
                 done += int(self.tokens.keep[batch].sum())
                 yield done
-            for writer in writers:
-                writer.close()
-            with (folders[0] / SUMS).open("wb") as handle:
-                np.savez(handle, **dict[str, Any](total.arrays()))
+            for writer, store in zip(writers, stores.values(), strict=True):
+                writer.close(store.key)
+            with atomic_path(self._sums(shard)) as temporary, temporary.open("wb") as handle:
+                np.savez(handle, **dict[str, Any](total.arrays()))  # before the shards: where they are, it is
+        for store in stores.values():
+            store.wrote(shard)
+
+    def _sums(self, shard: int) -> Path:
+        return self.path(self.wanted[0]) / f"sums-{shard:05d}.npz"
 
     def _encoded(self, crosscoder: Crosscoder, x: Any) -> dict[int, Any]:
         if len(crosscoder.rules) == 1:

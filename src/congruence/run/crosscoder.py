@@ -64,8 +64,10 @@ class CrosscoderCaptures(Captures):
         crosscoder = None if hooks else self.crosscoder
         n_places = len(hooks) if crosscoder is None else crosscoder.n_places
         hooks = hooks if crosscoder is None else crosscoder.hook_names
-        self.places = places_of(config, hooks, layers, n_places)
-        reading = {place: (side, layer) for (side, layer), place in sorted(self.places.items(), reverse=True)}
+        self.place_at = places_of(config, hooks, layers, n_places)
+        reading = {
+            place: (side, layer) for (side, layer), place in sorted(self.place_at.items(), reverse=True)
+        }
         a = sides["a"]
         self.joint = JointCapture(
             places=[
@@ -76,7 +78,7 @@ class CrosscoderCaptures(Captures):
                 )
                 for place in range(n_places)
             ],
-            wanted=tuple(sorted(set(self.places.values()))),
+            wanted=tuple(sorted(set(self.place_at.values()))),
             key=self.files.key(),
             folder=folder,
         )
@@ -113,7 +115,9 @@ class CrosscoderCaptures(Captures):
         table = pd.concat([self._table(a, b, sums) for a, b in self._cells()], ignore_index=True)
         table.to_parquet(folder / TABLE, index=False)
         at = {place: number for number, place in enumerate(self.joint.wanted)}
-        fvu = {f"{side}/{layer}": float(sums.fvu[at[p]]) for (side, layer), p in sorted(self.places.items())}
+        fvu = {
+            f"{side}/{layer}": float(sums.fvu[at[p]]) for (side, layer), p in sorted(self.place_at.items())
+        }
         for where in (where for where, value in fvu.items() if not value < 1):
             what = f"the crosscoder explains nothing at {where} (FVU {fvu[where]:.2f})"
             logger.warning("%s: is it of these models, layers and places?", what)
@@ -124,7 +128,9 @@ class CrosscoderCaptures(Captures):
                 "key": self.joint.key,
                 "is": self.crosscoder.what,
                 "d_sae": self.crosscoder.d_sae,
-                "places": {f"{side}/{layer}": place for (side, layer), place in sorted(self.places.items())},
+                "places": {
+                    f"{side}/{layer}": place for (side, layer), place in sorted(self.place_at.items())
+                },
                 "hooks": [place.hook for place in self.joint.places],
                 "fvu": fvu,
                 "features": {
@@ -141,7 +147,7 @@ class CrosscoderCaptures(Captures):
         return replace(super()._layer(source), decoder=lambda: rows)
 
     def _place(self, source: Source) -> int:
-        return self.places[source.side, source.layer]
+        return self.place_at[source.side, source.layer]
 
     def _hook_of(self, reading: Mapping[int, tuple[str, int]], place: int) -> str:
         if place not in reading:
@@ -155,7 +161,7 @@ class CrosscoderCaptures(Captures):
         return [(a, b) for a in self.sides["a"].layers for b in self.sides["b"].layers]
 
     def _table(self, layer_a: int, layer_b: int, sums: Any) -> pd.DataFrame:
-        places = self.places["a", layer_a], self.places["b", layer_b]
+        places = self.place_at["a", layer_a], self.place_at["b", layer_b]
         rows = [self.crosscoder.rows(place) for place in places]
         at = self.joint.wanted.index(places[0]), self.joint.wanted.index(places[1])
         relative = relative_norms(rows[0], rows[1])

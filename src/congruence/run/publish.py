@@ -22,7 +22,12 @@ from congruence.storage import (
 
 logger = logging.getLogger(__name__)
 
-NAMES = (*(f"{table}.parquet" for table in (*TABLES, "crosscoder")), generations.RECORD, "report.html", "figures")
+NAMES = (
+    *(f"{table}.parquet" for table in (*TABLES, "crosscoder")),
+    generations.RECORD,
+    "report.html",
+    "figures",
+)
 """What a generation may hold, and what has a link in the run's folder."""
 
 
