@@ -205,4 +205,4 @@ def test_an_sae_is_no_crosscoder(tmp_path: Path) -> None:
 def test_input_of_another_shape_is_told(tmp_path: Path) -> None:
     _dictionary_learning(tmp_path, {})
     with pytest.raises(SaeError, match="doesn't fit a crosscoder of 2 places with d=8"):
-        load_crosscoder(tmp_path).encode(torch.zeros(3, D))
+        load_crosscoder(tmp_path).encode(torch.zeros(3, 3, D))
