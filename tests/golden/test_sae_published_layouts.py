@@ -10,7 +10,8 @@ import torch
 from sae_layouts import D, F, check, jump, random_inputs, random_weights, tensors, top, write_json
 from safetensors.torch import save_file
 
-from congruence.saes import load_sae
+from congruence.errors import SaeError
+from congruence.saes import list_saes, load_sae
 
 
 @pytest.fixture
@@ -192,6 +193,98 @@ class TestGoodfire:
             sae = load_sae(path)
             check(sae, x, acts, acts @ weights["W_dec"] + weights["b_dec"])
             assert sae.layer == (19 if "l19" in name else 50)
+
+
+class TestHookZ:
+    def folder(self, root: Path, weights: dict[str, np.ndarray], **changes: Any) -> Path:
+        name = "gelu-2l_L0_attn_z"
+        config = {"act_name": "blocks.0.attn.hook_z", "act_size": D, "dict_size": F, "layer": 0} | changes
+        write_json(root / f"{name}_cfg.json", config)
+        torch.save(
+            tensors({n: weights[n] for n in ("W_enc", "W_dec", "b_enc", "b_dec")}), root / f"{name}.pt"
+        )
+        return root
+
+    def test_it_reads_the_heads_put_together(
+        self, tmp_path: Path, weights: dict[str, np.ndarray], x: np.ndarray
+    ) -> None:
+        acts = np.maximum((x - weights["b_dec"]) @ weights["W_enc"] + weights["b_enc"], 0)
+        sae = load_sae(self.folder(tmp_path, weights))
+        check(sae, x, acts, acts @ weights["W_dec"] + weights["b_dec"])
+        heads = torch.from_numpy(x).reshape(len(x), 2, D // 2)
+        np.testing.assert_allclose(sae.encode(heads).numpy(), acts, atol=1e-5)
+        assert (sae.format, sae.hook_name) == ("hook_z", "blocks.0.attn.hook_z")
+
+    def test_another_width_is_told(self, tmp_path: Path, weights: dict[str, np.ndarray]) -> None:
+        with pytest.raises(SaeError, match="the config says act_size=9, the tensors say 8"):
+            load_sae(self.folder(tmp_path, weights, act_size=9))
+
+
+class TestDeepSeekR1:
+    @pytest.mark.parametrize("name", ["DeepSeek-R1-Distill-Llama-8B-SAE-l19.pt", "l19.pt"])
+    def test_two_linear_layers(
+        self, tmp_path: Path, weights: dict[str, np.ndarray], x: np.ndarray, name: str
+    ) -> None:
+        stored = {
+            "encoder.weight": weights["W_enc"].T,
+            "encoder.bias": weights["b_enc"],
+            "decoder.weight": weights["W_dec"].T,
+            "decoder.bias": weights["b_dec"],
+        }
+        torch.save(tensors(stored), tmp_path / name)
+        acts = np.maximum(x @ weights["W_enc"] + weights["b_enc"], 0)
+        sae = load_sae(tmp_path)
+        check(sae, x, acts, acts @ weights["W_dec"] + weights["b_dec"])
+        assert (sae.format, sae.hook_name) == ("deepseek_r1", "blocks.19.hook_resid_post")
+
+
+class TestCircuitTracerBefore02:
+    """Sets as circuit-tracer 0.1 read them: W_dec with outputs first, and no config."""
+
+    def test_a_transposed_decoder_is_told_by_the_biases(
+        self, tmp_path: Path, weights: dict[str, np.ndarray], x: np.ndarray
+    ) -> None:
+        stored = weights | {"W_enc": weights["W_enc"].T, "W_dec": weights["W_dec"].T}
+        del stored["threshold"]
+        save_file(tensors(stored), tmp_path / "layer_2.safetensors")
+        acts = np.maximum(x @ weights["W_enc"] + weights["b_enc"], 0)
+        sae = load_sae(tmp_path)
+        check(sae, x, acts, acts @ weights["W_dec"] + weights["b_dec"])
+        assert (sae.hook_name, sae.hook_name_out) == ("blocks.2.mlp.hook_in", "blocks.2.hook_mlp_out")
+
+
+REFUSED = {
+    "temporal": "a token depends on the tokens before it",
+    "lorsa": "a token's code depends on the tokens before it",
+    "molt": "write matrices, not vectors",
+    "clt": "a cross-layer transcoder in one file",
+    "sharded": "sae_type 'sharded' isn't supported",
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_no_dictionary_of_tokens_is_refused_by_name(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "layer_12" / kind
+    folder.mkdir(parents=True)
+    write_json(folder / "config.json", {"sae_type": kind, "d_model": D, "expansion_factor": 3})
+    save_file({"W_E": torch.zeros(2, D, F)}, folder / "sae_weights.safetensors")
+    if kind == "temporal":
+        (folder / "config.json").unlink()
+        (folder / "sae_weights.safetensors").rename(folder / "latest_ckpt.safetensors")
+        (folder / "conf.yaml").write_text("llm: {dimin: 8}\nsae: {exp_factor: 3}\n")
+    with pytest.raises(SaeError) as caught:
+        load_sae(tmp_path)
+    assert REFUSED[kind] in str(caught.value)
+    assert "broken" not in str(caught.value)
+    (entry,) = list_saes(tmp_path)
+    assert entry.architecture == kind
+
+
+def test_saelens_temporal_is_refused_by_name(tmp_path: Path) -> None:
+    write_json(tmp_path / "cfg.json", {"architecture": "temporal", "d_in": D, "d_sae": F})
+    save_file({"W_dec": torch.zeros(F, D)}, tmp_path / "sae_weights.safetensors")
+    with pytest.raises(SaeError, match="a token depends on the tokens before it"):
+        load_sae(tmp_path)
 
 
 def test_bf16_files_compute_in_float32(tmp_path: Path, weights: dict[str, np.ndarray], x: np.ndarray) -> None:

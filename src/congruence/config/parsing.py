@@ -114,7 +114,11 @@ def _with_paths(config: RunConfig, base: Path, origin: str, *, there: bool) -> R
         return section.model_copy(update={**placed, "name": section.label})
 
     corpus = corpus_at(config.corpus, base, f"{origin}: corpus", there=there)
-    return config.model_copy(update={"a": side("a"), "b": side("b"), "corpus": corpus})
+    update: dict[str, Any] = {"a": side("a"), "b": side("b"), "corpus": corpus}
+    if isinstance(path := config.pairing.options.get("path"), str):
+        found = {"path": place(path, f"{origin}: pairing.path")}
+        update["pairing"] = type(config.pairing)(**config.pairing.model_dump() | found)
+    return config.model_copy(update=update)
 
 
 def corpus_at(corpus: CorpusConfig, base: Path, where: str, *, there: bool = False) -> CorpusConfig:

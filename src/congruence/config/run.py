@@ -1,6 +1,8 @@
 """The configuration of a run: what is compared, on which text, how pairs are made, scored and tested."""
 
-from pydantic import Field, field_validator
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
 
 from congruence.config.concepts import ConceptsConfig
 from congruence.config.sections import (
@@ -65,3 +67,14 @@ class RunConfig(Section):
     @classmethod
     def _once(cls, value: list[str]) -> list[str]:
         return each_once(value)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _features_of_a_crosscoder(cls, value: Any) -> Any:
+        """Where features are paired by a crosscoder, they are its own on both sides."""
+        pairing = value.get("pairing") if isinstance(value, dict) else None
+        method = pairing.get("method") if isinstance(pairing, dict) else getattr(pairing, "method", None)
+        if method != "crosscoder":
+            return value
+        sides = {name: value[name] for name in ("a", "b") if isinstance(value.get(name), dict)}
+        return {**value, **{name: {"features": "crosscoder", **side} for name, side in sides.items()}}

@@ -142,8 +142,9 @@ class SideConfig(Section):
     """Read the block this many places away from the SAE's own. -1 is what the published code does."""
     activations: Literal["encode", "pre_activation"] = "encode"
     """``pre_activation``: ReLU of the encoder without TopK, as published for Pythia."""
-    features: Literal["sae", "neurons"] = "sae"
-    """``neurons``: the hidden units themselves, the published control."""
+    features: Literal["sae", "neurons", "crosscoder"] = "sae"
+    """``neurons``: the hidden units themselves, the published control; ``crosscoder``: those of the
+    crosscoder that `pairing` names, which sets it by itself."""
     fold_decoder_norm: bool = False
     """Scale decoder rows to unit norm and activations up by it."""
     other_seed: Places = None

@@ -126,6 +126,46 @@ def check_names(config: RunConfig) -> None:
     filter_steps(config)
     check_matcher(config.pairing.method, config.pairing.options)
     null_of(config)
+    check_crosscoder(config)
+
+
+def check_crosscoder(config: RunConfig) -> None:
+    """Refuse what can't be done with features that are given as pairs, before anything is opened.
+
+    Raises:
+        ConfigError: in one line.
+    """
+    sides = {"a": config.a, "b": config.b}
+    if config.pairing.method != "crosscoder":
+        for name, side in sides.items():
+            if side.features == "crosscoder":
+                raise ConfigError(
+                    f"{name}.features is crosscoder: set pairing: {{method: crosscoder, path: …}}"
+                )
+        return
+    if not config.pairing.options.get("path"):
+        raise ConfigError("pairing.path is missing: name the folder or Hub id of the crosscoder")
+    from congruence.nulls import NULLS
+
+    draws_again = {"pair_inside", "pair_shifted"} & set(NULLS.get(config.null.kind).needs)
+    for what, asked, remedy in (
+        (f"null {config.null.kind!r}", draws_again, "it draws features or text and pairs anew: use pairing"),
+        ("controls", config.controls, "no control is made of a crosscoder: leave them out"),
+        ("concepts", config.concepts, "concepts aren't compared through a crosscoder: leave them out"),
+        ("pairing.split", config.pairing.split, "its pairs aren't found on any text: leave it out"),
+        ("pairing.null_draws", config.pairing.null_draws, "its pairs aren't found on any text: leave it out"),
+        ("interval by documents", config.interval and config.interval.by == "documents", "use by: pairs"),
+    ):
+        if asked:
+            raise ConfigError(f"{what} can't go with pairing by a crosscoder: {remedy}")
+    for name, side in sides.items():
+        for key, default in (("hook_offset", 0), ("activations", "encode"), ("fold_decoder_norm", False),
+                             ("saes", None), ("other_seed", None), ("features", "crosscoder")):  # fmt: skip
+            if getattr(side, key) != default:
+                raise ConfigError(
+                    f"{name}.{key} can't go with pairing by a crosscoder: its features are encoded from both "
+                    "models as it was trained; leave it out"
+                )
 
 
 def _no_misspelt_key(name: str, section: PairingConfig | NullConfig) -> None:

@@ -20,6 +20,7 @@ from congruence.errors import CongruenceError, InputError, SaeError
 from congruence.progress import advance
 from congruence.saes import Sae
 from congruence.sides.corpus import SharedText, read_text
+from congruence.sides.crosscoder import with_its_layers
 from congruence.sides.sample import Sample
 from congruence.sides.side import (
     Side,
@@ -59,6 +60,7 @@ def diagnose(
         raise InputError(f"sample_tokens is {sample_tokens}: ask for at least 2, better some thousand")
     resolved = resolve(config, {})
     check_names(resolved)
+    resolved = with_its_layers(resolved)
     records: list[Record] = []
     sides: dict[str, Side] = {}
     for name in ("a", "b"):
@@ -191,7 +193,7 @@ def _open_tolerantly(name: str, config: SideConfig, beside: Side | None) -> tupl
     except CongruenceError as error:
         return None, [Record("model", "error", str(error), side=name)]
     records: list[Record] = []
-    saes = {} if config.features == "neurons" else _readable(name, config, "saes", layers, records)
+    saes = {} if config.features != "sae" else _readable(name, config, "saes", layers, records)
     try:
         other_layers = other_seed_layers(config, layers)
     except CongruenceError as error:

@@ -96,6 +96,11 @@ def _wrong_width(patient: Patient, place: str, width: int) -> tuple[str, str]:
 
 def _examined(patient: Patient, sample: Sample, place: str, about: dict, *, effort: Effort) -> Record:
     side, sae = patient.side, patient.sae
+    if sae.is_part:
+        message = (
+            f"one layer of a cross-layer transcoder at {place}: what it adds to others isn't judged alone"
+        )
+        return Record("fit", "ok", message, **about)
     if sae.is_transcoder and target_place(sae, place) is None:
         message = f"a transcoder at {place}: what it predicts isn't known, so its fit can't be measured"
         return Record("fit", "warning", message, "name its hook as a kind, such as mlp_in", **about)

@@ -2,6 +2,13 @@
 
 from congruence.matching.assignment import assignment
 from congruence.matching.best import many_to_one, mutual_best, one_to_one
+from congruence.matching.crosscoder import (
+    Judged,
+    crosscoder,
+    judge_matching,
+    partners_through,
+    relative_norms,
+)
 from congruence.matching.from_graph import (
     assignment_from_graph,
     correlation_of,
@@ -19,6 +26,7 @@ from congruence.matching.transport import transport, transport_plan
 __all__ = [
     "MATCHERS",
     "InsidePairing",
+    "Judged",
     "LayerColumns",
     "Matcher",
     "Ragged",
@@ -27,9 +35,11 @@ __all__ = [
     "assignment_from_graph",
     "check_options",
     "correlation_of",
+    "crosscoder",
     "greedy",
     "greedy_from_graph",
     "held_out",
+    "judge_matching",
     "many_to_one",
     "match",
     "match_decoders",
@@ -38,6 +48,8 @@ __all__ = [
     "null_of_best_r",
     "one_of_each",
     "one_to_one",
+    "partners_through",
+    "relative_norms",
     "transport",
     "transport_plan",
 ]

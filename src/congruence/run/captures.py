@@ -119,6 +119,10 @@ class Captures:
         """Names of the folders that hold what was captured."""
         return sorted({store.path.name for store in self._stores.values()})
 
+    def finish(self, folder: Path) -> dict[str, Any]:
+        """Write what these captures know beside the cells into a run's folder; what run.json says of it."""
+        return {}
+
     def _capture_in_one_pass(self, sources: list[Source], progress: Progress) -> None:
         """Every feature set that one model's hidden states go into, in one pass over the text."""
         first = self.sides[sources[0].side]

@@ -16,6 +16,7 @@ from congruence.errors import StorageError, quoted
 from congruence.progress import Progress, shown, working
 from congruence.run.captures import Captures, sources_of
 from congruence.run.concept_stage import check_concepts, stage_of
+from congruence.run.crosscoder import captures_of
 from congruence.run.grid import Cell, Source, ceiling_cells, control_cells, real_cells
 from congruence.run.plan import Plan
 from congruence.run.possible import check_possible, null_record
@@ -23,6 +24,7 @@ from congruence.run.publish import publish_run
 from congruence.run.results import Run, load_run
 from congruence.run.run_cells import concepts_finished, run_cells
 from congruence.sides.corpus import SharedText, read_text
+from congruence.sides.crosscoder import with_its_layers
 from congruence.sides.side import Side, known_saes, open_sides
 from congruence.sides.variants import check_controls
 from congruence.storage import Memo
@@ -82,13 +84,14 @@ def _run(
 ) -> str:
     """Compute what isn't finished, publish it, and give the key under which it stands."""
     started = time.perf_counter()
+    config = with_its_layers(config)
     memo = Memo(folder.known)
     with working("open models and SAEs"):
         sides = open_sides(config, memo)
     with working("read the text"):
         text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
     cells = cells_of(sides, config.controls)
-    captures = Captures(sides, text, config, folder.activations, memo)
+    captures = captures_of(sides, text, config, folder.activations, memo)
     plan = Plan.of(config)
     check_possible(config, plan, sides, text, cells)
     _examine(config, captures, sources_of(cells), memo)
@@ -108,7 +111,7 @@ def _run(
         "cells": [place for result in results for place in result.places],
         "known": sorted(memo.used),
     }
-    key = publish_run(folder.path, results, record, draw)
+    key = publish_run(folder.path, results, record, draw, more=captures.finish)
     logger.info("run finished: %d cells in %s, configuration %s", len(cells), folder.path, key)
     return key
 

@@ -74,8 +74,13 @@ class Plan:
         null = self.config.null
         return NullSettings(self.config.seed, null.alternative, null.stop_after)
 
-    def pair(self, acts_a: Any, acts_b: Any) -> Matching:
-        """The run's matcher on two sides' activations, prepared or not; filters come after it."""
+    def pair(self, acts_a: Any, acts_b: Any, **handed: Any) -> Matching:
+        """The run's matcher on two sides' activations, prepared or not; filters come after it.
+
+        Args:
+            acts_a, acts_b: the activations.
+            handed: what a matcher takes that no configuration can say, such as the features of a crosscoder.
+        """
         pairing = self.config.pairing
         return match(
             acts_a,
@@ -85,6 +90,7 @@ class Plan:
             min_cofirings=pairing.min_cofirings,
             from_=pairing.from_,
             **pairing.options,
+            **handed,
         )
 
     def pair_again(self, acts_a: Any, acts_b: Any) -> Matching:

@@ -22,7 +22,12 @@ from congruence.storage import (
 
 logger = logging.getLogger(__name__)
 
-NAMES = (*(f"{table}.parquet" for table in TABLES), generations.RECORD, "report.html", "figures")
+NAMES = (
+    *(f"{table}.parquet" for table in (*TABLES, "crosscoder")),
+    generations.RECORD,
+    "report.html",
+    "figures",
+)
 """What a generation may hold, and what has a link in the run's folder."""
 
 
@@ -31,6 +36,8 @@ def publish_run(
     results: Sequence[CellResult],
     record: Mapping[str, Any],
     draw: Callable[[Path], object] | None = None,
+    *,
+    more: Callable[[Path], Mapping[str, Any]] | None = None,
 ) -> str:
     """Put a run's cells together and make them what the run's folder shows.
 
@@ -41,6 +48,7 @@ def publish_run(
         results: its cells.
         record: what run.json says.
         draw: draws pictures into the folder it is given, before anybody sees it.
+        more: writes further tables there, and gives what the record says of them.
 
     Returns:
         The configuration's key.
@@ -56,6 +64,7 @@ def publish_run(
     else:
         with atomic_folder(place) as folder:
             put_together(results, folder)
+            record = {**record, **(more(folder) if more else {})}
             tables = [file.name for file in folder.glob("*.parquet")]
             write_artefact(folder / generations.RECORD, KIND, FORMAT_VERSION, record, files=tables)
             _draw(folder, draw)

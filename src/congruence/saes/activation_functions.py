@@ -31,6 +31,8 @@ class Activation(ABC):
     name: ClassVar[str]
     compares_features: ClassVar[bool] = False
     """Whether features compete: then rescaling each by its own factor would change which ones fire."""
+    reads_input: ClassVar[bool] = False
+    """Whether `linear` is the input itself, (n, d_in), because no single product decides."""
 
     def pre_activation(self, linear: Tensor, b_enc: Tensor) -> Tensor:
         """The value that is kept where a feature fires."""
@@ -125,6 +127,71 @@ class TopK(_Competing):
 
     def scaled(self, norm: Tensor) -> "TopK":
         return self if self.weight is None else replace(self, weight=self.weight / norm)
+
+
+@dataclass(frozen=True, eq=False)
+class AbsTopK(TopK):
+    """The k pre-activations of each token that are largest in magnitude, with their signs (SAELens)."""
+
+    name = "abstopk"
+
+    def winners(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        _, features = torch.topk(pre.abs(), min(self.k, pre.shape[-1]), dim=-1, sorted=False)
+        return pre.gather(-1, features), features
+
+
+@dataclass(frozen=True, eq=False)
+class MatchingPursuit(Activation):
+    """Features are taken one after another, each the one that most of what is left points to.
+
+    r = x; repeatedly f = argmax r · atoms_f, v = max(r · atoms_f, 0), a_f += v, r -= v · atoms_f, until
+    a token's set of firing features stays the same, its ‖r‖ is below a threshold, or `most_steps` are made.
+
+    Attributes:
+        atoms: (d_sae, d_in) decoder rows, which are the encoder as well.
+        residual_threshold: ‖r‖ below which a token is done; 0 for none.
+        most_steps: features taken at most.
+        stop_on_same_support: whether a step that brings no new feature ends a token.
+    """
+
+    atoms: Tensor
+    residual_threshold: float = 1e-2
+    most_steps: int = 100
+    stop_on_same_support: bool = True
+
+    name = "matching_pursuit"
+    compares_features = True
+    reads_input = True
+
+    def pre_activation(self, linear: Tensor, b_enc: Tensor) -> Tensor:
+        raise SaeError("a matching pursuit SAE has no pre-activations: use activations: encode")
+
+    def __call__(self, linear: Tensor, b_enc: Tensor) -> Tensor:
+        shape, rest = linear.shape, linear.reshape(-1, linear.shape[-1]).clone()
+        acts = rest.new_zeros(len(rest), len(self.atoms))
+        open_ = torch.arange(len(rest), device=rest.device)
+        for _ in range(self.most_steps):
+            if not len(open_):
+                break
+            left = rest[open_]
+            feature = (left @ self.atoms.T).relu().max(dim=-1).indices
+            chosen = self.atoms[feature]
+            value = (left * chosen).sum(dim=-1).relu()
+            before = acts[open_, feature]
+            acts[open_, feature] = before + value
+            rest[open_] = left - value[:, None] * chosen
+            done = torch.zeros_like(value, dtype=torch.bool)
+            if self.stop_on_same_support:
+                done |= (before != 0) == (before + value != 0)
+            if self.residual_threshold > 0:
+                done |= rest[open_].norm(dim=-1) < self.residual_threshold
+            open_ = open_[~done]
+        return acts.reshape(*shape[:-1], len(self.atoms))
+
+    def sparse(self, linear: Tensor, b_enc: Tensor) -> Triplets:
+        acts = self(linear, b_enc)
+        row, feature = torch.nonzero(acts, as_tuple=True)
+        return Triplets(row, feature, acts[row, feature])
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,9 @@ def check_sae(sae: Sae) -> Sae:
     Raises:
         SaeError: names the file, the tensor, and what is wrong with it.
     """
+    for name in ("hook_name", "hook_name_out"):
+        if not isinstance(value := getattr(sae, name), str | None):
+            raise SaeError(f"{sae.path}: {name} is {value!r}, expected a word: the config is broken")
     for name, tensor in _named_tensors(sae):
         if not tensor.is_floating_point():
             raise SaeError(f"{sae.path}: {name} holds {tensor.dtype}, not floating-point weights")
@@ -62,7 +65,10 @@ def _shapes(sae: Sae) -> Iterator[tuple[str, Tensor, tuple[int, ...]]]:
     if sae.W_skip is not None:
         yield "W_skip", sae.W_skip, (d_out, sae.d_in)
     for name, tensor in _activation_tensors(sae):
-        yield name, tensor, (() if tensor.ndim == 0 else (sae.d_sae,))
+        if name == "atoms":
+            yield name, tensor, (sae.d_sae, sae.d_in)
+        else:
+            yield name, tensor, (() if tensor.ndim == 0 else (sae.d_sae,))
 
 
 def _named_tensors(sae: Sae) -> Iterator[tuple[str, Tensor]]:

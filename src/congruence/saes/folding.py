@@ -59,6 +59,8 @@ def fold_input_factor(sae: Sae) -> Sae:
     if not isinstance(sae.scaling, ConstantFactor):
         return sae
     factor = sae.scaling.factor
+    if sae.activation.reads_input:
+        raise SaeError(f"the input factor of a {sae.activation.name} SAE can't be folded into its weights")
     if sae.rescale_by_decoder_norm:
         sae = fold_decoder_norm(sae)
     folded = replace(sae, W_enc=sae.W_enc * factor, scaling=Unscaled())

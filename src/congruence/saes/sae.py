@@ -29,8 +29,8 @@ class Sae:
         W_enc: (d_in, d_sae). W_dec: (d_sae, d_out), d_out = d_in unless it is a transcoder.
         b_enc: (d_sae,). b_dec: (d_out,).
         activation: the rule, with its thresholds or k.
-        architecture: relu, topk, batchtopk, jumprelu, gated, matryoshka, groupmax, transcoder or
-            skip_transcoder; a transcoder's rule is `activation.name`.
+        architecture: relu, topk, abstopk, batchtopk, jumprelu, gated, matryoshka, groupmax, matching_pursuit,
+            transcoder, skip_transcoder or cross_layer_transcoder; a transcoder's rule is `activation.name`.
         scaling: what is done to the input first.
         subtract_b_dec: whether b_dec is taken off the input before the encoder.
         rescale_by_decoder_norm: activations are multiplied by their decoder row's norm before the activation
@@ -90,7 +90,12 @@ class Sae:
     @property
     def is_transcoder(self) -> bool:
         """Whether its output predicts something else than its input."""
-        return self.architecture in ("transcoder", "skip_transcoder")
+        return self.architecture.endswith("transcoder")
+
+    @property
+    def is_part(self) -> bool:
+        """Whether others add to the same outputs, so that its own output predicts nothing by itself."""
+        return self.architecture == "cross_layer_transcoder"
 
     @property
     def hook_point(self) -> HookPoint | None:
@@ -167,9 +172,15 @@ class Sae:
         return replace(self, activation=self.activation.to(device, dtype), **moved)
 
     def linear(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(input @ W_enc, b_enc), both times the decoder norms where the SAE was trained so."""
+        """(input @ W_enc, b_enc), both times the decoder norms where the SAE was trained so.
+
+        Of a rule that reads the input itself: (input, b_enc).
+        """
         value = self.scaling(self._prepared(x))
-        linear = (value - self.b_dec if self.subtract_b_dec else value) @ self.W_enc
+        value = value - self.b_dec if self.subtract_b_dec else value
+        if self.activation.reads_input:
+            return value, self.b_enc
+        linear = value @ self.W_enc
         if not self.rescale_by_decoder_norm:
             return linear, self.b_enc
         norm = self.W_dec.norm(dim=-1)

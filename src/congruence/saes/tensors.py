@@ -1,9 +1,11 @@
 """Reading tensors and configs from files, with one clear line for each way in which they can be broken.
 
-Nothing is ever executed: pickles are read with `weights_only=True`, .npz files without pickled objects.
+Nothing is ever executed: pickles are read with `weights_only=True`, .npz files without pickled objects. And
+what a header says of a size is held against the bytes that are there.
 """
 
 import json
+import math
 import pickle
 import warnings
 import zipfile
@@ -17,22 +19,36 @@ from torch import Tensor
 
 from congruence.errors import SaeError
 
+MOST_DEFLATED = 1100
+"""Bytes that one byte of a deflated file can stand for, at most (zlib's own limit is 1032)."""
+
 
 def read_config(path: Path) -> dict[str, Any]:
-    """A JSON object.
+    """A JSON object, or a YAML mapping where the file's name ends so.
 
     Raises:
-        SaeError: the file is missing, isn't JSON, or holds something other than an object.
+        SaeError: the file is missing, can't be read, or holds something other than an object.
     """
+    kind = "YAML" if path.suffix in (".yaml", ".yml") else "JSON"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        config = _yaml(text) if kind == "YAML" else json.loads(text)
     except FileNotFoundError:
         raise SaeError(f"{path} doesn't exist: this SAE needs it to be read") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise SaeError(f"{path} isn't readable JSON ({_line(error)}): download it again") from error
+        raise SaeError(f"{path} isn't readable {kind} ({_line(error)}): download it again") from error
     if not isinstance(config, dict):
-        raise SaeError(f"{path} holds a {type(config).__name__}, not a JSON object: is it an SAE's config?")
-    return config
+        raise SaeError(f"{path} holds a {type(config).__name__}, not a {kind} object: is it an SAE's config?")
+    return {str(name): value for name, value in config.items()}
+
+
+def _yaml(text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
 
 
 def read_tensors(path: Path) -> dict[str, Any]:
@@ -62,11 +78,42 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def _read_npz(path: Path) -> dict[str, Tensor]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
+            _check_sizes(path, arrays)
             return {name: torch.from_numpy(np.ascontiguousarray(arrays[name])) for name in arrays.files}
-    except (OSError, ValueError, EOFError, TypeError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except MemoryError as error:
+        raise SaeError(f"{path} doesn't fit in memory ({_line(error)})") from error
+    except (
+        Exception
+    ) as error:  # zipfile and numpy raise anything from OSError to RuntimeError on broken bytes
         raise SaeError(
             f"{path} isn't a whole .npz file of plain arrays ({_line(error)}): download it again"
         ) from error
+
+
+def _check_sizes(path: Path, arrays: Any) -> None:
+    """Refuse arrays whose headers, or the archive's directory, claim more bytes than the file can hold.
+
+    Raises:
+        ValueError: one does.
+    """
+    if not isinstance(arrays, np.lib.npyio.NpzFile):
+        raise ValueError("it is one array, not an archive of named ones")
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            packed = 1 if member.compress_type == zipfile.ZIP_STORED else MOST_DEFLATED
+            if member.file_size > packed * max(member.compress_size, 1):
+                raise ValueError(f"{member.filename} claims {member.file_size} bytes")
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else _header_2_0
+                shape, _, dtype = read(file)
+                left = member.file_size - file.tell()
+            if dtype.itemsize * math.prod(shape) > left:
+                raise ValueError(f"{member.filename} claims shape {shape} in {left} bytes")
+
+
+def _header_2_0(file: Any) -> Any:
+    return np.lib.format.read_array_header_2_0(file)
 
 
 def _read_torch(path: Path) -> dict[str, Any]:
@@ -99,6 +146,7 @@ def read_one_tensor(path: Path, name: str) -> Tensor | None:
                 return tensors.get_tensor(name)
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
+                _check_sizes(path, arrays)
                 return torch.from_numpy(np.ascontiguousarray(arrays[name]))
     except Exception as error:  # as many kinds as in the readers of whole files
         raise SaeError(f"{path} has no tensor {name!r} that can be read ({_line(error)})") from error
@@ -113,12 +161,24 @@ def take(tensors: Mapping[str, Any], name: str, path: Path | None) -> Tensor:
     """
     value = tensors.get(name)
     if isinstance(value, Tensor):
-        return value
+        return _plain(value, name, path)
     if value is not None:
         raise SaeError(f"{path}: {name!r} is a {type(value).__name__}, not a tensor: is the file whole?")
     raise SaeError(
         f"{path} has no tensor {name!r}, only {', '.join(sorted(tensors)) or 'none'}: is the file whole?"
     )
+
+
+def _plain(tensor: Tensor, name: str, path: Path | None) -> Tensor:
+    """The tensor, if each of its values has bytes of its own: not sparse, quantised or repeated."""
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
+        raise SaeError(f"{path}: {name!r} isn't a plain dense tensor: save it as one")
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise SaeError(
+            f"{path}: {name!r} claims shape {tuple(tensor.shape)} in {tensor.untyped_storage().nbytes()} "
+            "bytes: the file is broken"
+        )
+    return tensor
 
 
 def _line(error: BaseException) -> str:

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from congruence.errors import SaeError
 from congruence.hook_names import parse_hook_name
-from congruence.saes.activation_functions import Gated, GroupMax, JumpReLU, TopK
+from congruence.saes.activation_functions import Gated, JumpReLU, TopK
 from congruence.saes.folding import fold_decoder_norm, fold_input_factor
 from congruence.saes.input_scaling import ConstantNorm, InputScaling, LayerNorm, Unscaled
 from congruence.saes.sae import Sae
 from congruence.storage import atomic_path, write_json
 
 SAE_LENS_VERSION = "6.54.0"
-_RULES = {"relu": "standard", "topk": "topk", "jumprelu": "jumprelu", "gated": "gated"}
+_RULES = {"relu": "standard", "topk": "topk", "abstopk": "abstopk", "jumprelu": "jumprelu", "gated": "gated"}
 _TRANSCODERS = {
     ("relu", "transcoder"): "transcoder",
     ("relu", "skip_transcoder"): "skip_transcoder",
@@ -155,7 +155,7 @@ def _transformer_lens(hook_name: str | None) -> str | None:
 
 
 def _refuse_what_sparsify_lacks(sae: Sae) -> None:
-    if not isinstance(sae.activation, TopK | GroupMax):
+    if sae.activation.name not in ("topk", "groupmax"):
         raise SaeError(f"sparsify has topk and groupmax, not {sae.activation.name}: use save_saelens for it")
     weighted = isinstance(sae.activation, TopK) and sae.activation.weight is not None
     if type(sae.scaling) is not Unscaled or sae.rescale_by_decoder_norm or weighted:

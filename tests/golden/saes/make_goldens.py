@@ -5,11 +5,21 @@ Each case is a folder `<library>/<case>/` with the files as the library writes t
 biases and thresholds.
 
     pip install torch sae-lens==6.54.0 eai-sparsify==1.3.3 dictionary-learning==0.1.0
-    python tests/golden/saes/make_goldens.py
+    python tests/golden/saes/make_goldens.py saelens sparsify dictionary_learning
+
+The others want environments of their own: `pip install circuit-tracer==0.5.0`, `pip install llamascopium==2.0.0b34`
+and the fork of dictionary_learning that has crosscoders (github.com/science-of-finetuning/dictionary_learning):
+
+    python tests/golden/saes/make_goldens.py circuit_tracer
+    python tests/golden/saes/make_goldens.py llamascopium
+    python tests/golden/saes/make_goldens.py dictionary_learning_fork
+
+Crosscoders have `x` (n, places, d) and `acts` (n, features), or (n, places, features).
 """
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,6 +53,7 @@ def store(folder: Path, x: torch.Tensor, acts: torch.Tensor, out: torch.Tensor) 
 
 def saelens_cases() -> Iterator[tuple[str, Callable[[Path, int], None]]]:
     import sae_lens as sl
+    from sae_lens.saes import matching_pursuit_sae as pursuit
     from sae_lens.saes import transcoder as tc
 
     cross = {"d_out": 6, "apply_b_dec_to_input": False}
@@ -60,10 +71,7 @@ def saelens_cases() -> Iterator[tuple[str, Callable[[Path, int], None]]]:
         "skip_transcoder": (tc.SkipTranscoder, tc.SkipTranscoderConfig, cross),
         "jumprelu_skip_transcoder": (tc.JumpReLUSkipTranscoder, tc.JumpReLUSkipTranscoderConfig, cross),
     }
-    for name, (sae_class, config_class, options) in plain.items():
-        metadata = sl.saes.sae.SAEMetadata(hook_name=HOOK, model_name="tiny", prepend_bos=True)
-        config = config_class(d_in=D_IN, d_sae=D_SAE, metadata=metadata, **options)
-        yield name, lambda folder, seed, c=sae_class, k=config: _saelens(folder, randomize(c(k), seed))
+    yield from _plain_saelens(plain)
     training = {
         "batchtopk": (sl.BatchTopKTrainingSAE, sl.BatchTopKTrainingSAEConfig, {"k": 4}),
         "matryoshka": (
@@ -87,6 +95,30 @@ def saelens_cases() -> Iterator[tuple[str, Callable[[Path, int], None]]]:
     yield "before_6_topk", lambda folder, seed: _saelens_old(folder, seed, old | topk)
     scaled = {"normalize_activations": "layer_norm", "finetuning_scaling_factor": False}
     yield "before_6_layer_norm", lambda folder, seed: _saelens_old(folder, seed, old | scaled, ones=True)
+    later = {
+        "abstopk": (sl.AbsTopKSAE, sl.AbsTopKSAEConfig, {"k": 5}),
+        "abstopk_rescaled": (
+            sl.AbsTopKSAE,
+            sl.AbsTopKSAEConfig,
+            {"k": 5, "rescale_acts_by_decoder_norm": True},
+        ),
+        "matching_pursuit": (pursuit.MatchingPursuitSAE, pursuit.MatchingPursuitSAEConfig, {}),
+        "matching_pursuit_few": (
+            pursuit.MatchingPursuitSAE,
+            pursuit.MatchingPursuitSAEConfig,
+            {"max_iterations": 3, "residual_threshold": 1.5, "stop_on_duplicate_support": False},
+        ),
+    }
+    yield from _plain_saelens(later)
+
+
+def _plain_saelens(cases: dict) -> Iterator[tuple[str, Callable[[Path, int], None]]]:
+    import sae_lens as sl
+
+    for name, (sae_class, config_class, options) in cases.items():
+        metadata = sl.saes.sae.SAEMetadata(hook_name=HOOK, model_name="tiny", prepend_bos=True)
+        config = config_class(d_in=D_IN, d_sae=D_SAE, metadata=metadata, **options)
+        yield name, lambda folder, seed, c=sae_class, k=config: _saelens(folder, randomize(c(k), seed))
 
 
 def _saelens(folder: Path, sae: nn.Module) -> None:
@@ -190,13 +222,189 @@ def _dictionary_learning(folder: Path, sae: nn.Module, name: str) -> None:
     store(folder, x, sae.encode(x), sae(x))
 
 
+def circuit_tracer_cases() -> Iterator[tuple[str, Callable[[Path, int], None]]]:
+    from circuit_tracer.transcoder.activation_functions import JumpReLU, TopK
+    from torch.nn.functional import relu
+
+    def jump_relu(generator: torch.Generator, *shape: int) -> nn.Module:
+        return JumpReLU(torch.randn(*shape, generator=generator).abs())
+
+    kinds = {
+        "relu": (lambda generator: relu, {}),
+        "jump_relu": (lambda generator: jump_relu(generator, D_SAE), {}),
+        "topk": (lambda generator: TopK(5), {"activation": "topk", "k": 5}),
+        "skip": (lambda generator: relu, {"feature_input_hook": "ln2.hook_normalized"}),
+    }
+    for name, (make, config) in kinds.items():
+        yield name, lambda folder, seed, n=name, m=make, c=config: _circuit_tracer(folder, seed, n, m, c)
+    for name in ("clt_relu", "clt_jump_relu"):
+        yield name, lambda folder, seed, n=name: _circuit_tracer_clt(folder, seed, n)
+
+
+def _circuit_tracer_config(folder: Path, kind: str, more: dict) -> None:
+    """The file that is written by hand for a set, in the form of the published ones."""
+    config = {"model_name": "tiny", "model_kind": kind, "feature_input_hook": "mlp.hook_in"}
+    config |= {"feature_output_hook": "mlp.hook_out", "scan": "tiny"} | more
+    text = "".join(f"{name}: {value}\n" for name, value in config.items())
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
+
+
+def _circuit_tracer(folder: Path, seed: int, name: str, make: Callable, config: dict) -> None:
+    from circuit_tracer.transcoder.single_layer_transcoder import SingleLayerTranscoder, TranscoderSet
+
+    generator = torch.Generator().manual_seed(seed)
+    options = {"skip_connection": name == "skip", "dtype": torch.float32, "device": torch.device("cpu")}
+    layers = {
+        layer: randomize(SingleLayerTranscoder(D_IN, D_SAE, make(generator), layer, **options), seed + layer)
+        for layer in range(4)
+    }
+    whole = TranscoderSet(layers, "mlp.hook_in", "mlp.hook_out")
+    whole.to_safetensors(str(folder))
+    for layer in range(3):
+        (folder / f"layer_{layer}.safetensors").unlink()
+    _circuit_tracer_config(folder, "transcoder_set", config)
+    x = inputs()
+    store(folder, x, layers[3].encode(x), layers[3](x))
+
+
+def _circuit_tracer_clt(folder: Path, seed: int, name: str) -> None:
+    """Layer 1 of 3; `out` is what SAELens takes for it, the sum over all layers it writes to."""
+    from circuit_tracer.transcoder.cross_layer_transcoder import CrossLayerTranscoder, load_clt
+
+    options = {"lazy_decoder": False, "dtype": torch.float32, "device": torch.device("cpu")}
+    clt = CrossLayerTranscoder(3, D_SAE, D_IN, activation_function=name.removeprefix("clt_"), **options)
+    randomize(clt, seed)
+    clt.to_safetensors(str(folder))
+    _circuit_tracer_config(folder, "cross_layer_transcoder", {"feature_input_hook": "hook_resid_mid"})
+    loaded = load_clt(str(folder), device=torch.device("cpu"), dtype=torch.float32, lazy_decoder=False)
+    x = inputs()
+    acts = loaded.encode_layer(x, 1)
+    store(folder, x, acts, torch.einsum("nf,fld->nd", acts, loaded.W_dec[1]) + loaded.b_dec[1])
+
+
+def dictionary_learning_fork_cases() -> Iterator[tuple[str, Callable[[Path, int], None]]]:
+    from dictionary_learning import dictionary as dl
+    from dictionary_learning.dictionary import CodeNormalization
+
+    generator = torch.Generator().manual_seed(7)
+    shape = (2, D_IN)
+    stats = {
+        "activation_mean": torch.randn(shape, generator=generator),
+        "activation_std": torch.rand(shape, generator=generator) + 0.5,
+    }
+    topk = {"k": 4, "norm_init_scale": 1.0}
+    crosscoders = {
+        "crosscoder": (dl.CrossCoder, {}),
+        "crosscoder_of_3": (dl.CrossCoder, {"num_layers": 3}),
+        **{
+            f"batchtopk_crosscoder_{kind.name.lower()}": (
+                dl.BatchTopKCrossCoder,
+                topk | {"code_normalization": kind},
+            )
+            for kind in CodeNormalization
+        },
+        "batchtopk_crosscoder_normalised": (dl.BatchTopKCrossCoder, topk | stats | {"target_rms": 2.0}),
+    }
+    also_pushed = ("crosscoder", "batchtopk_crosscoder_decoupled", "batchtopk_crosscoder_normalised")
+    for name, (kind, options) in crosscoders.items():
+        for pushed in (False, True) if name in also_pushed else (False,):
+            yield (
+                name + ("_pushed" if pushed else ""),
+                lambda folder, seed, k=kind, o=options, p=pushed: _fork_crosscoder(folder, seed, k, o, p),
+            )
+    one = {name: value[0].clone() for name, value in stats.items()}
+    saes = {
+        "autoencoder": (dl.AutoEncoder, {}),
+        "gated": (dl.GatedAutoEncoder, {}),
+        "batchtopk": (dl.BatchTopKSAE, {"k": 4}),
+        "batchtopk_normalised": (dl.BatchTopKSAE, {"k": 4, "target_rms": 2.0} | one),
+        "autoencoder_new": (dl.AutoEncoderNew, {}),
+        "jumprelu": (dl.JumpReluAutoEncoder, {}),
+    }
+    for name, (kind, options) in saes.items():
+        yield f"{name}_pushed", lambda folder, seed, k=kind, o=options: _fork_sae(folder, seed, k, o)
+
+
+def _fork_crosscoder(folder: Path, seed: int, kind: type, options: dict, pushed: bool) -> None:
+    places = options.get("num_layers", 2)
+    options = {"num_layers": places} | options
+    coder = randomize(kind(D_IN, D_SAE, **options), seed)
+    if hasattr(coder, "threshold"):
+        coder.threshold.fill_(2.5)
+        if coder.threshold.ndim:
+            coder.threshold[1] = 1.0
+    if pushed:
+        coder.save_pretrained(folder)
+    else:
+        torch.save(coder.state_dict(), folder / "model_final.pt")
+        trainer = {"dict_class": kind.__name__, "activation_dim": D_IN, "dict_size": D_SAE, "layer": 3}
+        (folder / "config.json").write_text(json.dumps({"trainer": trainer}))
+    x = torch.stack([inputs(seed=99 + place) for place in range(places)], dim=1)
+    store(folder, x, coder.encode(x), coder(x))
+
+
+def _fork_sae(folder: Path, seed: int, kind: type, options: dict) -> None:
+    sae = randomize(kind(D_IN, D_SAE, **options), seed)
+    if "threshold" in dict(sae.named_buffers()):
+        sae.threshold.fill_(0.4)
+    sae.save_pretrained(folder)
+    x = inputs()
+    store(folder, x, sae.encode(x), sae(x))
+
+
+def llamascopium_cases() -> Iterator[tuple[str, Callable[[Path, int], None]]]:
+    hooks = ["blocks.3.hook_resid_post", "blocks.5.hook_resid_post", "blocks.7.hook_resid_post"]
+    kinds = {
+        "crosscoder_relu": {"act_fn": "relu"},
+        "crosscoder_topk": {"act_fn": "topk", "top_k": 5},
+        "crosscoder_jumprelu": {"act_fn": "jumprelu"},
+        "crosscoder_scaled": {"act_fn": "jumprelu", "norm_activation": "dataset-wise"},
+    }
+    for name, options in kinds.items():
+        yield name, lambda folder, seed, o=options: _llamascopium(folder, seed, hooks, o)
+
+
+def _llamascopium(folder: Path, seed: int, hooks: list[str], options: dict) -> None:
+    from llamascopium.models.crosscoder import Crosscoder, CrosscoderConfig
+
+    config = CrosscoderConfig(
+        **{
+            "hook_points": hooks,
+            "d_model": D_IN,
+            "expansion_factor": D_SAE / D_IN,
+            "norm_activation": "inference",
+            "device": "cpu",
+            "dtype": torch.float32,
+        }
+        | options
+    )
+    coder = randomize(Crosscoder(config), seed)
+    if config.norm_activation == "dataset-wise":
+        coder.set_dataset_average_activation_norm({hook: 2.0 + place for place, hook in enumerate(hooks)})
+    if config.act_fn == "topk":
+        coder.set_current_k(config.top_k)
+    coder.save_pretrained(folder)
+    (folder / "config.json").write_text(config.model_dump_json())
+    x = torch.stack([inputs(seed=99 + place) for place in range(len(hooks))], dim=1)
+    batch, factors = coder.normalize_activations(
+        {hook: x[:, place] for place, hook in enumerate(hooks)}, return_scale_factor=True
+    )
+    acts = coder.encode(torch.stack([batch[hook] for hook in hooks], dim=1))
+    out = coder.decode(acts) / torch.stack([factors[hook].reshape(-1)[:1] for hook in hooks], dim=0)
+    store(folder, x, acts, out)
+
+
 def main() -> None:
     libraries = {
         "saelens": saelens_cases,
         "sparsify": sparsify_cases,
         "dictionary_learning": dictionary_learning_cases,
+        "circuit_tracer": circuit_tracer_cases,
+        "dictionary_learning_fork": dictionary_learning_fork_cases,
+        "llamascopium": llamascopium_cases,
     }
-    for library, cases in libraries.items():
+    for library in sys.argv[1:] or list(libraries):
+        cases = libraries[library]
         shutil.rmtree(HERE / library, ignore_errors=True)
         for seed, (name, write) in enumerate(cases()):
             folder = HERE / library / name

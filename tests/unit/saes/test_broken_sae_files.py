@@ -1,18 +1,22 @@
 """Broken SAE files end in one clear line, and nothing in them is ever run."""
 
+import io
 import json
 import pickle
-from collections.abc import Callable
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
 from congruence.errors import SaeError
-from congruence.saes import Sae, list_saes, load_sae, save_saelens, save_sparsify
+from congruence.saes import Sae, list_saes, load_crosscoder, load_sae, save_saelens, save_sparsify
 from congruence.saes.activation_functions import TopK
 
 D, F = 6, 12
@@ -199,10 +203,8 @@ def test_unknown_dictionary_class(tmp_path: Path) -> None:
     assert "did you mean 'AutoEncoderTopK'" in complaint(tmp_path)
 
 
-def test_empty_folder_names_what_was_looked_for(tmp_path: Path) -> None:
-    message = complaint(tmp_path)
-    for expected in ("cfg.json and sae_weights.safetensors", "params.npz", "ae.pt", "found nothing"):
-        assert expected in message
+def test_an_empty_folder(tmp_path: Path) -> None:
+    assert complaint(tmp_path) == f"{tmp_path} holds no SAE: it is empty"
 
 
 def test_foreign_folder_names_what_was_found(tmp_path: Path) -> None:
@@ -249,3 +251,114 @@ def test_input_of_another_width(saelens: Path) -> None:
 
 def test_a_device_that_isn_t_there(saelens: Path) -> None:
     assert "device 'cuda:97' can't be used" in complaint(saelens, device="cuda:97")
+
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "saes"
+ONE_OF_EACH = (
+    "saelens/topk", "saelens/before_6_topk", "saelens/matching_pursuit", "sparsify/topk", "sparsify/transcoder",
+    "dictionary_learning/topk", "dictionary_learning_fork/autoencoder_pushed",
+    "dictionary_learning_fork/crosscoder_pushed", "dictionary_learning_fork/crosscoder",
+    "llamascopium/crosscoder_topk", "circuit_tracer/topk",
+)  # fmt: skip
+NONSENSE = (None, True, float("nan"), float("inf"), -1, 0, 5, 10**30, 2.5, "x", "", [], [1], {}, {"k": "v"})
+FEW = (float("nan"), [], "x")
+
+
+def _configs(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for file in sorted(folder.rglob("*")):
+        if file.suffix == ".json":
+            yield file, json.loads(file.read_text())
+        elif file.suffix == ".yaml":
+            yield file, yaml.safe_load(file.read_text())
+
+
+def _changed(config: dict[str, Any], value: Any) -> Iterator[dict[str, Any]]:
+    """The config with each of its entries, and each of those one level below, in turn made `value`."""
+    for key, old in config.items():
+        yield config | {key: value}
+        if isinstance(old, dict):
+            yield from (config | {key: old | {inner: value}} for inner in old)
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+@pytest.mark.parametrize("values", [FEW, pytest.param(NONSENSE, marks=pytest.mark.slow)], ids=["few", "all"])
+def test_any_entry_of_a_config_may_be_nonsense(tmp_path: Path, name: str, values: tuple[Any, ...]) -> None:
+    """One line or an SAE, for each entry and each kind of value; so for listing, keys and crosscoders."""
+    folder = tmp_path / "sae"
+    shutil.copytree(GOLDEN / name, folder)
+    (folder / "expected.npz").unlink()
+    told: list[str] = []
+    for file, config in list(_configs(folder)):
+        for value in values:
+            for changed in _changed(config, value):
+                file.write_text(json.dumps(changed))
+                told += [_told(call, folder) for call in (load_sae, list_saes, load_crosscoder)]
+        file.write_text(json.dumps(config))
+    assert len(told) >= 18
+    assert not [line for line in told if "\n" in line or len(line) > 1200]
+
+
+def _told(call: Callable[[Path], Any], folder: Path) -> str:
+    try:
+        call(folder)
+    except SaeError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("shape", [(10**9, 50_000), (10**7, 35), (2, 3)])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_header_that_claims_more_than_is_there(
+    tmp_path: Path, shape: tuple[int, int], packed: bool
+) -> None:
+    """364 TiB, 1.4 GB and a little too much: refused before anything is allocated."""
+    folder = tmp_path / "layer_0"
+    folder.mkdir()
+    real = np.zeros((2, 2), dtype=np.float32)
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": "<f4" if packed else "<f8", "fortran_order": False, "shape": shape}
+    )
+    method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(folder / "params.npz", "w", method) as archive:
+        archive.writestr("W_enc.npy", buffer.getvalue() + real.tobytes())
+    message = complaint(folder)
+    assert f"W_enc.npy claims shape {shape}" in message
+    assert "isn't a whole .npz file" in message
+
+
+def test_a_directory_that_claims_more_than_its_bytes_can_hold(tmp_path: Path) -> None:
+    folder = tmp_path / "layer_0"
+    folder.mkdir()
+    np.savez_compressed(folder / "params.npz", W_enc=np.zeros((4, 4), dtype=np.float32))
+    raw = bytearray((folder / "params.npz").read_bytes())
+    directory = raw.index(b"PK\x01\x02")
+    raw[directory + 24 : directory + 28] = (2**31).to_bytes(4, "little")  # uncompressed size
+    (folder / "params.npz").write_bytes(raw)
+    assert "W_enc.npy claims 2147483648 bytes" in complaint(folder)
+
+
+def test_a_tensor_that_repeats_its_bytes_is_refused(tmp_path: Path) -> None:
+    """One float that strides make into a petabyte."""
+    state = {"pre_bias": torch.zeros(D), "latent_bias": torch.zeros(F)}
+    state["encoder.weight"] = torch.zeros(1).as_strided((10**7, 10**7), (0, 0))
+    torch.save(state, tmp_path / "3.pt")
+    assert "'encoder.weight' claims shape (10000000, 10000000) in 4 bytes" in complaint(tmp_path)
+    state["encoder.weight"] = torch.eye(4).to_sparse()
+    torch.save(state, tmp_path / "3.pt")
+    assert "'encoder.weight' isn't a plain dense tensor" in complaint(tmp_path)
+
+
+def test_the_cases_that_were_seen(saelens: Path, sae: Sae, tmp_path: Path) -> None:
+    edit_config(saelens, k=float("nan"))
+    assert "k is nan, expected a whole number" in complaint(saelens)
+    edit_config(saelens, k=3, metadata={"hook_name": 5})
+    assert "hook_name" in complaint(saelens)
+    with pytest.raises(SaeError, match="hook_name is 5, expected a word"):
+        list_saes(saelens)
+    folder = save_sparsify(sae, tmp_path / "layers.0")
+    edit_config(folder, d_in=[])
+    with pytest.raises(SaeError, match=r"d_in is \[\], expected a whole number"):
+        list_saes(folder)
+    (saelens / "cfg.json").write_text("[" * 200_000)
+    assert "cfg.json isn't readable JSON" in complaint(saelens)

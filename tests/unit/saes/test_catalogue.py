@@ -15,7 +15,7 @@ from congruence.saes.input_scaling import InputScaling
 from congruence.saes.sources import LocalFolder
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "saes"
-FOLDERS = sorted(found.parent for found in GOLDEN.glob("*/*/expected.npz"))
+FOLDERS = [f.parent for f in sorted(GOLDEN.glob("*/*/expected.npz")) if "crosscoder" not in f.parent.name]
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_what_stands_in_a_name_alone_is_part_of_the_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
 @pytest.mark.parametrize("fold", [False, True])
 def test_decoder_rows_are_those_of_the_loaded_sae(folder: Path, fold: bool) -> None:
-    entry = Catalogue(folder).one().describe()
+    entry = Catalogue(folder).one("W_enc_1.safetensors" if "clt" in folder.name else None).describe()
     try:
         expected = entry.load(fold_decoder_norm=fold).W_dec.numpy()
     except SaeError:

@@ -9,6 +9,7 @@ from jaxtyping import Int
 
 from congruence.filters import Filtered, Pairs, apply_filters
 from congruence.matching import held_out, null_of_best_r
+from congruence.matching.crosscoder import SHARED, relative_norms
 from congruence.matching.subsets import Ragged
 from congruence.metrics import DecoderRows
 from congruence.nulls import Case
@@ -69,7 +70,7 @@ def pair(a: Layer, b: Layer, plan: Plan) -> Matching:
         acts_a, acts_b = acts_a.part(second), acts_b.part(second)
         matching = held_out(acts_a, acts_b, found)
     else:
-        matching = plan.pair(acts_a, acts_b)
+        matching = plan.pair(acts_a, acts_b, **_handed(a, b, plan))
     if not pairing.null_draws:
         return matching
     null_r, p_r = null_of_best_r(
@@ -83,6 +84,14 @@ def pair(a: Layer, b: Layer, plan: Plan) -> Matching:
         document_offsets=b.document_offsets,
     )
     return replace(matching, null_r=null_r, p_r=p_r)
+
+
+def _handed(a: Layer, b: Layer, plan: Plan) -> dict[str, Any]:
+    """What a matcher takes beside activations: of a crosscoder, the features that both sides share."""
+    if plan.config.pairing.method != "crosscoder":
+        return {}
+    width = plan.config.pairing.options.get("shared", SHARED)
+    return {"features": np.flatnonzero(np.abs(relative_norms(a.W_dec, b.W_dec) - 0.5) <= width)}
 
 
 def pair_documents(a: Layer, b: Layer, times: np.ndarray, plan: Plan) -> Matching:

@@ -14,7 +14,7 @@ from congruence.errors import SaeError
 from congruence.saes.checks import check_size
 from congruence.saes.entry import SaeEntry
 from congruence.saes.formats.base import SaeFiles, SaeFormat, register_format
-from congruence.saes.formats.openmoss import input_factors, linear_weights, openmoss_sae
+from congruence.saes.formats.openmoss import check_sae_type, input_factors, linear_weights, openmoss_sae
 from congruence.saes.sae import Sae
 
 CONFIG, WEIGHTS = "hyperparams.json", "checkpoints/final.safetensors"
@@ -44,6 +44,7 @@ class LlamaScope(SaeFormat):
 
     def read(self, files: SaeFiles) -> Sae:
         config, tensors, path = _config(files), files.tensors(WEIGHTS), files.path(WEIGHTS)
+        check_sae_type(config, path)
         weights = linear_weights(tensors, path, bias=config.get("use_decoder_bias", True))
         check_size(weights.W_enc.shape[0], config.get("d_model"), "d_model", path)
         check_size(weights.W_enc.shape[1], config.get("d_sae"), "d_sae", path)

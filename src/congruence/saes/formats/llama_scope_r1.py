@@ -5,7 +5,13 @@ from collections.abc import Collection, Iterable
 from congruence.saes.checks import check_size
 from congruence.saes.entry import SaeEntry
 from congruence.saes.formats.base import SaeFiles, SaeFormat, folders_with, register_format
-from congruence.saes.formats.openmoss import linear_weights, norms_in_tensors, openmoss_sae, openmoss_width
+from congruence.saes.formats.openmoss import (
+    check_sae_type,
+    linear_weights,
+    norms_in_tensors,
+    openmoss_sae,
+    openmoss_width,
+)
 from congruence.saes.sae import Sae
 from congruence.saes.tensors import take
 
@@ -24,7 +30,8 @@ class LlamaScopeR1(SaeFormat):
 
     def accepts(self, files: SaeFiles) -> bool:
         names = files.header(WEIGHTS)
-        return not files.has("lm_config.json") if names is None else "encoder.weight" in names
+        fits = not files.has("lm_config.json") if names is None else "encoder.weight" in names
+        return fits and files.config(CONFIG).get("sae_type") != "crosscoder"
 
     def describe(self, files: SaeFiles) -> SaeEntry:
         config = files.config(CONFIG)
@@ -38,6 +45,7 @@ class LlamaScopeR1(SaeFormat):
 
     def read(self, files: SaeFiles) -> Sae:
         config, tensors, path = files.config(CONFIG), files.tensors(WEIGHTS), files.path(WEIGHTS)
+        check_sae_type(config, path)
         config.setdefault("act_fn", "jumprelu")
         weights = linear_weights(tensors, path, bias=config.get("use_decoder_bias", True))
         check_size(weights.W_enc.shape[0], config.get("d_model"), "d_model", path)

@@ -9,7 +9,13 @@ from torch import Tensor
 from congruence.saes.checks import check_matrix, check_size
 from congruence.saes.entry import SaeEntry
 from congruence.saes.formats.base import SaeFiles, SaeFormat, folders_with, register_format
-from congruence.saes.formats.openmoss import Weights, norms_in_tensors, openmoss_sae, openmoss_width
+from congruence.saes.formats.openmoss import (
+    Weights,
+    check_sae_type,
+    norms_in_tensors,
+    openmoss_sae,
+    openmoss_width,
+)
 from congruence.saes.sae import Sae
 from congruence.saes.tensors import take
 
@@ -29,21 +35,23 @@ class Llamascopium(SaeFormat):
 
     def accepts(self, files: SaeFiles) -> bool:
         names = files.header(WEIGHTS)
-        return files.has("lm_config.json") if names is None else "W_E" in names
+        fits = files.has("lm_config.json") if names is None else "W_E" in names
+        return fits and files.config(CONFIG).get("sae_type") != "crosscoder"
 
     def describe(self, files: SaeFiles) -> SaeEntry:
         config = files.config(CONFIG)
-        hook_in, hook_out = config.get("hook_point_in"), config.get("hook_point_out")
         return self.entry(
             files,
-            hook_name=hook_in,
+            hook_name=config.get("hook_point_in"),
             d_in=config.get("d_model"),
             d_sae=openmoss_width(config),
-            architecture="transcoder" if hook_out and hook_out != hook_in else config.get("act_fn", "relu"),
+            architecture=_architecture(config),
         )
 
     def read(self, files: SaeFiles) -> Sae:
-        config, tensors, path = files.config(CONFIG), files.tensors(WEIGHTS), files.path(WEIGHTS)
+        config, path = files.config(CONFIG), files.path(WEIGHTS)
+        check_sae_type(config, path)
+        tensors = files.tensors(WEIGHTS)
         weights = Weights(
             W_enc=check_matrix(take(tensors, "W_E", path), "W_E", path),
             b_enc=take(tensors, "b_E", path),
@@ -60,6 +68,13 @@ class Llamascopium(SaeFormat):
             path,
             include_decoder_norm=bool(config.get("sparsity_include_decoder_norm", True)),
         )
+
+
+def _architecture(config: dict[str, Any]) -> str:
+    if (kind := config.get("sae_type", "sae")) != "sae":
+        return str(kind)
+    hook_in, hook_out = config.get("hook_point_in"), config.get("hook_point_out")
+    return "transcoder" if hook_out and hook_out != hook_in else config.get("act_fn", "relu")
 
 
 def _threshold(config: dict[str, Any], tensors: dict[str, Any], path: Path) -> Tensor | None:

@@ -35,6 +35,10 @@ class OpenAI(SaeFormat):
     def ids(self, files: Collection[str]) -> Iterable[str]:
         return [file for file in files if re.fullmatch(r"\d+\.pt", PurePosixPath(file).name)]
 
+    def accepts(self, files: SaeFiles) -> bool:
+        """A config of its own belongs to another layout of numbered files."""
+        return not files.has(f"../{PurePosixPath(files.label).stem}_cfg.json")
+
     def describe(self, files: SaeFiles) -> SaeEntry:
         return self.entry(files, layer=_layer(files), hook_name=_hook(files))
 

@@ -57,10 +57,6 @@ def openmoss_sae(
     Raises:
         SaeError: a gated linear unit, an unknown activation or normalisation.
     """
-    if config.get("sae_type", "sae") != "sae":
-        raise SaeError(
-            f"{path}: sae_type {config['sae_type']!r} isn't a plain SAE or transcoder: not supported"
-        )
     if config.get("use_glu_encoder"):
         raise SaeError(f"{path}: use_glu_encoder isn't supported: only linear encoders are")
     hook_in, hook_out = config.get("hook_point_in"), config.get("hook_point_out")
@@ -86,6 +82,22 @@ def openmoss_sae(
         path=path,
         metadata=dict(config),
     )
+
+
+_REFUSED = {
+    "lorsa": "Lorsa (low-rank sparse attention): a token's code depends on the tokens before it",
+    "molt": "a mixture of linear transforms: its features write matrices, not vectors",
+    "clt": "a cross-layer transcoder in one file: save its layers as circuit-tracer does",
+}
+
+
+def check_sae_type(config: Mapping[str, Any], path: Path | str) -> None:
+    """Refuse by name what isn't an SAE or transcoder of one layer."""
+    kind = config.get("sae_type", "sae")
+    if kind in _REFUSED:
+        raise SaeError(f"{path}: sae_type {kind!r} isn't supported: {_REFUSED[kind]}")
+    if kind != "sae":
+        raise SaeError(f"{path}: sae_type {kind!r} isn't supported: only 'sae' and 'crosscoder' are")
 
 
 def linear_weights(tensors: Mapping[str, Any], path: Path, *, bias: bool) -> Weights:

@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 
 from congruence.errors import SaeError, unknown_name
-from congruence.saes.activation_functions import Activation, Gated, JumpReLU, ReLU, TopK
+from congruence.saes.activation_functions import (
+    AbsTopK,
+    Activation,
+    Gated,
+    JumpReLU,
+    MatchingPursuit,
+    ReLU,
+    TopK,
+)
 from congruence.saes.checks import check_matrix, check_size
 from congruence.saes.entry import SaeEntry
 from congruence.saes.formats.base import (
@@ -25,6 +33,10 @@ from congruence.saes.tensors import take
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 
+TEMPORAL = (
+    "a temporal SAE isn't supported: the code of a token depends on the tokens before it, and features are "
+    "compared token by token here"
+)
 _OLD_NAMES = {"hook_point": "hook_name", "activation_fn_str": "activation_fn"}
 _SCALINGS: dict[str, Callable[[], InputScaling]] = {
     "none": Unscaled,
@@ -36,6 +48,8 @@ _SCALINGS: dict[str, Callable[[], InputScaling]] = {
 _ARCHITECTURES = {
     "standard": "relu",
     "topk": "topk",
+    "abstopk": "abstopk",
+    "matching_pursuit": "matching_pursuit",
     "jumprelu": "jumprelu",
     "gated": "gated",
     "batchtopk": "batchtopk",
@@ -56,6 +70,10 @@ class SaeLens(SaeFormat):
 
     def ids(self, files: Collection[str]) -> Iterable[str]:
         return folders_with(files, WEIGHTS, CONFIG)
+
+    def accepts(self, files: SaeFiles) -> bool:
+        """A list of hooks makes it a crosscoder."""
+        return "hook_names" not in files.config(CONFIG)
 
     def describe(self, files: SaeFiles) -> SaeEntry:
         config = modern_config(files.config(CONFIG))
@@ -108,21 +126,31 @@ def sae_from_saelens_parts(config: dict[str, Any], tensors: dict[str, Tensor], p
         SaeError: unknown architecture or scaling, a tensor missing, or sizes other than the config's.
     """
     architecture = config["architecture"]
+    if architecture == "temporal":
+        raise SaeError(f"{path}: {TEMPORAL}")
     if architecture not in _ARCHITECTURES:
         raise SaeError(f"{path}: {unknown_name('SAELens architecture', architecture, _ARCHITECTURES)}")
-    W_enc = check_matrix(take(tensors, "W_enc", path), "W_enc", path)
+    W_dec = _decoder(config, tensors, path)
+    pursuit = architecture == "matching_pursuit"
+    W_enc = W_dec.T if pursuit else take(tensors, "W_enc", path)
+    W_enc = check_matrix(W_enc, "W_dec" if pursuit else "W_enc", path)
     check_size(W_enc.shape[0], config.get("d_in"), "d_in", path)
     check_size(W_enc.shape[1], config.get("d_sae"), "d_sae", path)
     transcoder = "transcoder" in architecture
+    subtract_b_dec = bool(config.get("apply_b_dec_to_input", True)) and not transcoder
+    b_dec = take(tensors, "b_dec", path)
+    b_enc = W_enc.new_zeros(W_enc.shape[1]) if pursuit else None
     return Sae(
         W_enc=W_enc,
-        W_dec=_decoder(config, tensors, path),
-        b_enc=take(tensors, "b_mag" if architecture == "gated" else "b_enc", path),
-        b_dec=take(tensors, "b_dec", path),
+        W_dec=W_dec,
+        b_enc=take(tensors, "b_mag" if architecture == "gated" else "b_enc", path)
+        if b_enc is None
+        else b_enc,
+        b_dec=b_dec if subtract_b_dec or not pursuit else torch.zeros_like(b_dec),
         activation=_activation(architecture, config, tensors, path),
         architecture=_ARCHITECTURES[architecture],
         scaling=_scaling(config["normalize_activations"], path),
-        subtract_b_dec=bool(config.get("apply_b_dec_to_input", True)) and not transcoder,
+        subtract_b_dec=subtract_b_dec,
         rescale_by_decoder_norm=bool(config.get("rescale_acts_by_decoder_norm", False)),
         W_skip=take(tensors, "W_skip", path) if "skip" in architecture else None,
         hook_name=config["metadata"].get("hook_name"),
@@ -135,8 +163,11 @@ def sae_from_saelens_parts(config: dict[str, Any], tensors: dict[str, Tensor], p
 def _activation(
     architecture: str, config: dict[str, Any], tensors: dict[str, Tensor], path: Any
 ) -> Activation:
-    if architecture == "topk":
-        return TopK(config_int(config, "k", path))
+    if architecture == "matching_pursuit":
+        return _pursuit(config, take(tensors, "W_dec", path), path)
+    if architecture in ("topk", "abstopk"):
+        rule = TopK if architecture == "topk" else AbsTopK
+        return rule(config_int(config, "k", path))
     if architecture == "gated":
         return Gated(take(tensors, "r_mag", path), take(tensors, "b_gate", path))
     if "batchtopk" in architecture:
@@ -144,6 +175,20 @@ def _activation(
     if "jumprelu" in architecture:
         return JumpReLU(take(tensors, "threshold", path))
     return ReLU()
+
+
+def _pursuit(config: dict[str, Any], W_dec: Tensor, path: Any) -> Activation:
+    threshold = config.get("residual_threshold", 1e-2)
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not threshold >= 0:
+        raise SaeError(
+            f"{path}: residual_threshold is {threshold!r}, expected a number: the config is broken"
+        )
+    steps = W_dec.shape[-1]  # SAELens's own bound
+    if config.get("max_iterations") is not None:
+        steps = config_int(config, "max_iterations", path)
+    return MatchingPursuit(
+        W_dec, float(threshold), steps, bool(config.get("stop_on_duplicate_support", True))
+    )
 
 
 def _scaling(name: object, path: Path | None) -> InputScaling:

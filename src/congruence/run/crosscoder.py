@@ -1,0 +1,196 @@
+"""Captures of a run whose pairs are a crosscoder's: its features, encoded from both models at once."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from congruence.activations import JointCapture, Place
+from congruence.config.run import RunConfig
+from congruence.errors import ConfigError, ModelError
+from congruence.matching.crosscoder import EXCLUSIVE, SHARED, relative_norms
+from congruence.progress import Progress
+from congruence.run.captures import Captures
+from congruence.run.grid import Source
+from congruence.run.layer import Layer
+from congruence.saes import Crosscoder
+from congruence.saes.latent_scaling import latent_scaling
+from congruence.sides.corpus import SharedText
+from congruence.sides.crosscoder import files_of, hook_at, is_by_crosscoder, places_of
+from congruence.sides.side import Side
+from congruence.storage import Memo
+
+logger = logging.getLogger(__name__)
+
+TABLE = "crosscoder.parquet"
+
+
+def captures_of(
+    sides: Mapping[str, Side], text: SharedText, config: RunConfig, folder: Path, memo: Memo
+) -> Captures:
+    """The captures that a configuration wants."""
+    kind = CrosscoderCaptures if is_by_crosscoder(config) else Captures
+    return kind(sides, text, config, folder, memo)
+
+
+class CrosscoderCaptures(Captures):
+    """The features of a crosscoder as both sides see them: the same activations, each side's decoder rows.
+
+    Args:
+        sides, text, config, folder, memo: as of `Captures`.
+
+    Raises:
+        ModelError: the models read different tokens.
+        ConfigError: the layers aren't the crosscoder's.
+    """
+
+    def __init__(
+        self, sides: Mapping[str, Side], text: SharedText, config: RunConfig, folder: Path, memo: Memo
+    ) -> None:
+        super().__init__(sides, text, config, folder, memo)
+        if text.alignment is not None:
+            raise ModelError(
+                "a crosscoder reads both models at the same tokens, but their tokenizers differ: compare "
+                "models that have one tokenizer"
+            )
+        self.files = files_of(config)
+        hooks = self.files.format.hook_names(self.files.found.files)
+        layers = {name: side.layers for name, side in sides.items()}
+        crosscoder = None if hooks else self.crosscoder
+        n_places = len(hooks) if crosscoder is None else crosscoder.n_places
+        hooks = hooks if crosscoder is None else crosscoder.hook_names
+        self.place_at = places_of(config, hooks, layers, n_places)
+        reading = {
+            place: (side, layer) for (side, layer), place in sorted(self.place_at.items(), reverse=True)
+        }
+        a = sides["a"]
+        self.joint = JointCapture(
+            places=[
+                Place(
+                    sides[reading.get(place, ("a", 0))[0]].model,
+                    text.tokens[reading.get(place, ("a", 0))[0]],
+                    hook_at(hooks, place, self._hook_of(reading, place)),
+                )
+                for place in range(n_places)
+            ],
+            wanted=tuple(sorted(set(self.place_at.values()))),
+            key=self.files.key(),
+            folder=folder,
+        )
+        logger.info("pairs: %s at %s (%s)", self.files.found.files.label, hooks or "no named place", a.name)
+
+    @cached_property
+    def crosscoder(self) -> Crosscoder:
+        """It, loaded."""
+        from congruence.sides.devices import device_of
+
+        return self.files.load(device=device_of(self.config.a.device))
+
+    def capture(self, sources: Iterable[Source], progress: Progress) -> None:
+        """Make sure that the activations at every place are on disk; finished shards are not repeated."""
+        stores = self.joint.capture(
+            lambda: self.crosscoder,
+            batch_tokens=self.config.batch_tokens,
+            progress=lambda done, total: progress.advance("capture the crosscoder", done, total, "tokens"),
+        )
+        for source in sources:
+            self._stores[source] = stores[self._place(source)]
+
+    def finished(self, sources: Iterable[Source]) -> bool:
+        """Whether everything is on disk already."""
+        return self.joint.stored() is not None
+
+    def keys_of(self, sources: Iterable[Source]) -> list[str]:
+        """Keys of what the activations of each source are made from."""
+        return [self.joint.key_at(self._place(source)) for source in sources]
+
+    def finish(self, folder: Path) -> dict[str, Any]:
+        """Write how much of each feature is in each model; what run.json says of the crosscoder."""
+        sums = self.joint.sums(self.crosscoder)
+        table = pd.concat([self._table(a, b, sums) for a, b in self._cells()], ignore_index=True)
+        table.to_parquet(folder / TABLE, index=False)
+        at = {place: number for number, place in enumerate(self.joint.wanted)}
+        fvu = {
+            f"{side}/{layer}": float(sums.fvu[at[p]]) for (side, layer), p in sorted(self.place_at.items())
+        }
+        for where in (where for where, value in fvu.items() if not value < 1):
+            what = f"the crosscoder explains nothing at {where} (FVU {fvu[where]:.2f})"
+            logger.warning("%s: is it of these models, layers and places?", what)
+        return {
+            "crosscoder": {
+                "path": self.files.found.files.label,
+                "format": self.files.format.name,
+                "key": self.joint.key,
+                "is": self.crosscoder.what,
+                "d_sae": self.crosscoder.d_sae,
+                "places": {
+                    f"{side}/{layer}": place for (side, layer), place in sorted(self.place_at.items())
+                },
+                "hooks": [place.hook for place in self.joint.places],
+                "fvu": fvu,
+                "features": {
+                    f"{a}-{b}": table[(table.layer_a == a) & (table.layer_b == b)]
+                    .kind.value_counts()
+                    .to_dict()
+                    for a, b in self._cells()
+                },
+            }
+        }
+
+    def _layer(self, source: Source) -> Layer:
+        rows = self.crosscoder.rows(self._place(source))
+        return replace(super()._layer(source), decoder=lambda: rows)
+
+    def _place(self, source: Source) -> int:
+        return self.place_at[source.side, source.layer]
+
+    def _hook_of(self, reading: Mapping[int, tuple[str, int]], place: int) -> str:
+        if place not in reading:
+            raise ConfigError(
+                f"{self.config.pairing.options['path']} doesn't say where its place {place} is: name layers"
+            )
+        side, layer = reading[place]
+        return self.sides[side].hook_name(layer)
+
+    def _cells(self) -> list[tuple[int, int]]:
+        return [(a, b) for a in self.sides["a"].layers for b in self.sides["b"].layers]
+
+    def _table(self, layer_a: int, layer_b: int, sums: Any) -> pd.DataFrame:
+        places = self.place_at["a", layer_a], self.place_at["b", layer_b]
+        rows = [self.crosscoder.rows(place) for place in places]
+        at = self.joint.wanted.index(places[0]), self.joint.wanted.index(places[1])
+        relative = relative_norms(rows[0], rows[1])
+        shared = self.config.pairing.options.get("shared", SHARED)
+        return pd.DataFrame(
+            {
+                "layer_a": np.full(len(relative), layer_a),
+                "layer_b": np.full(len(relative), layer_b),
+                "feature": np.arange(len(relative)),
+                "norm_a": np.linalg.norm(rows[0], axis=1),
+                "norm_b": np.linalg.norm(rows[1], axis=1),
+                "relative_norm": relative,
+                "kind": kinds(relative, shared),
+                "firings_a": sums.firings[at[0]].astype(np.int64),
+                "firings_b": sums.firings[at[1]].astype(np.int64),
+            }
+            | latent_scaling(sums, rows[0], rows[1], at)
+        )
+
+
+def kinds(relative: np.ndarray, shared: float = SHARED) -> np.ndarray:
+    """shared, a, b or between, by relative decoder norm; none where no place is written."""
+    return np.select(
+        [
+            np.isnan(relative),
+            np.abs(relative - 0.5) <= shared,
+            relative < EXCLUSIVE,
+            relative > 1 - EXCLUSIVE,
+        ],
+        ["none", "shared", "a", "b"],
+        "between",
+    )
