@@ -1,15 +1,17 @@
 """What a file format has to say for itself. To add one: a file, a class, the decorator, a test row."""
 
 import json
+import posixpath
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from torch import Tensor
 
-from congruence.errors import SaeError
+from congruence.errors import CongruenceError, SaeError
 from congruence.hook_names import parse_hook_name
 from congruence.registry import Registry
 from congruence.saes.checks import check_sae
@@ -21,6 +23,7 @@ from congruence.saes.sources import LocalFolder, Source
 from congruence.saes.tensors import read_config, read_one_tensor, read_tensors
 from congruence.storage import content_key, stamped_file_key
 
+_NUMBERS = ("layer", "d_in", "d_sae")
 READING = 1
 """Counts up when the same files come to mean other numbers."""
 
@@ -42,6 +45,7 @@ class SaeFiles:
         return self.source.name if self.sae_id == "." else f"{self.source.name}/{self.sae_id}"
 
     def has(self, name: str) -> bool:
+        """Whether a file is there; `../config.yaml` is one beside an SAE that is a single file."""
         return self._below(name) in self.source.files
 
     def path(self, name: str = "") -> Path:
@@ -80,7 +84,7 @@ class SaeFiles:
         return sorted(file.removeprefix(start) for file in self.source.files if file.startswith(start))
 
     def _below(self, name: str) -> str:
-        return name if self.sae_id == "." else f"{self.sae_id}/{name}"
+        return posixpath.normpath(f"{self.sae_id}/{name}")
 
 
 class SaeFormat(ABC):
@@ -124,6 +128,7 @@ class SaeFormat(ABC):
 
     def entry(self, files: SaeFiles, **known: Any) -> SaeEntry:
         """A listing line with source, id, format and, unless `known`, the layer filled in."""
+        known = {name: _checked(files, name, value) for name, value in known.items()}
         hook = parse_hook_name(known["hook_name"]) if known.get("hook_name") else None
         known.setdefault("layer", hook.layer if hook else files.layer_from_name())
         for size in ("d_in", "d_sae"):  # a broken config may say anything; reading the weights tells
@@ -152,16 +157,19 @@ class Found:
 
     def describe(self) -> SaeEntry:
         """The line of a listing."""
-        return self.format.describe(self.files)
+        with understood(self.files):
+            return self.format.describe(self.files)
 
     def read(self) -> Sae:
         """The SAE as stored, checked."""
-        sae = check_sae(replace(self.format.read(self.files), format=self.format.name))
-        return with_input_factor(sae, self.input_factor)
+        with understood(self.files):
+            sae = check_sae(replace(self.format.read(self.files), format=self.format.name))
+            return with_input_factor(sae, self.input_factor)
 
     def decoder(self) -> Tensor | None:
         """W_dec as stored, unchecked; None where the whole SAE has to be read for it."""
-        return self.format.decoder(self.files)
+        with understood(self.files):
+            return self.format.decoder(self.files)
 
     def key(self) -> str:
         """Content key of the files and what is known beside them."""
@@ -169,6 +177,40 @@ class Found:
         return content_key(
             [self.format.name, READING, self.format.says_by_name(self.files), self.input_factor, keys]
         )
+
+    def names(self) -> list[str]:
+        """Names of the files whose bytes decide what is computed."""
+        return [name or PurePosixPath(self.sae_id).name for name in self.format.parts(self.files)]
+
+
+@contextmanager
+def understood(files: SaeFiles) -> Iterator[None]:
+    """What goes wrong inside is the file's fault: an entry of another kind than any format has there.
+
+    Raises:
+        SaeError: in place of whatever Python or torch raised.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, CongruenceError):
+            raise
+        told = " ".join(str(error).split())[:160]
+        raise SaeError(
+            f"{files.label}: its files can't be understood ({type(error).__name__}: {told}): "
+            "is its config whole?"
+        ) from error
+
+
+def _checked(files: SaeFiles, name: str, value: Any) -> Any:
+    """An entry of a config, refused if it is of another kind than what it stands for."""
+    if value is None or (name not in _NUMBERS and isinstance(value, str)):
+        return value
+    number = name in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool)
+    if number and float(value).is_integer() and value >= 0:
+        return int(value)
+    expected = "a whole number" if name in _NUMBERS else "a word"
+    raise SaeError(f"{files.label}: {name} is {value!r}, expected {expected}: the config is broken")
 
 
 FORMATS: Registry[SaeFormat] = Registry("SAE format", "sae_formats")
@@ -218,4 +260,4 @@ def config_int(config: dict[str, Any], name: str, path: object, default: int | N
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole:
         raise SaeError(f"{path}: {name} is {value!r}, expected a whole number: the config is broken")
-    return int(value)
+    return int(value)  # pyright: ignore[reportArgumentType]

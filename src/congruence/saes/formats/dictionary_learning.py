@@ -42,17 +42,17 @@ class DictionaryLearning(SaeFormat):
             hook_name=_hook(files, trainer),
             d_in=trainer.get("activation_dim"),
             d_sae=trainer.get("dict_size"),
-            architecture=_CLASSES[name].architecture
-            if (name := trainer.get("dict_class")) in _CLASSES
+            architecture=CLASSES[name].architecture
+            if (name := trainer.get("dict_class")) in CLASSES
             else None,
         )
 
     def read(self, files: SaeFiles) -> Sae:
         trainer, path = _trainer(files), files.path(WEIGHTS)
         name = trainer.get("dict_class")
-        if name not in _CLASSES:
-            raise SaeError(f"{files.label}/{CONFIG}: {unknown_name('dict_class', name, _CLASSES)}")
-        sae = _CLASSES[name].read(files.tensors(WEIGHTS), path)
+        if name not in CLASSES:
+            raise SaeError(f"{files.label}/{CONFIG}: {unknown_name('dict_class', name, CLASSES)}")
+        sae = CLASSES[name].read(files.tensors(WEIGHTS), path)
         check_size(sae.d_in, trainer.get("activation_dim"), "activation_dim", path)
         check_size(sae.d_sae, trainer.get("dict_size"), "dict_size", path)
         return replace(sae, hook_name=_hook(files, trainer), metadata=files.config(CONFIG))
@@ -127,7 +127,7 @@ def _threshold(tensors: dict[str, Any], path: Path) -> Activation:
     return JumpReLU(take(tensors, "threshold", path))
 
 
-_CLASSES = {
+CLASSES = {
     "AutoEncoder": _Class("relu", "encoder.bias", "bias", _relu),
     "AutoEncoderNew": _Class("relu", "encoder.bias", "decoder.bias", _relu, subtract_b_dec=False),
     "GatedAutoEncoder": _Class("gated", "mag_bias", "decoder_bias", _gated),
