@@ -130,6 +130,13 @@ Saes = Annotated[
 ]
 
 
+def in_words(saes: Any) -> str:
+    """What a side's SAEs are called in a message."""
+    if isinstance(saes, SaeSource):
+        return saes.path
+    return "saes" if isinstance(saes, Mapping) else str(saes)
+
+
 def sources(saes: Any) -> list[SaeSource]:
     """The sources with details among a side's SAEs."""
     entries = saes.values() if isinstance(saes, Mapping) else [saes]

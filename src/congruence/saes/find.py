@@ -89,6 +89,12 @@ class Catalogue:
             if entry.sae_id in layers
         ]
 
+    @property
+    def incomplete(self) -> str:
+        """Where was looked, if that is the local cache of a repository that couldn't be reached; else ""."""
+        where = self.source.where if self.release is None else self.source.name
+        return where if where != self.source.name else ""
+
     def alone(self) -> SaeEntry | None:
         """The only SAE there is, or the one that is the named folder itself."""
         entries = self.entries

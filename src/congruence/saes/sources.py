@@ -11,7 +11,7 @@ from congruence.errors import InputError, SaeError
 from congruence.hook_names import parse_hook_name
 from congruence.models.hub_cache import snapshot_of
 from congruence.saes.ids import some
-from congruence.storage.places import files_below, is_pattern, split_at_existing, stands_for_something
+from congruence.storage.places import LAYER, files_below, is_pattern, split_at_existing, stands_for_something
 
 logger = logging.getLogger(__name__)
 
@@ -150,6 +150,8 @@ def _folder(path: Path) -> LocalFolder:
 
 def _nowhere(given: str | Path, split: tuple[Path, str] | None) -> str:
     """What is wrong with a name that is nothing; where part of a path exists, what lies there."""
+    if LAYER in str(given) and split is None:
+        return f"no SAE at {given}: {{layer}} in a repository's name can't be listed: name layers"
     if split is None:
         return f"no SAE at {given}: it is neither a folder nor a Hub id such as 'owner/name'"
     folder, rest = split

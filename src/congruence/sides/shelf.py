@@ -1,5 +1,6 @@
 """A side's SAEs by layer: found once, known by key and sizes, loaded when they are wanted."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,8 @@ from congruence.storage.places import split_at_existing, stands_for_something
 
 if TYPE_CHECKING:
     from congruence.saes import Catalogue, Sae, SaeEntry
+
+logger = logging.getLogger(__name__)
 
 LOADED_BYTES = 2 << 30
 """SAEs that stay loaded at a time, beyond those in use."""
@@ -160,10 +163,15 @@ class Shelf:
         return entry
 
     def _listed(self, source: SaeSource) -> list[int]:
-        entries = self._catalogue(source.path, None).named(source.sae_id)
+        catalogue = self._catalogue(source.path, None)
+        entries = catalogue.named(source.sae_id)
         of_layer = {entry.layer: at_hook_of(entries, self.config.hook, entry.layer) for entry in entries}
         layers = {layer for layer, fitting in of_layer.items() if layer is not None and fitting}
-        return sorted(layers or {layer for layer in of_layer if layer is not None})
+        found = sorted(layers or {layer for layer in of_layer if layer is not None})
+        if catalogue.incomplete and self.config.layers == "all":
+            told = ", ".join(map(str, found)) or "none"
+            logger.warning("%s holds SAEs of layers %s: all of them means these", catalogue.incomplete, told)
+        return found
 
     def _catalogue(self, path: str, layer: int | None) -> "Catalogue":
         from congruence.saes.find import Catalogue, catalogue_of

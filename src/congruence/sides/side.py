@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from congruence.activations import KnownSae
 from congruence.config.run import RunConfig
-from congruence.config.saes import Given
+from congruence.config.saes import Given, in_words
 from congruence.config.sections import SideConfig
 from congruence.errors import ConfigError, ModelError, SaeError
 from congruence.hook_names import KINDS, near_kind, parse_hook_name
@@ -229,7 +229,7 @@ def layers_of(config: SideConfig, model: LanguageModel, shelf: Shelf | None = No
         layers = () if shelf is None else shelf.layers
         if not layers:
             raise SaeError(
-                f"{config.saes} holds no SAE whose layer its name tells: name layers, or a path for each"
+                f"{in_words(config.saes)} holds no SAE whose layer its name tells: name layers, or a path for each"
             )
     if max(layers) >= model.n_layers:
         raise ConfigError(
@@ -264,7 +264,7 @@ def other_seed_layers(
         return ()
     shared = tuple(layer for layer in shelf.layers if layer in layers)
     if not shared:
-        raise SaeError(f"{config.other_seed} holds no SAE of another seed for any of layers {list(layers)}")
+        raise SaeError(f"{in_words(config.other_seed)} holds no SAE of another seed for any of layers {list(layers)}")
     return shared
 
 
