@@ -108,6 +108,23 @@ def examined(saes, **side):
     return sides["a"], preflight(resolved, sides, read_text(resolved.corpus, sides["a"], sides["b"]))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "details"),
+    [
+        ("threshold", lambda size: torch.full((size,), 0.7), {}),
+        ("threshold", lambda size: torch.tensor(0.7), {}),
+        ("log_threshold", lambda size: torch.full((size,), 0.7).log(), {}),
+        (None, None, {"threshold": 0.7}),
+    ],
+)
+def test_thresholds_of_every_kind(tmp_path, trained, name, value, details):
+    tensors = names_of_ours(trained) | ({name: value(trained.d_sae)} if name else {})
+    found = load_plain(write(tmp_path, tensors, ".safetensors"), activation="jumprelu", **details)
+    pre = found.pre_activation(x := torch.randn(20, trained.d_in, generator=torch.Generator().manual_seed(1)))
+    torch.testing.assert_close(found.encode(x), torch.where(pre > 0.7, pre, torch.zeros(())))
+    torch.testing.assert_close(pre, (x - trained.b_dec) @ trained.W_enc + trained.b_enc, atol=1e-4, rtol=1e-4)
+
+
 class TestInARun:
     def test_hook_and_layer_stand_beside_the_path(self, tmp_path, trained):
         path = write(tmp_path, names_of_ours(trained), ".pt")

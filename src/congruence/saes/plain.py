@@ -126,6 +126,8 @@ def sae_of_tensors(tensors: Mapping[str, Any], reading: PlainReading, path: Path
     W_enc = named[encoder].T if out_first else named[encoder]
     W_dec = W_enc.T if decoder is None else _decoder(named[decoder], (d_in, d_sae), out_first)
     threshold = _pick(vectors, d_sae, _THRESHOLD, alone=False)
+    scalars = (name for name, tensor in named.items() if tensor.numel() == 1 and _THRESHOLD.search(name))
+    threshold = threshold or next(scalars, None)
     rest = {name: tensor for name, tensor in vectors.items() if name != threshold}
     b_enc = _pick(rest, d_sae, _ENCODER, alone=d_in != d_sae)
     before = _pick({n: t for n, t in rest.items() if n != b_enc}, d_in, _BEFORE, alone=False)
@@ -271,4 +273,5 @@ def _activation(
         )
     if threshold is None:
         return JumpReLU(torch.tensor(float(reading.threshold or 0.0)))
-    return JumpReLU(threshold.exp() if "log" in (name or "").lower() else threshold)
+    threshold = threshold.exp() if "log" in (name or "").lower() else threshold
+    return JumpReLU(threshold.reshape(()) if threshold.numel() == 1 else threshold)

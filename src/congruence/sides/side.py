@@ -229,7 +229,8 @@ def layers_of(config: SideConfig, model: LanguageModel, shelf: Shelf | None = No
         layers = () if shelf is None else shelf.layers
         if not layers:
             raise SaeError(
-                f"{in_words(config.saes)} holds no SAE whose layer its name tells: name layers, or a path for each"
+                f"{in_words(config.saes)} holds no SAE whose layer its name tells: name layers, or a path "
+                "for each"
             )
     if max(layers) >= model.n_layers:
         raise ConfigError(
@@ -264,7 +265,8 @@ def other_seed_layers(
         return ()
     shared = tuple(layer for layer in shelf.layers if layer in layers)
     if not shared:
-        raise SaeError(f"{in_words(config.other_seed)} holds no SAE of another seed for any of layers {list(layers)}")
+        where = in_words(config.other_seed)
+        raise SaeError(f"{where} holds no SAE of another seed for any of layers {list(layers)}")
     return shared
 
 
