@@ -70,7 +70,7 @@ def test_every_sae_is_on_record(finished):
     assert (
         "layer 2: blocks.2.hook_resid_post (saelens, blocks.2.hook_resid_post, topk, 768 features" in report
     )
-    assert "SAEs of small: …/saes/small; topk, 768 features, L0 16, FVU" in finished[1].stdout.replace(
+    assert "SAEs of demo-small: …/saes/small; topk, 768 features, L0 16, FVU" in finished[1].stdout.replace(
         "\n", " "
     )
 

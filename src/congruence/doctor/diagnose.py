@@ -153,7 +153,7 @@ def examination(
 
 def _brief_look(patient: Patient, sample: Sample, text: SharedText, config: RunConfig) -> Record:
     record = examine(patient, sample, BRIEF)
-    harmless = record.cause in ("", "dense", "norm", "dead")
+    harmless = record.cause in ("", "dense", "norm", "dead") and patient.sae.format != "plain"
     if harmless or config.force or patient.side.config.hook_offset:
         return record
     name = patient.side.name

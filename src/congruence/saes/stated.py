@@ -58,18 +58,3 @@ def _l0(label: str, entry: SaeEntry, sections: list[Mapping[str, Any]]) -> float
 def _model(sections: list[Mapping[str, Any]]) -> str | None:
     named = (section.get(key) for section in sections for key in _MODEL_KEYS)
     return next((name for name in named if isinstance(name, str) and name), None)
-
-
-def same_model(named: str, names: Iterable[str]) -> bool:
-    """Whether a model's name in an SAE's metadata can be one of those it goes by here.
-
-    >>> same_model("gpt2-small", ["openai-community/gpt2"]), same_model("gemma-2-2b", ["gemma-2-2b-it"])
-    (True, False)
-    """
-    return _plain(named) in {_plain(name) for name in names}
-
-
-def _plain(name: str) -> str:
-    last = name.rstrip("/").rpartition("/")[2].lower()
-    last = re.sub(r"[^a-z0-9.]+", "-", last).removeprefix("meta-").removesuffix("-hf")
-    return "gpt2" if last == "gpt2-small" else last

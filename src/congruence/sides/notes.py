@@ -21,8 +21,6 @@ def notes_of(side: str, config: SideConfig, saes: Iterable[KnownSae]) -> tuple[s
         config: its section.
         saes: its SAEs.
     """
-    from congruence.saes.stated import same_model
-
     stated = [str(named) for sae in saes if (named := sae.about.get("model"))]
     known = _names(config)
     other = [named for named in stated if not same_model(named, known)]
@@ -33,6 +31,21 @@ def notes_of(side: str, config: SideConfig, saes: Iterable[KnownSae]) -> tuple[s
         f"{side}: {len(other)} of {len(stated)} SAEs say that their model is {named}, this one is "
         f"{config.label}: right if these are the same weights",
     )
+
+
+def same_model(named: str, names: Iterable[str]) -> bool:
+    """Whether a model's name in an SAE's metadata can be one of those it goes by here.
+
+    >>> same_model("gpt2-small", ["openai-community/gpt2"]), same_model("gemma-2-2b", ["gemma-2-2b-it"])
+    (True, False)
+    """
+    return _plain(named) in {_plain(name) for name in names}
+
+
+def _plain(name: str) -> str:
+    last = name.rstrip("/").rpartition("/")[2].lower()
+    last = re.sub(r"[^a-z0-9.]+", "-", last).removeprefix("meta-").removesuffix("-hf")
+    return "gpt2" if last == "gpt2-small" else last
 
 
 def _names(config: SideConfig) -> list[str]:
