@@ -142,7 +142,6 @@ class TestInARun:
                 {"activation": "topk", "k": 16, "subtract_b_dec": False},
                 "subtract_b_dec: true",
             ),
-            (lambda sae: sae, {"activation": "relu"}, "doesn't reconstruct what it is fed"),
             (
                 lambda sae: sae,
                 {"activation": "jumprelu", "threshold": 1e4},

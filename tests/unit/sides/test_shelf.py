@@ -17,6 +17,7 @@ from congruence.saes import load_sae, save_saelens, save_sparsify
 from congruence.sides.side import hook_name, known_saes, open_side, open_sides
 
 DEMO = demo_folder()
+TEXT = {"path": str(DEMO / "text" / "comparison.jsonl")}
 SITES = ("hook_resid_post", "hook_mlp_out", "hook_attn_out", "attn.hook_z")
 
 
@@ -159,7 +160,7 @@ class TestIds:
     def test_a_model_behind_a_link_keeps_its_name(self, tmp_path):
         (tmp_path / "pythia").symlink_to(DEMO / "small")
         section = {"model": "pythia", "saes": str(DEMO / "saes" / "small")}
-        config = parse_config({"a": section, "b": section, "corpus": {"path": "x"}}, base=tmp_path)
+        config = parse_config({"a": section, "b": section, "corpus": TEXT}, base=tmp_path)
         assert config.a.label == "pythia"
         assert config.a.model == str(tmp_path / "pythia")
 
@@ -196,7 +197,7 @@ class TestInMemory:
     def sides(self, loaded, trained, **more):
         model, tokenizer = loaded
         section = {"model": model, "tokenizer": tokenizer, "saes": {2: trained}} | more
-        return open_sides(resolve({"a": section, "b": section, "corpus": {"path": "x"}}, {}))
+        return open_sides(resolve({"a": section, "b": section, "corpus": TEXT}, {}))
 
     def test_they_are_known_by_their_weights(self, loaded, trained):
         sides = self.sides(loaded, trained)
@@ -221,14 +222,12 @@ class TestInMemory:
 
     def test_a_configuration_of_objects_is_written_down_and_not_read_again(self, loaded, trained):
         section = {"model": loaded[0], "tokenizer": loaded[1], "saes": trained}
-        config = parse_config({"a": section, "b": section, "corpus": {"path": "x"}})
+        config = parse_config({"a": section, "b": section, "corpus": TEXT})
         dumped = config.model_dump(mode="json")
         assert dumped["a"]["model"].startswith(IN_MEMORY)
         assert open_sides(config)["a"].layers == (2,)
         with pytest.raises(ConfigError, match="was an object of a Python call"):
-            parse_config(
-                json.loads(json.dumps({"a": dumped["a"], "b": dumped["b"], "corpus": {"path": "x"}}))
-            )
+            parse_config(json.loads(json.dumps({"a": dumped["a"], "b": dumped["b"], "corpus": TEXT})))
 
     @pytest.mark.parametrize(
         ("more", "error", "expected"),
