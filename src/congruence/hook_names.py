@@ -5,6 +5,7 @@ Hugging Face write them (`layers.3`, `model.layers.3.mlp`), and ours (`resid_pos
 *output* of that module, so `layers.3` is what block 3 adds to the residual stream and hands on.
 """
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -100,6 +101,22 @@ def parse_hook_name(name: str) -> HookPoint | None:
         return None
     kind = "resid_post" if in_block["rest"] is None else _SUFFIXES.get(in_block["rest"])
     return None if kind is None else HookPoint(int(in_block["layer"]), kind)
+
+
+def near_kind(name: str) -> str | None:
+    """The kind that a word which isn't one may mean: a hook without its block, a module, a misspelling.
+
+    >>> near_kind("hook_mlp_out"), near_kind("hook_z"), near_kind("mlp"), near_kind("resid_psot")
+    ('mlp_out', 'attn_z', 'mlp_out', 'resid_post')
+    """
+    name = name.strip().strip(".")
+    for place in ("", "attn.", "mlp."):
+        if found := parse_hook_name(f"blocks.0.{place}{name}") or parse_hook_name(
+            f"blocks.0.{place}hook_{name}"
+        ):
+            return found.kind
+    near = difflib.get_close_matches(name.removeprefix("hook_"), [*KINDS, *_SUFFIXES], n=1, cutoff=0.7)
+    return next((_SUFFIXES.get(word, word) for word in near), None)
 
 
 def hook_point(name: "str | HookPoint") -> HookPoint:

@@ -90,8 +90,14 @@ def test_a_repository_that_isn_t_cached(cache: Path) -> None:
 
 def test_a_layer_that_isn_t_cached(cache: Path) -> None:
     save_sparsify(tiny(), repository(cache, "owner/saes") / "layers.0")
-    with pytest.raises(SaeError, match="no SAE of layer 3"):
+    with pytest.raises(
+        SaeError, match=r"owner/saes in the local cache .* no SAE of layer 3: it holds that of layer 0"
+    ):
         find_sae("owner/saes", 3)
+    save_sparsify(tiny(), repository(cache, "owner/half") / "layers.0")
+    (cache / f"models--owner--half/snapshots/{SHA}/layers.1").mkdir()
+    (cache / f"models--owner--half/snapshots/{SHA}/layers.1/cfg.json").write_text("{}")
+    assert [entry.problem != "" for entry in list_saes("owner/half")] == [False, True]
 
 
 class TestOnline:

@@ -53,6 +53,28 @@ def test_a_row_says_what_made_it(finished):
     assert run.results.null.unique().tolist() == ["pairing"]
 
 
+def test_every_sae_is_on_record(finished):
+    sides = package.load_run(finished[0]).info["sides"]
+    assert set(sides["a"]["saes"]) == {"1", "2"}
+    assert set(sides["b"]["saes"]) == {"2", "3"}
+    sae = sides["a"]["saes"]["2"]
+    assert sae["source"].endswith("assets/demo/saes/small")
+    assert sae["sae_id"] == sae["hook_name"] == "blocks.2.hook_resid_post"
+    assert sae["files"] == ["cfg.json", "sae_weights.safetensors"]
+    assert (sae["format"], sae["architecture"], sae["d_in"], sae["d_sae"]) == ("saelens", "topk", 96, 768)
+    assert 15 < sae["l0"] <= 16
+    assert 0 < sae["fvu"] < 0.3
+    assert len(sae["key"]) == 16
+    assert len({sae["key"] for side in sides.values() for sae in side["saes"].values()}) == 4
+    report = (finished[0] / "report.html").read_text()
+    assert (
+        "layer 2: blocks.2.hook_resid_post (saelens, blocks.2.hook_resid_post, topk, 768 features" in report
+    )
+    assert "SAEs of demo-small: …/saes/small; topk, 768 features, L0 16, FVU" in finished[1].stdout.replace(
+        "\n", " "
+    )
+
+
 def test_kept_matches_are_one_to_one_and_counted(finished):
     run = package.load_run(finished[0])
     matches = run.matches

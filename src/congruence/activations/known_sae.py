@@ -22,6 +22,8 @@ class KnownSae:
         prepend_bos: whether it was trained on rows that begin with BOS; None where its file doesn't say.
         load: gives the SAE.
         decoder: gives its (d_sae, d_out) float32 decoder rows.
+        about: what else is known, for the record of what made a result: source, sae_id, files, format,
+            hook_name, architecture, model.
     """
 
     key: str
@@ -31,14 +33,24 @@ class KnownSae:
     load: Callable[[], Any] = field(repr=False)
     decoder: Callable[[], np.ndarray] = field(repr=False)
     prepend_bos: bool | None = None
+    about: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, sae: Any) -> "KnownSae":
         """The same of an SAE that is loaded."""
-        where = getattr(sae, "path", None)
-        about = sae_key(sae), sae.d_in, sae.d_sae, str(where or "")
+        where = str(getattr(sae, "path", None) or "")
         bos = stated(getattr(sae, "metadata", {}), "prepend_bos")
-        return cls(*about, lambda: sae, lambda: decoder_rows(sae), bos if isinstance(bos, bool) else None)
+        about = {name: getattr(sae, name, None) for name in ("format", "hook_name", "architecture")}
+        return cls(
+            sae_key(sae),
+            sae.d_in,
+            sae.d_sae,
+            where,
+            load=lambda: sae,
+            decoder=lambda: decoder_rows(sae),
+            prepend_bos=bos if isinstance(bos, bool) else None,
+            about=about | {"source": where or "in memory", "sae_id": "."},
+        )
 
     @property
     def nbytes(self) -> int:
@@ -66,9 +78,7 @@ def _content(value: Any) -> Any:
     import torch
 
     if isinstance(value, torch.Tensor):
-        array = value.detach().cpu().contiguous()
-        raw = array.view(torch.uint8) if array.ndim else array.reshape(1).view(torch.uint8)
-        return [str(value.dtype), list(value.shape), raw.numpy()]
+        return tensor_content(value)
     if isinstance(value, np.ndarray):
         return [str(value.dtype), list(value.shape), value]
     if isinstance(value, dict):
@@ -80,3 +90,12 @@ def _content(value: Any) -> Any:
     names = [f.name for f in fields(value)] if is_dataclass(value) else list(getattr(value, "__dict__", {}))
     parts = {name: _content(getattr(value, name)) for name in names if name not in _NOT_COMPUTING}
     return [type(value).__name__, parts or str(value)]
+
+
+def tensor_content(tensor: Any) -> list[Any]:
+    """Type, shape and bytes of a tensor, for a content key."""
+    import torch
+
+    array = tensor.detach().cpu().contiguous()
+    raw = array.view(torch.uint8) if array.ndim else array.reshape(1).view(torch.uint8)
+    return [str(tensor.dtype), list(tensor.shape), raw.numpy()]

@@ -10,8 +10,10 @@ from pydantic import ValidationError
 
 from congruence.config.describe import check_text, describe
 from congruence.config.run import RunConfig
+from congruence.config.saes import SaeSource
 from congruence.config.sections import CorpusConfig
 from congruence.errors import ConfigError, quoted
+from congruence.storage.places import stands_for_something
 from congruence.strict_files import read_strict
 
 QUOTES = "'\""
@@ -100,13 +102,15 @@ def _with_paths(config: RunConfig, base: Path, origin: str, *, there: bool) -> R
     def place(value: Any, where: str) -> Any:
         if isinstance(value, dict):
             return {key: place(item, f"{where}.{key}") for key, item in value.items()}
-        return local_or_hub(value, base, where)
+        if isinstance(value, SaeSource):
+            return value.model_copy(update={"path": local_or_hub(value.path, base, where)})
+        return local_or_hub(value, base, where) if isinstance(value, str) else value
 
     def side(name: str) -> Any:
         section = getattr(config, name)
         keys = ("model", "base", "saes", "other_seed")
         placed = {key: place(getattr(section, key), f"{origin}: {name}.{key}") for key in keys}
-        if section.revision is not None and Path(placed["model"]).exists():
+        if section.revision is not None and Path(str(placed["model"])).exists():
             raise ConfigError(
                 f"{origin}: {name}.revision = {quoted(section.revision)}: the model is a folder on this "
                 "disk, which has no revisions: leave it out"
@@ -147,20 +151,27 @@ def corpus_at(corpus: CorpusConfig, base: Path, where: str, *, there: bool = Fal
 def local_or_hub(value: str | None, base: Path, where: str = "config") -> str | None:
     """The absolute path where `value` exists below `base` or the working folder; else `value`, expanded.
 
-    ``~``, ``$NAME`` and ``${NAME}`` are written out.
+    ``~``, ``$NAME`` and ``${NAME}`` are written out; links stay as they are named. ``{layer}`` and wildcards
+    may stand in it, and `canonical` at its end.
 
     Raises:
         ConfigError: a variable isn't set.
     """
     if value is None:
         return None
-    if _exists(Path(value)) and Path(value).is_absolute():
-        return str(Path(value).resolve())
+    if Path(value).is_absolute() and stands_for_something(Path(value)):
+        return _tidy(Path(value))
     expanded = expand(value, where)
     for candidate in (base / expanded, Path(expanded)):
-        if _exists(candidate):
-            return str(candidate.resolve())
+        if stands_for_something(candidate.absolute()):
+            return _tidy(candidate.absolute())
     return expanded
+
+
+def _tidy(path: Path) -> str:
+    """The path without `..`, unless these lead out of a link's target."""
+    tidy = os.path.normpath(path)
+    return tidy if not path.exists() or os.path.samefile(path, tidy) else str(path)
 
 
 def expand(value: str, where: str) -> str:

@@ -13,6 +13,17 @@ from pydantic import (
     model_validator,
 )
 
+from congruence.config.saes import (
+    IN_MEMORY,
+    Given,
+    Object,
+    Saes,
+    SaeSource,
+    given,
+    hook_of_side,
+    name_of,
+    sources,
+)
 from congruence.errors import quoted
 
 MOST_LAYERS = 10_000
@@ -25,7 +36,13 @@ WHY_DRAWS = "p can't be told below a millionth, and each draw takes time and mem
 class Section(BaseModel):
     """A part of the configuration: immutable, and strict about unknown keys, empty text and true for 1."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        allow_inf_nan=False,
+        arbitrary_types_allowed=True,
+    )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -80,18 +97,22 @@ def _ranges(text: str) -> list[int]:
 
 def _places(value: Any) -> Any:
     """SAEs as they may be written: one place for all layers, or a place for each."""
-    if value is None or isinstance(value, str):
+    value = given(value)
+    if value is None or isinstance(value, str | SaeSource | Given):
         return value
     if not isinstance(value, Mapping) or not value:
         raise ValueError("write a folder or Hub id, or {layer: place}, such as {2: saes/layer_2}")
-    places: dict[int, str] = {}
+    if any(key in SaeSource.model_fields for key in value):
+        return value
+    places: dict[int, Any] = {}
     for key, place in value.items():
         digits = re.fullmatch(r"\d{1,5}", str(key)) and not isinstance(key, bool)
         if not digits:
             raise ValueError(f"the key {quoted(key)} isn't the number of a block: write {{2: place}}")
         if int(key) in places:
             raise ValueError(f"layer {int(key)} is written twice: leave one out")
-        if not isinstance(place, str) or not place.strip():
+        text = isinstance(place, str) and place.strip()
+        if not text and not isinstance(given(place), Mapping | SaeSource | Given):
             raise ValueError(f"layer {int(key)} has {quoted(place)}: write a folder or Hub id")
         places[int(key)] = place
     return places
@@ -110,7 +131,7 @@ def each_once(names: list[Any]) -> list[Any]:
 
 
 Layers = Annotated[Literal["all"] | list[int], BeforeValidator(read_layers)]
-Places = Annotated[str | dict[int, str] | None, BeforeValidator(_places)]
+Places = Annotated[Saes | None, BeforeValidator(_places)]
 
 
 def _step(value: Any) -> Any:
@@ -129,10 +150,17 @@ Step = Annotated[str | dict[str, Any], BeforeValidator(_step)]
 class SideConfig(Section):
     """One language model with its SAEs."""
 
-    model: str
-    """Hub id or folder of a causal or masked language model."""
+    model: Annotated[str | Object, BeforeValidator(given)]
+    """Hub id or folder of a causal or masked language model. From Python also a model in memory."""
+    tokenizer: Annotated[Object | None, BeforeValidator(given)] = None
+    """Of a model in memory, from Python."""
     saes: Places = None
-    """Hub id or folder that holds an SAE for each layer, or a path for each layer. Not needed for neurons."""
+    """Hub id or folder that holds an SAE for each layer, or a path for each layer; ``{layer}`` and wildcards
+    may stand in it. In place of a path, ``{path: …, sae_id: …}`` with what its files don't say. From Python
+    also SAEs in memory. Not needed for neurons."""
+    sae_id: str | None = None
+    """Which SAE of `saes`, where a layer has several: an id that `congruence saes` shows, with ``{layer}``
+    and wildcards."""
     layers: Layers = "all"
     """Blocks to compare, counted from 0, as a list or as text such as 1-3; ``all``: every block that has an
     SAE."""
@@ -172,10 +200,44 @@ class SideConfig(Section):
             raise ValueError("saes is missing: name a folder or Hub id, or say features: neurons")
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _hook_of_saes(cls, values: Any) -> Any:
+        """A hook that stands beside an SAE's path is the side's, unless that has its own."""
+        saes = values.get("saes") if isinstance(values, dict) else None
+        entries = saes.values() if isinstance(saes, dict) and "path" not in saes else [saes]
+        named = [
+            entry.get("hook") if isinstance(entry, dict) else getattr(entry, "hook", None)
+            for entry in entries
+        ]
+        hooks = {hook_of_side(hook) for hook in named if isinstance(hook, str)}
+        if len(hooks) == 1 and "hook" not in values:
+            return {**values, "hook": hooks.pop()}
+        return values
+
+    @model_validator(mode="after")
+    def _one_hook(self) -> "SideConfig":
+        for source in sources(self.saes):
+            if source.hook is not None and hook_of_side(source.hook) != hook_of_side(self.hook):
+                raise ValueError(
+                    f"saes says hook {source.hook}, the side hook {self.hook}: a side has one kind of hook"
+                )
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _objects_stay_in_memory(cls, values: Any) -> Any:
+        model = values.get("model") if isinstance(values, dict) else None
+        if isinstance(model, str) and model.startswith(IN_MEMORY):
+            raise ValueError(f"model {model!r} was an object of a Python call: name a folder or Hub id")
+        if isinstance(model, str) and values.get("tokenizer") is not None:
+            raise ValueError("tokenizer goes with a model in memory: a folder or Hub id has its own")
+        return values
+
     @property
     def label(self) -> str:
         """The side's name in pictures."""
-        return self.name or self.model.rstrip("/").rsplit("/", 1)[-1]
+        return self.name or name_of(self.model)
 
 
 class CorpusConfig(Section):

@@ -156,7 +156,7 @@ def examination(
 def _brief_look(patient: Patient, sample: Sample, text: SharedText, config: RunConfig) -> Record:
     """A brief record; a thorough one where it leaves doubts, or the SAE's file names another place."""
     record = examine(patient, sample, BRIEF)
-    doubtful = record.cause not in ("", "dense", "norm", "dead")
+    doubtful = record.cause not in ("", "dense", "norm", "dead") or patient.sae.format == "plain"
     if record.hook_name and named_place(patient.side, patient.sae, record.hook_name) is not None:
         doubtful = True  # a difference too small for few tokens is evidence then
     if not doubtful or config.force or patient.side.config.hook_offset:

@@ -73,6 +73,34 @@ def other_hook(place: str, fit: Fit, others: Mapping[str, Fit], named: str | Non
     )
 
 
+def other_reading(fit: Fit, readings: Sequence[tuple[str, Fit]]) -> Record | None:
+    """A home-made file reconstructs better read otherwise, or hardly at all as it is read.
+
+    Args:
+        fit: as the configuration says.
+        readings: the setting that would say otherwise, and the fit with it.
+    """
+    setting, best = min(readings, key=lambda reading: reading[1].fvu)
+    if best.fvu * CLEARLY <= fit.fvu and best.fvu <= EXPLAINED:
+        return _suspicion(
+            "reading",
+            "error",
+            f"its file reconstructs better (FVU {best.fvu:.2f}) read with {setting} than as it is "
+            f"({fit.fvu:.2f})",
+            f"add {setting} beside its path",
+            best.fvu,
+        )
+    if fit.fvu < SPENT:
+        return None
+    return _suspicion(
+        "reading",
+        "error",
+        f"read by its shapes it doesn't reconstruct what it is fed (FVU {fit.fvu:.2f})",
+        "check activation, k, threshold, orientation and hook beside its path",
+        fit.fvu,
+    )
+
+
 def other_scale(fit: Fit, probes: list[Probe]) -> Record | None:
     """The SAE fits inputs of another scale, without more features firing to buy it."""
     genuine = [probe for probe in probes if _genuine(fit, probe.fit)]

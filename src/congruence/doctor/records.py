@@ -17,7 +17,7 @@ class Record:
         status: ok, warning, or error, which stops a run unless it is forced.
         message: what was found, with its numbers.
         remedy: what to do; "" where nothing is to be done.
-        cause: why an SAE doesn't fit: hook, scale, decoder, other_model, d_in, silent, not_finite,
+        cause: why an SAE doesn't fit: hook, scale, decoder, reading, other_model, d_in, silent, not_finite,
             poor, dense, dead, norm; "" where it does.
         side: "a" or "b"; "" for both.
         layer: block index, of records about an SAE.

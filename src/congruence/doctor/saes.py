@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from congruence.doctor.judge import POOR, judge, other_decoder, other_hook, other_model, other_scale
+from congruence.doctor.judge import (
+    POOR,
+    judge,
+    other_decoder,
+    other_hook,
+    other_model,
+    other_reading,
+    other_scale,
+)
 from congruence.doctor.places import beside, elsewhere, named_place, target_place
 from congruence.doctor.probes import (
     FACTORS,
@@ -19,6 +27,7 @@ from congruence.doctor.records import Record
 from congruence.errors import CongruenceError, SaeError
 from congruence.saes import Sae
 from congruence.saes.fit import Fit, measure
+from congruence.saes.plain import other_readings
 from congruence.sides.sample import Sample
 from congruence.sides.side import Side, fed_place
 
@@ -133,6 +142,8 @@ def _suspicions(
     x = sample.states(place)[sample.ordinary(place)]
     x = x[: max(effort.fewest, _most_tokens(sae, len(x)) // effort.probes)]
     here = measure(sae, x)
+    if sae.format == "plain":
+        found.append(other_reading(here, [(told, measure(one, x)) for told, one in other_readings(sae)]))
     found.append(other_scale(here, scale_probes(sae, x, effort.factors)))
     if here.fvu >= POOR and effort.searches:
         far = [name for name in elsewhere(side, place) if name not in others]

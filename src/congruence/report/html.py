@@ -10,6 +10,7 @@ from congruence.report.concepts import concept_keywords, concept_lines, lead_mea
 from congruence.report.figures import FOLDER
 from congruence.report.numbers import ALPHA, format_count, format_p
 from congruence.report.pictures import Panel, Picture, pictures
+from congruence.report.sae_lines import sae_lines
 from congruence.report.scales import DARK, LEVELS, LIGHT, Scale, level, shade, text_on
 from congruence.report.sections import (
     cell_table,
@@ -139,6 +140,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
         tokens += f"; different tokenizers, aligned by characters: units cover {' and '.join(shares)} tokens"
     found = {
         "Text": tokens,
+        **{f"SAEs of {run.side_name(side)}": "; ".join(sae_lines(run, side)) for side in ("a", "b")},
+        "Notes": "; ".join(str(n) for side in ("a", "b") for n in info["sides"][side].get("notes") or []),
         "Seed": str(info.get("seed", "")),
         "Finished": str(info.get("finished", "")),
         "Time": spent,

@@ -9,6 +9,7 @@ import numpy as np
 
 from congruence.report.concepts import ConceptLine, concept_lines, lead_measure, subspaces
 from congruence.report.numbers import ALPHA
+from congruence.report.sae_lines import sae_line
 from congruence.report.scales import LIGHT, score_scale, shade, text_on
 from congruence.report.verdict import Verdict, star_words, verdict
 from congruence.report.views import MeasureView, headline, measure_views
@@ -71,6 +72,7 @@ class Summary:
             yield from _grid(self.run, self.view, width)
             yield Text("")
         yield from concept_rows(self.run)
+        yield from _saes(self.run)
         yield from _counts(self.run)
         yield from _places(self.run)
 
@@ -183,6 +185,19 @@ def _concept_row(line: ConceptLine, nulls: list[str], width: int) -> str:
     return f"{start}{format_score(line.score):>6}" + "".join(
         f"{shown.get(null, '-'):>{_wide(null)}}" for null in nulls
     )
+
+
+def _saes(run: Run) -> Iterator["Text"]:
+    from rich.text import Text
+
+    for side in ("a", "b"):
+        if line := sae_line(run, side):
+            yield Text(line)
+        for note in run.info["sides"][side].get("notes") or []:
+            yield Text(str(note), style="yellow")
+    if given := run.info.get("in_memory"):
+        told = f"{', '.join(map(str, given))} were objects in memory: no command can repeat this run."
+        yield Text(told, style="yellow")
 
 
 def _counts(run: Run) -> Iterator["Text"]:

@@ -111,6 +111,14 @@ class Captures:
         pooled = None if alignment is None else [self.config.corpus.pooling, self.text.tokens["a"].key]
         return content_key(["layer", self._stores[source].key, pooled, self.config.top_tokens])
 
+    def l0(self, source: Source) -> float | None:
+        """Features that fire on a token of the text, on average; None for hidden units."""
+        store = self._stores[source]
+        if store.dense or not store.shape[0]:
+            return None
+        fired = self.memo.value("firings", store.key, lambda: sum(int(block.nnz) for block in store))
+        return fired / store.shape[0]
+
     def keys(self) -> dict[str, str]:
         """Keys of all captured sources, for the record of what made a result."""
         return {source.name: store.key for source, store in self._stores.items()}

@@ -11,6 +11,7 @@ from typing import Any
 
 from congruence.config.parsing import resolve
 from congruence.config.run import RunConfig
+from congruence.config.saes import Given
 from congruence.config.steps import check_names
 from congruence.errors import StorageError, quoted
 from congruence.progress import Progress, shown, working
@@ -23,6 +24,7 @@ from congruence.run.possible import check_possible, null_record
 from congruence.run.publish import publish_run
 from congruence.run.results import Run, load_run
 from congruence.run.run_cells import concepts_finished, run_cells
+from congruence.run.sae_records import fvus_of, sae_records
 from congruence.sides.corpus import SharedText, read_text
 from congruence.sides.crosscoder import with_its_layers
 from congruence.sides.side import Side, known_saes, open_sides
@@ -75,6 +77,11 @@ def compare(
     folder = open_folder(Path(out))
     with run_log(folder), held(folder), shown(progress) as bars:
         logger.info("run starts in %s", folder.path)
+        if given := _in_memory(resolved):
+            logger.warning(
+                "%s: objects in memory, known by their content: no command can repeat this run from run.json",
+                ", ".join(given),
+            )
         key = _run(resolved, folder, bars, draw)
     return load_run(folder.path, configuration=key)
 
@@ -94,7 +101,7 @@ def _run(
     captures = captures_of(sides, text, config, folder.activations, memo)
     plan = Plan.of(config)
     check_possible(config, plan, sides, text, cells)
-    _examine(config, captures, sources_of(cells), memo)
+    fvus = _examine(config, captures, sources_of(cells), memo)
     concepts = stage_of(captures, plan)
     if concepts and not captures.finished(sources_of(cells)):
         concepts.choose_phrases()  # what can't be chosen is said before hours of capture
@@ -105,7 +112,7 @@ def _run(
     captured = time.perf_counter()
     results = run_cells(cells, captures, plan, folder.cells, concepts=concepts, progress=progress)
     seconds = {"capture": captured - started, "grid": time.perf_counter() - captured}
-    record = _record(config, sides, text, captures, seconds)
+    record = _record(config, sides, text, captures, seconds, fvus=fvus)
     record["uses"] = {
         "activations": [*captures.places(), *(concepts.places() if concepts else [])],
         "cells": [place for result in results for place in result.places],
@@ -116,17 +123,19 @@ def _run(
     return key
 
 
-def _examine(config: RunConfig, captures: Captures, sources: Sequence[Source], memo: Memo) -> None:
-    """The preflight, unless it was passed before everything here was captured."""
+def _examine(config: RunConfig, captures: Captures, sources: Sequence[Source], memo: Memo) -> list[list[Any]]:
+    """The preflight, unless it was passed before everything here was captured; the FVU of every SAE."""
     verdict = [captures.keys_of(sources), config.force]
-    if captures.finished(sources) and memo.look_up("preflight", verdict):
+    passed = memo.look_up("preflight-fvu", verdict)
+    if passed is not None and captures.finished(sources):
         logger.info("preflight: passed when the activations were captured, which are all there; not repeated")
-        return
+        return passed
     from congruence.doctor import preflight
 
     with working("preflight"):
-        preflight(config, captures.sides, captures.text)
-    memo.keep("preflight", verdict, True)
+        found = fvus_of(preflight(config, captures.sides, captures.text))
+    memo.keep("preflight-fvu", verdict, found)
+    return found
 
 
 def cells_of(sides: Mapping[str, Side], controls: Sequence[str]) -> list[Cell]:
@@ -147,6 +156,8 @@ def _record(
     text: SharedText,
     captures: Captures,
     seconds: Mapping[str, float],
+    *,
+    fvus: list[list[Any]],
 ) -> dict[str, Any]:
     """run.json: everything that made the results."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -158,17 +169,30 @@ def _record(
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF}
         | {"python": platform.python_version()},
         "keys": {"corpus": text.corpus.key, "activations": captures.keys()},
-        "sides": {name: _side_record(side) for name, side in sides.items()},
+        "sides": {name: _side_record(side, captures, fvus) for name, side in sides.items()},
+        "in_memory": _in_memory(config),
         "corpus": _corpus_record(text),
         "seconds": dict(seconds),
     }
 
 
-def _side_record(side: Side) -> dict[str, Any]:
+def _in_memory(config: RunConfig) -> list[str]:
+    """The keys whose values were objects of a Python call: no command can repeat such a run."""
+    found = []
+    for name, side in (("a", config.a), ("b", config.b)):
+        for key in ("model", "saes", "other_seed"):
+            value = getattr(side, key)
+            entries = value.items() if isinstance(value, dict) else [("", value)]
+            found += [f"{name}.{key}.{layer}".rstrip(".") for layer, one in entries if isinstance(one, Given)]
+    return found
+
+
+def _side_record(side: Side, captures: Captures, fvus: list[list[Any]]) -> dict[str, Any]:
+    saes = sae_records(side, captures, fvus)
     d_sae = {str(layer): sae.d_sae for layer, sae in known_saes(side.saes).items()}
     return {
         "name": side.config.label,
-        "model": side.config.model,
+        "model": str(side.config.model),
         "key": side.model.key,
         "trust_remote_code": side.config.trust_remote_code,
         "layers": list(side.layers),
@@ -176,6 +200,9 @@ def _side_record(side: Side) -> dict[str, Any]:
         "d_model": side.model.d_model,
         "d_sae": d_sae,
         "other_seed_layers": list(side.other_seed),
+        "saes": saes["saes"],
+        "other_seed_saes": saes["other_seed"],
+        "notes": list(side.notes),
     }
 
 

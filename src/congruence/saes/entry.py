@@ -43,6 +43,8 @@ class Readable(Protocol):
 
     def key(self) -> str: ...
 
+    def names(self) -> list[str]: ...
+
 
 @dataclass(frozen=True)
 class SaeEntry:
@@ -54,6 +56,8 @@ class SaeEntry:
         format: registered format name.
         layer: block index; hook_name: where it reads; None where nothing says so.
         d_in, d_sae, architecture: as far as they are known without the weights.
+        l0: features that fire on a token, as its name or config says; model: the model that it names.
+        problem: why it can't be read, in one line; "" where nothing speaks against it.
         files: gives its files, recognised; whoever lists SAEs fills it in.
     """
 
@@ -65,12 +69,30 @@ class SaeEntry:
     d_in: int | None = None
     d_sae: int | None = None
     architecture: str | None = None
+    l0: float | None = None
+    model: str | None = None
+    problem: str = ""
     files: Callable[[], Readable] | None = field(default=None, repr=False, compare=False)
 
     @property
     def hook_point(self) -> HookPoint | None:
         """`hook_name` as (layer, kind)."""
         return parse_hook_name(self.hook_name) if self.hook_name else None
+
+    @property
+    def where(self) -> str:
+        """Path or repository, and the id below it."""
+        return self.path if self.sae_id == "." else f"{self.path}/{self.sae_id}"
+
+    @property
+    def told(self) -> str:
+        """The id, with where it reads and whether that is a transcoder."""
+        name = Path(self.path).name if self.sae_id == "." else self.sae_id
+        about = (
+            [f"at {self.hook_point.kind if self.hook_point else self.hook_name}"] if self.hook_name else []
+        )
+        about += ["a transcoder"] if "transcoder" in (self.architecture or "") else []
+        return f"{name} ({', '.join(about)})" if about else name
 
     def load(self, *, device: str = "cpu", dtype: torch.dtype | str | None = None, **options: Any) -> Sae:
         """`load_sae` of this entry."""
@@ -84,6 +106,10 @@ class SaeEntry:
         else:
             rows = unit_rows(rows.float())[0] if fold_decoder_norm else rows.float()
         return rows.detach().cpu().numpy()
+
+    def names(self) -> list[str]:
+        """Names of the files whose bytes decide what it computes."""
+        return self._readable().names()
 
     def key(self, *, fold_decoder_norm: bool = False) -> str:
         """Content key of what the SAE computes: bytes of its files, and how they are read."""

@@ -1,5 +1,6 @@
 """A side's SAEs by layer: found once, known by key and sizes, loaded when they are wanted."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -9,31 +10,37 @@ import numpy as np
 
 from congruence.activations import KnownSae, stated
 from congruence.config.run import SideConfig
+from congruence.config.saes import Given, SaeSource
 from congruence.errors import ConfigError, SaeError
-from congruence.hook_names import KINDS
+from congruence.hook_names import KINDS, parse_hook_name
 from congruence.sides.devices import device_of
 from congruence.storage import Memo, MemoryCache, folder_stamps
+from congruence.storage.places import split_at_existing, stands_for_something
 
 if TYPE_CHECKING:
     from congruence.saes import Catalogue, Sae, SaeEntry
+
+logger = logging.getLogger(__name__)
 
 LOADED_BYTES = 2 << 30
 """SAEs that stay loaded at a time, beyond those in use."""
 
 
 class Shelf:
-    """The SAEs that one entry of a side's section names: a folder or Hub id, or a path for each layer.
+    """The SAEs that one entry of a side's section names.
 
     Args:
-        where: `saes` or `other_seed`.
+        where: `saes` or `other_seed`: a folder, Hub id or pattern, a path with details, either of them for
+            each layer, or objects in memory.
         config: the side's section.
         memo: keeps what was found, under the stamps of the files where they lie on this machine.
+        sae_id: which of several, for entries that don't say themselves.
     """
 
-    def __init__(self, where: str | dict[int, str], config: SideConfig, memo: Memo) -> None:
-        self.where, self.config, self.memo = where, config, memo
+    def __init__(self, where: Any, config: SideConfig, memo: Memo, *, sae_id: str | None = None) -> None:
+        self.where, self.config, self.memo, self.sae_id = where, config, memo, sae_id
         self._loaded: MemoryCache[Any] = MemoryCache(LOADED_BYTES, _nbytes)
-        self._catalogues: dict[str, Catalogue] = {}
+        self._catalogues: dict[tuple[str, int | None], Catalogue] = {}
         self._stamps: dict[str, Any] = {}
 
     @cached_property
@@ -41,8 +48,14 @@ class Shelf:
         """Every layer that has an SAE, as far as names and configs tell."""
         if isinstance(self.where, dict):
             return tuple(sorted(self.where))
-        path = self.where
-        return tuple(self._kept("layers", [path, self.config.hook], path, lambda: self._listed(path)))
+        if isinstance(self.where, Given):
+            layer = in_memory(self.where.value).layer
+            return () if layer is None else (layer,)
+        source = self._source(0)
+        if source.plain:
+            return () if source.layer is None else (source.layer,)
+        of = [source.path, source.sae_id, self.config.hook]
+        return tuple(self._kept("layers", of, source.path, lambda: self._listed(source)))
 
     def known(self, layer: int) -> KnownSae:
         """The SAE of a layer by key and sizes.
@@ -50,10 +63,11 @@ class Shelf:
         Raises:
             ConfigError, SaeError: there is none, or several.
         """
-        path, fold = self._path(layer), self.config.fold_decoder_norm
-        alone = isinstance(self.where, dict)
-        of = [path, None if alone else layer, self.config.hook, fold]
-        facts = self._kept("known-sae", of, path, lambda: self._facts(layer))
+        entry = self._named(layer)
+        if isinstance(entry, Given):
+            return KnownSae.of(self.load(layer))
+        of = [entry.model_dump(), layer, self.config.hook, self.config.fold_decoder_norm]
+        facts = self._kept("known-sae", of, entry.path, lambda: self._facts(layer))
         return KnownSae(
             facts["key"],
             facts["d_in"],
@@ -62,14 +76,22 @@ class Shelf:
             load=lambda: self.load(layer),
             decoder=lambda: self._decoder(layer),
             prepend_bos=facts["prepend_bos"],
+            about=facts["about"],
         )
 
     def load(self, layer: int) -> "Sae":
         """The SAE itself; it stays loaded while there is room."""
-        fold = self.config.fold_decoder_norm
+        device, fold = device_of(self.config.device), self.config.fold_decoder_norm
+        entry = self._named(layer)
+        if isinstance(entry, Given):
+            from congruence.saes.loading import finished
+
+            sae = in_memory(entry.value)
+            return self._loaded.get(layer, lambda: finished(sae, device=device, fold_decoder_norm=fold))
+        name = entry.hook.replace("{layer}", str(layer)) if entry.hook and "." in entry.hook else None
         return self._loaded.get(
             layer,
-            lambda: self._entry(layer).load(device=device_of(self.config.device), fold_decoder_norm=fold),
+            lambda: self._entry(layer).load(device=device, fold_decoder_norm=fold, hook_name=name),
         )
 
     def let_go(self) -> None:
@@ -82,56 +104,130 @@ class Shelf:
     def _facts(self, layer: int) -> dict[str, Any]:
         entry = self._entry(layer)
         key = entry.key(fold_decoder_norm=self.config.fold_decoder_norm)
-        where = entry.path if entry.sae_id == "." else f"{entry.path}/{entry.sae_id}"
-        return {"key": key, "where": where, **self.memo.value("about", key, lambda: self._about(layer))}
+        known = self.memo.value("about", key, lambda: self._about(layer))
+        told = {
+            "source": entry.path,
+            "sae_id": entry.sae_id,
+            "files": entry.names(),
+            "format": entry.format,
+            "hook_name": entry.hook_name,
+            "architecture": known["architecture"],
+            "model": entry.model,
+        }
+        return {"key": key, "where": entry.where, "about": told, **known}
 
     def _about(self, layer: int) -> dict[str, Any]:
-        """Widths, from the tensors: a config may be wrong; and whether it was trained with BOS."""
+        """Widths and rule, from the tensors: a config may be wrong; and whether it was trained with BOS."""
         sae = self.load(layer)
         bos = stated(sae.metadata, "prepend_bos")
         return {
             "d_in": sae.d_in,
             "d_sae": sae.d_sae,
+            "architecture": sae.architecture,
             "prepend_bos": bos if isinstance(bos, bool) else None,
         }
 
+    def _named(self, layer: int) -> SaeSource | Given:
+        """What the configuration says of a layer's SAE."""
+        where = self.where
+        if isinstance(where, dict):
+            if layer not in where:
+                raise ConfigError(
+                    f"saes has no path for layer {layer} of {self.config.label}: add it or drop the layer"
+                )
+            where = where[layer]
+        return where if isinstance(where, Given) else self._with_id(where)
+
+    def _source(self, layer: int) -> SaeSource:
+        named = self._named(layer)
+        assert isinstance(named, SaeSource)
+        return named
+
+    def _with_id(self, where: str | SaeSource) -> SaeSource:
+        source = SaeSource(path=where) if isinstance(where, str) else where
+        return source.model_copy(update={"sae_id": source.sae_id or self.sae_id})
+
     def _entry(self, layer: int) -> "SaeEntry":
-        catalogue = self._catalogue(self._path(layer))
-        if isinstance(self.where, dict):
-            return catalogue.one().describe()
-        return catalogue.of_layer(layer, self.config.hook if self.config.hook in KINDS else None)
-
-    def _path(self, layer: int) -> str:
-        if not isinstance(self.where, dict):
-            return self.where.replace("{layer}", str(layer))
-        if layer not in self.where:
-            raise ConfigError(
-                f"saes has no path for layer {layer} of {self.config.label}: add it or drop the layer"
+        source = self._source(layer)
+        if source.plain:
+            return plain_entry(source, layer)
+        catalogue = self._catalogue(source.path, layer)
+        if isinstance(self.where, dict) and source.sae_id is None and (alone := catalogue.alone()):
+            return alone
+        entry = catalogue.of_layer(layer, self.config.hook, sae_id=source.sae_id)
+        asked = self.config.layers
+        if entry.layer is None and not isinstance(self.where, dict) and asked != "all" and len(asked) > 1:
+            raise SaeError(
+                f"SAE {entry.where} tells no layer, and layers are {asked}: name a path for each under saes"
             )
-        return self.where[layer]
+        return entry
 
-    def _listed(self, path: str) -> list[int]:
-        entries = [entry for entry in self._catalogue(path).entries if entry.layer is not None]
-        hook = self.config.hook
-        at_hook = [entry for entry in entries if entry.hook_point is None or entry.hook_point.kind == hook]
-        return sorted({entry.layer for entry in at_hook or entries if entry.layer is not None})
+    def _listed(self, source: SaeSource) -> list[int]:
+        catalogue = self._catalogue(source.path, None)
+        entries = catalogue.named(source.sae_id)
+        of_layer = {entry.layer: at_hook_of(entries, self.config.hook, entry.layer) for entry in entries}
+        layers = {layer for layer, fitting in of_layer.items() if layer is not None and fitting}
+        found = sorted(layers or {layer for layer in of_layer if layer is not None})
+        if catalogue.incomplete and self.config.layers == "all":
+            told = ", ".join(map(str, found)) or "none"
+            logger.warning("%s holds SAEs of layers %s: all of them means these", catalogue.incomplete, told)
+        return found
 
-    def _catalogue(self, path: str) -> "Catalogue":
-        from congruence.saes import Catalogue
+    def _catalogue(self, path: str, layer: int | None) -> "Catalogue":
+        from congruence.saes.find import Catalogue, catalogue_of
 
-        if path not in self._catalogues:
-            self._catalogues[path] = Catalogue(path)
-        return self._catalogues[path]
+        for asked in ((path, None), (path, layer)):
+            if asked in self._catalogues:
+                return self._catalogues[asked]
+        found = Catalogue(path) if layer is None else catalogue_of(path, layer)
+        self._catalogues[path, None if found.name == path else layer] = found
+        return found
 
     def _kept(self, kind: str, of: Any, path: str, compute: Any) -> Any:
         """From the memo while the files at `path` have the stamps they had; computed where it is no path."""
         if path not in self._stamps:
-            place = Path(path).expanduser()
-            place = place.parent if place.is_file() else place  # its config lies beside it
-            self._stamps[path] = folder_stamps(place) if place.exists() else None
+            self._stamps[path] = _stamps(Path(path).expanduser().absolute())
         if self._stamps[path] is None:
             return compute()
         return self.memo.value(kind, [of, self._stamps[path]], compute)
+
+
+def _stamps(place: Path) -> Any:
+    """Stamps of all files that a path or pattern may stand for; None where it stands for none here."""
+    if place.is_file():
+        return folder_stamps(place.parent)  # its config lies beside it
+    if place.is_dir():
+        return folder_stamps(place)
+    split = split_at_existing(place) if stands_for_something(place) else None
+    return None if split is None else folder_stamps(split[0])
+
+
+def in_memory(sae: Any) -> "Sae":
+    """An SAE that a Python call was given, as ours."""
+    from congruence.saes.adapters import from_anything
+
+    return from_anything(sae)
+
+
+def at_hook_of(entries: "list[SaeEntry]", hook: str, layer: int | None) -> "list[SaeEntry]":
+    """The readable SAEs of a layer that read at a side's hook."""
+    from congruence.saes.choice import at_hook
+
+    of_layer = [entry for entry in entries if entry.layer == layer]
+    return at_hook(of_layer, hook, layer or 0)
+
+
+def plain_entry(source: SaeSource, layer: int) -> "SaeEntry":
+    """A home-made file, to be read by its shapes as the configuration says."""
+    from congruence.saes.entry import SaeEntry
+    from congruence.saes.plain import PlainFile, PlainReading, plain_file
+
+    path = Path(source.path.replace("{layer}", str(layer))).expanduser()
+    path = path / source.sae_id.replace("{layer}", str(layer)) if source.sae_id else path
+    hook = source.hook.replace("{layer}", str(layer)) if source.hook else None
+    hook = hook if hook is None or parse_hook_name(hook) else f"{hook}.{layer}" if hook in KINDS else hook
+    file = PlainFile(plain_file(path), PlainReading(**source.plain, hook_name=hook))
+    return SaeEntry(str(path), ".", "plain", layer=layer, hook_name=hook, files=lambda: file)
 
 
 class LayerSaes(Mapping[int, "Sae"]):

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from congruence.activations import KnownSae
 from congruence.config.run import RunConfig
+from congruence.config.saes import Given, in_words
 from congruence.config.sections import SideConfig
 from congruence.errors import ConfigError, ModelError, SaeError
-from congruence.hook_names import KINDS, parse_hook_name
+from congruence.hook_names import KINDS, near_kind, parse_hook_name
 from congruence.models import LanguageModel, ModelShape, find_model
 from congruence.models.blocks import shifted
 from congruence.sides.devices import device_of, dtype_of
+from congruence.sides.given_model import model_in_memory
+from congruence.sides.notes import notes_of
 from congruence.sides.shelf import LayerSaes, Shelf
 from congruence.storage import Memo
 
@@ -34,6 +37,7 @@ class Side:
             neurons.
         other_seed: SAEs of another seed, for the layers that have one.
         layers: the compared blocks, ascending as configured.
+        notes: what a reader of the results should know of it, in lines.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Side:
     saes: "Mapping[int, Sae]"
     other_seed: "Mapping[int, Sae]"
     layers: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
     def hook_name(self, layer: int) -> str:
         """Where the features of a layer are read."""
@@ -65,9 +70,11 @@ def hook_name(hook: str, layer: int) -> str:
         return f"{hook}.{layer}"
     if "{layer}" in hook and not set("{}") & set(hook.replace("{layer}", "")):
         return hook.replace("{layer}", str(layer))
+    near = near_kind(hook)
+    hint = f"did you mean {near!r}? " if near else ""
     raise ConfigError(
-        f"hook {hook!r} isn't a kind of hook point: write one of {', '.join(KINDS)}, "
-        "or a module path with {layer}"
+        f"hook {hook!r} isn't a kind of hook point: {hint}known are {', '.join(KINDS)}, or a module path "
+        "with {layer}"
     )
 
 
@@ -118,7 +125,10 @@ def open_side(
     memo = memo or Memo()
     model = open_model(config, memo, beside)
     shelves = [] if beside is None else _shelves(beside)
-    shelf = _same_shelf(config.saes, config, shelves) or _shelf(config.saes, config, memo)
+    sae_id = config.sae_id
+    shelf = _same_shelf(config.saes, config, shelves, sae_id) or _shelf(
+        config.saes, config, memo, sae_id=sae_id
+    )
     other_shelf = _same_shelf(config.other_seed, config, shelves) or _shelf(config.other_seed, config, memo)
     layers = layers_of(config, model, shelf)
     wanted = () if config.features == "neurons" else layers
@@ -128,7 +138,10 @@ def open_side(
     others = other_seed_layers(config, layers, other_shelf)
     other = LayerSaes(other_shelf, others, config.label, width)
     logger.info("side %s: %s, layers %s", name, config.label, ", ".join(map(str, layers)))
-    return Side(name, config, model, saes, other, layers)
+    notes = notes_of(name, config, [*saes.known.values(), *other.known.values()])
+    for note in notes:
+        logger.warning("%s", note)
+    return Side(name, config, model, saes, other, layers, notes)
 
 
 def known_saes(saes: "Mapping[int, Sae]") -> dict[int, KnownSae]:
@@ -147,6 +160,8 @@ def open_model(config: SideConfig, memo: Memo | None = None, beside: Side | None
         beside: a side that is open; its model is this one's where the files and numbers are the same.
     """
     hook_name(config.hook, 0)
+    if isinstance(config.model, Given):
+        return model_in_memory(config.model.value, config.tokenizer and config.tokenizer.value, config.label)
     model = find_model(**_model_options(config))
     if beside is not None and model.key == beside.model.key and _placed_alike(config, beside.config):
         return beside.model
@@ -178,15 +193,16 @@ def _shelves(side: Side) -> list[Shelf]:
 
 
 def _same_shelf(
-    where: "str | dict[int, str] | None", config: SideConfig, shelves: Sequence[Shelf]
+    where: Any, config: SideConfig, shelves: Sequence[Shelf], sae_id: str | None = None
 ) -> Shelf | None:
     """A shelf that holds the same SAEs, read in the same way."""
     for shelf in shelves:
         own = shelf.config
-        alike = (own.hook, own.fold_decoder_norm, device_of(own.device)) == (
+        alike = (own.hook, own.fold_decoder_norm, device_of(own.device), shelf.sae_id) == (
             config.hook,
             config.fold_decoder_norm,
             device_of(config.device),
+            sae_id,
         )
         if alike and where is not None and shelf.where == where:
             return shelf
@@ -209,11 +225,12 @@ def layers_of(config: SideConfig, model: LanguageModel, shelf: Shelf | None = No
     elif config.features == "neurons":
         layers = tuple(range(model.n_layers))
     else:
-        shelf = shelf or _shelf(config.saes, config)
+        shelf = shelf or _shelf(config.saes, config, sae_id=config.sae_id)
         layers = () if shelf is None else shelf.layers
         if not layers:
             raise SaeError(
-                f"{config.saes} holds no SAE whose layer its name tells: name layers, or a path for each"
+                f"{in_words(config.saes)} holds no SAE whose layer its name tells: name layers, or a path "
+                "for each"
             )
     if max(layers) >= model.n_layers:
         raise ConfigError(
@@ -223,11 +240,11 @@ def layers_of(config: SideConfig, model: LanguageModel, shelf: Shelf | None = No
     return layers
 
 
-def sae_of_layer(where: "str | dict[int, str] | None", layer: int, config: SideConfig) -> "Sae":
-    """The SAE of one layer, from a folder or Hub id or from the paths of each layer."""
+def sae_of_layer(where: Any, layer: int, config: SideConfig) -> "Sae":
+    """The SAE of one layer, from `saes` or `other_seed` of a side's section."""
     if where is None:
         raise ConfigError(f"{config.label} names no SAEs: add saes")
-    return Shelf(where, config, Memo()).load(layer)
+    return Shelf(where, config, Memo(), sae_id=config.sae_id if where == config.saes else None).load(layer)
 
 
 def other_seed_layers(
@@ -248,11 +265,12 @@ def other_seed_layers(
         return ()
     shared = tuple(layer for layer in shelf.layers if layer in layers)
     if not shared:
-        raise SaeError(f"{config.other_seed} holds no SAE of another seed for any of layers {list(layers)}")
+        where = in_words(config.other_seed)
+        raise SaeError(f"{where} holds no SAE of another seed for any of layers {list(layers)}")
     return shared
 
 
 def _shelf(
-    where: "str | dict[int, str] | None", config: SideConfig, memo: Memo | None = None
+    where: Any, config: SideConfig, memo: Memo | None = None, *, sae_id: str | None = None
 ) -> Shelf | None:
-    return None if where is None else Shelf(where, config, memo or Memo())
+    return None if where is None else Shelf(where, config, memo or Memo(), sae_id=sae_id)

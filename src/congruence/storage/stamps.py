@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from congruence.caches import cache_folder
 from congruence.errors import StorageError
 from congruence.storage.atomic import write_json
 from congruence.storage.keys import content_key, file_key
+from congruence.storage.places import files_below
 
 SMALL = 1 << 20
 """Bytes up to which a file is read each time: that costs no more than looking it up."""
@@ -52,12 +52,8 @@ def folder_stamps(path: Path) -> list[list[Any]]:
     """Name and stamp of every file below a folder, hidden ones left out; of a file, its own."""
     if path.is_file():
         return [[path.name, *file_stamp(path)]]
-    found = []
-    for folder, subfolders, names in os.walk(path, followlinks=True):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        base = Path(folder)
-        found += [base / name for name in sorted(names) if not name.startswith(".")]
-    return [[file.relative_to(path).as_posix(), *file_stamp(file)] for file in found if file.is_file()]
+    files = ((name, path / name) for name in files_below(path))
+    return [[name, *file_stamp(file)] for name, file in files if file.is_file()]
 
 
 def _read(place: Path) -> dict[str, Any]:

@@ -210,7 +210,10 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 def test_foreign_folder_names_what_was_found(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
     (tmp_path / "config.json").write_text("{}")
-    assert "found config.json, model.safetensors" in complaint(tmp_path)
+    message = complaint(tmp_path)
+    assert "holds no SAE, but config.json, model.safetensors" in message
+    assert "`congruence list formats`" in message
+    assert len(message) < len(str(tmp_path)) + 200
 
 
 def test_two_formats_in_one_folder_are_ambiguous(saelens: Path, sae: Sae) -> None:

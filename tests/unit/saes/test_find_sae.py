@@ -86,10 +86,12 @@ def test_sparsify_folders_of_modules_without_a_kind_keep_their_path(tmp_path: Pa
     assert find_sae(tmp_path, 3, sae_id="*.{layer}.mlp.*").layer == 3
 
 
-def test_gemma_scope_takes_the_canonical_l0_of_one_width(tmp_path: Path) -> None:
+def test_of_several_l0s_none_is_taken_unasked(tmp_path: Path) -> None:
     names = [f"layer_3/width_16k/average_l0_{l0}" for l0 in (14, 71, 142, 280)]
     root = gemma_scope(tmp_path, names)
-    assert find_sae(root, 3).sae_id == "layer_3/width_16k/average_l0_71"
+    with pytest.raises(SaeError, match=r"_14, .*_280; name one by sae_id") as caught:
+        find_sae(root, 3)
+    assert "or layer_{layer}/width_16k/canonical (the average L0 nearest to 100)" in str(caught.value)
     assert find_sae(root, 3, sae_id="layer_{layer}/width_16k/canonical").sae_id.endswith("_71")
     assert load_sae(root, sae_id="layer_3/width_16k/canonical").metadata["average_l0"] == 71
     assert load_sae(root, sae_id="layer_3/width_16k/average_l0_280").metadata["average_l0"] == 280

@@ -178,6 +178,10 @@ class Found:
             [self.format.name, READING, self.format.says_by_name(self.files), self.input_factor, keys]
         )
 
+    def names(self) -> list[str]:
+        """Names of the files whose bytes decide what is computed."""
+        return [name or PurePosixPath(self.sae_id).name for name in self.format.parts(self.files)]
+
 
 @contextmanager
 def understood(files: SaeFiles) -> Iterator[None]:
@@ -193,7 +197,8 @@ def understood(files: SaeFiles) -> Iterator[None]:
             raise
         told = " ".join(str(error).split())[:160]
         raise SaeError(
-            f"{files.label}: its files can't be understood ({type(error).__name__}: {told}): is it whole?"
+            f"{files.label}: its files can't be understood ({type(error).__name__}: {told}): "
+            "is its config whole?"
         ) from error
 
 
@@ -201,8 +206,8 @@ def _checked(files: SaeFiles, name: str, value: Any) -> Any:
     """An entry of a config, refused if it is of another kind than what it stands for."""
     if value is None or (name not in _NUMBERS and isinstance(value, str)):
         return value
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if name in _NUMBERS and number and float(value).is_integer() and value >= 0:
+    number = name in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool)
+    if number and float(value).is_integer() and value >= 0:
         return int(value)
     expected = "a whole number" if name in _NUMBERS else "a word"
     raise SaeError(f"{files.label}: {name} is {value!r}, expected {expected}: the config is broken")

@@ -102,6 +102,7 @@ def modern_config(config: dict[str, Any]) -> dict[str, Any]:
     architecture, and normalize_activations could be a bool.
     """
     config = {_OLD_NAMES.get(name, name): value for name, value in config.items()}
+    _fill_in_layer(config)
     metadata = config.get("metadata")
     outside = {
         name: config[name] for name in ("hook_name", "hook_name_out", "model_name") if config.get(name)
@@ -117,6 +118,14 @@ def modern_config(config: dict[str, Any]) -> dict[str, Any]:
     scaling = config.get("normalize_activations")
     config["normalize_activations"] = "expected_average_only_in" if scaling is True else scaling or "none"
     return config
+
+
+def _fill_in_layer(config: dict[str, Any]) -> None:
+    """A hook that was written as a template, `blocks.{layer}.hook_resid_post`, with its layer beside it."""
+    layer = config.get("hook_point_layer", config.get("hook_layer"))
+    hook = config.get("hook_name")
+    if isinstance(hook, str) and isinstance(layer, int):
+        config["hook_name"] = hook.replace("{layer}", str(layer))
 
 
 def sae_from_saelens_parts(config: dict[str, Any], tensors: dict[str, Tensor], path: Path | None) -> Sae:

@@ -113,8 +113,12 @@ def _activation(config: dict[str, Any], d_sae: int, path: Path | None) -> Activa
 
 
 def _hook_names(files: SaeFiles, config: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Where it reads, and what it predicts: a transcoder reads the *input* of the module it names."""
-    name = Path(files.label).name
+    """Where it reads, and what it predicts: a transcoder reads the *input* of the module it names.
+
+    The name is the folder's, or that of the folder above for one of several seeds (`layers.3/seed1`).
+    """
+    path = Path(files.label)
+    name = path.parent.name if re.fullmatch(r"seed[_-]?\d+", path.name) else path.name
     if parse_hook_name(name) is None and not re.search(r"\w\.\d+(\.|$)", name):
         return None, None
     return (f"{name}.input", name) if config.get("transcode") else (name, None)
