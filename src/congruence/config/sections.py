@@ -49,7 +49,7 @@ class Section(BaseModel):
     def _plain(cls, value: Any, info: Any) -> Any:
         kinds = set(_kinds(cls.model_fields[str(info.field_name)].annotation))
         if isinstance(value, bool) != (bool in kinds) and isinstance(value, bool | int | float | str):
-            if bool in kinds:
+            if bool in kinds and not any(isinstance(kind, str) for kind in kinds):  # nor a word beside it
                 raise ValueError("use true or false")
             if kinds & {int, float}:
                 raise ValueError("use a whole number" if int in kinds else "use a number")
