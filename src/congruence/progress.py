@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 SECONDS_BETWEEN_LINES = 30.0
+SECONDS_OF_QUIET = 10.0
 
 
 @runtime_checkable
@@ -153,20 +154,26 @@ class LineProgress(AbstractContextManager["LineProgress"]):
                 self._running[task] = known
                 if self.stages and not known.inner:
                     counted = f": {total:,} {unit}" if total else ""
-                    _say(f"{task}{counted}{f', {done:,} of them before' if done else ''}")
+                    self._say(f"{task}{counted}{f', {done:,} of them before' if done else ''}")
                 return
             known.done, known.total = done, total
             if total and done >= total:
                 del self._running[task]
                 if self.stages and not known.inner:
-                    _say(known.end)
+                    self._say(known.end)
 
     def _tick(self) -> None:
-        while not self._stop.wait(self.every):
+        pause = self.quiet + 0.01
+        while not self._stop.wait(pause):
+            pause = self.every
             with self._lock:
                 lines = [task.line for task in self._running.values()]
             if lines:
-                _say("; ".join(lines))
+                self._say("; ".join(lines))
+
+    def _say(self, line: str) -> None:
+        if time.monotonic() >= self._silent_until:
+            _say(line)
 
 
 _shown: Progress = Silent()

@@ -19,7 +19,7 @@ def said(capsys):
 
 
 def test_a_stage_begins_and_ends(said):
-    with LineProgress() as lines:
+    with LineProgress(quiet=0) as lines:
         lines.advance("capture small", 0, 1000, "tokens")
         lines.advance("capture small", 400, 1000, "tokens")
         lines.advance("capture small", 1000, 1000, "tokens")
@@ -31,7 +31,7 @@ def test_a_stage_begins_and_ends(said):
 def test_share_rate_and_time_left(said, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    lines = LineProgress()
+    lines = LineProgress(quiet=0)
     lines.advance("capture", 200, 1000, "tokens")
     now[0] += 10
     lines.advance("capture", 400, 1000, "tokens")
@@ -42,7 +42,7 @@ def test_share_rate_and_time_left(said, monkeypatch):
 
 
 def test_lines_come_while_nothing_moves(said):
-    with LineProgress(every=0.02) as lines:
+    with LineProgress(quiet=0, every=0.02) as lines:
         lines.advance("compare layer pairs", 0, 25, "pairs")
         lines.advance("draws of rsa", 0, 1000, "draws")
         lines.advance("draws of rsa", 300, 1000, "draws")
@@ -58,7 +58,7 @@ def test_lines_come_while_nothing_moves(said):
 
 
 def test_a_step_that_nobody_can_count(said, monkeypatch):
-    monkeypatch.setattr(progress, "_view", lambda *_: LineProgress())
+    monkeypatch.setattr(progress, "_view", lambda *_: LineProgress(quiet=0))
     with pytest.raises(ZeroDivisionError), shown(True), working("load small"):
         raise ZeroDivisionError
     assert said() == ["load small"]  # it wasn't done
@@ -70,7 +70,7 @@ def test_a_step_that_nobody_can_count(said, monkeypatch):
 
 
 def test_without_stages_only_what_takes_long_is_told(said):
-    with LineProgress(every=0.02, stages=False) as lines:
+    with LineProgress(quiet=0, every=0.02, stages=False) as lines:
         lines.advance("quick", 0, 2, "steps")
         lines.advance("quick", 2, 2, "steps")
         lines.advance("given up", 0, 0, "")
@@ -84,7 +84,7 @@ def test_without_stages_only_what_takes_long_is_told(said):
 
 
 def test_deep_work_tells_what_is_shown(said, monkeypatch):
-    monkeypatch.setattr(progress, "_view", lambda *_: LineProgress())
+    monkeypatch.setattr(progress, "_view", lambda *_: LineProgress(quiet=0))
     advance("unseen", 0, 1, "x")
     with shown(True) as view:
         thread = threading.Thread(target=advance, args=("in a thread", 0, 5, "steps"))
@@ -125,7 +125,22 @@ def test_a_stream_that_is_gone(monkeypatch):
         flush = write
 
     monkeypatch.setattr(sys, "stderr", Gone())
-    with LineProgress(every=0.01) as lines:
+    with LineProgress(quiet=0, every=0.01) as lines:
         lines.advance("capture", 0, 10, "tokens")
         time.sleep(0.05)
         lines.advance("capture", 10, 10, "tokens")
+
+
+def test_what_ends_at_once_says_nothing(said):
+    with LineProgress(every=0.01, quiet=30) as lines:
+        lines.advance("open models", 0, 0, "")
+        time.sleep(0.05)
+        lines.advance("open models", 1, 1, "")
+    assert said() == []
+
+
+def test_what_is_under_way_when_the_quiet_ends_is_named(said):
+    with LineProgress(every=30, quiet=0.02) as lines:
+        lines.advance("open models", 0, 0, "")
+        time.sleep(0.3)
+    assert [line.split(":")[0] for line in said()] == ["open models"]

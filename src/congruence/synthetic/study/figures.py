@@ -198,9 +198,9 @@ def _transfer(summary: Frame) -> "Figure | None":
         one = axes[0][column]
         mine = table[(table.quantity == quantity) & (table.subject != "ridge")]  # ridge lies on affine
         for number, ((kind, null), line) in enumerate(mine.groupby(["subject", "setting"], sort=False)):
-            line = line.sort_values("shared")
+            ordered = line.sort_values("shared")
             one.plot(
-                line.shared, line["mean"], color=_of(COLOURS, number), linestyle=_of(_DASHES, number),
+                ordered.shared, ordered["mean"], color=_of(COLOURS, number), linestyle=_of(_DASHES, number),
                 marker=_of(_MARKERS, number), markersize=3.5, label=f"{kind}, {null}" if null else kind,
             )  # fmt: skip
         one.set_ylim(-1.05, 1.05)
