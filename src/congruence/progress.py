@@ -122,11 +122,12 @@ class LineProgress(AbstractContextManager["LineProgress"]):
 
     Args:
         every: seconds between two lines on how far it is, whether anything moved or not.
-        stages: whether starts and ends are told as well.
+        quiet: seconds before the first line: what is refused or found finished at once is told in one line.
     """
 
-    def __init__(self, every: float = SECONDS_BETWEEN_LINES, *, stages: bool = True) -> None:
-        self.every, self.stages = every, stages
+    def __init__(self, every: float = SECONDS_BETWEEN_LINES, *, quiet: float = SECONDS_OF_QUIET) -> None:
+        self.every, self.quiet = every, quiet
+        self._silent_until = time.monotonic() + quiet
         self._running: dict[str, _Task] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -152,14 +153,14 @@ class LineProgress(AbstractContextManager["LineProgress"]):
                 if total and done >= total:
                     return
                 self._running[task] = known
-                if self.stages and not known.inner:
+                if not known.inner:
                     counted = f": {total:,} {unit}" if total else ""
                     self._say(f"{task}{counted}{f', {done:,} of them before' if done else ''}")
                 return
             known.done, known.total = done, total
             if total and done >= total:
                 del self._running[task]
-                if self.stages and not known.inner:
+                if not known.inner:
                     self._say(known.end)
 
     def _tick(self) -> None:
@@ -198,19 +199,14 @@ def working(task: str) -> Iterator[None]:
 
 
 @contextmanager
-def shown(progress: bool, *, stages: bool = True) -> Iterator[Progress]:
-    """Bars where standard error is a terminal, lines where it isn't, or silence; for this block.
-
-    Args:
-        progress: False for silence.
-        stages: whether lines tell starts and ends of stages, and not only how far long ones are.
-    """
+def shown(progress: bool) -> Iterator[Progress]:
+    """Bars where standard error is a terminal, lines where it isn't, or silence; for this block."""
     global _shown  # noqa: PLW0603 - one screen
     before = _shown
     if not isinstance(before, Silent):  # within a block that shows already
         yield before
         return
-    with _view(progress, stages) as view:
+    with _view(progress) as view:
         _shown = view
         try:
             yield view
@@ -218,14 +214,14 @@ def shown(progress: bool, *, stages: bool = True) -> Iterator[Progress]:
             _shown = before
 
 
-def _view(progress: bool, stages: bool) -> Silent | RichProgress | LineProgress:
+def _view(progress: bool) -> Silent | RichProgress | LineProgress:
     if not progress:
         return Silent()
     from rich.console import Console
 
     console = Console(stderr=True)
     bars = console.is_jupyter or console.is_interactive
-    return RichProgress() if bars else LineProgress(stages=stages)
+    return RichProgress() if bars else LineProgress()
 
 
 def in_words(seconds: float) -> str:

@@ -69,20 +69,6 @@ def test_a_step_that_nobody_can_count(said, monkeypatch):
     assert end.startswith("load small: done in ")
 
 
-def test_without_stages_only_what_takes_long_is_told(said):
-    with LineProgress(quiet=0, every=0.02, stages=False) as lines:
-        lines.advance("quick", 0, 2, "steps")
-        lines.advance("quick", 2, 2, "steps")
-        lines.advance("given up", 0, 0, "")
-        lines.advance("given up", 0, -1, "")
-        lines.advance("long", 0, 0, "")
-        time.sleep(0.1)
-        lines.advance("long", 1, 1, "")
-    told = said()
-    assert told
-    assert all(line.startswith("long: for ") for line in told)
-
-
 def test_deep_work_tells_what_is_shown(said, monkeypatch):
     monkeypatch.setattr(progress, "_view", lambda *_: LineProgress(quiet=0))
     advance("unseen", 0, 1, "x")

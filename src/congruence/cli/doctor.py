@@ -37,7 +37,7 @@ def command(config: Path, *, sample_tokens: int, verbose: int, progress: bool) -
     from congruence.progress import shown, working
 
     log_to_terminal(verbose)
-    with shown(progress, stages=False), working("examine"):
+    with shown(progress), working("examine"):
         records = diagnose(config, sample_tokens=sample_tokens)
     console = Console()
     if fits := [record for record in records if "fvu" in record.figures]:
