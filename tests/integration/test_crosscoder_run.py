@@ -150,7 +150,7 @@ REFUSED = {
     "documents": ({"interval": {"by": "documents"}}, "interval by documents can't go with"),
     "no path": ({"pairing": {"method": "crosscoder"}}, "pairing.path is missing"),
     "no such": ({"pairing": {"method": "crosscoder", "path": "/no/such"}}, "no SAE at /no/such"),
-    "shared": ({"pairing": {"method": "crosscoder", "path": "x", "shared": 0.9}}, "shared is 0.9"),
+    "shared": ({"pairing": {"method": "crosscoder", "path": "x", "shared": 0.9}}, "shared=0.9"),
     "split": (
         {"pairing": {"method": "crosscoder", "path": "x", "split": "documents"}},
         "pairing.split can't",
@@ -190,7 +190,7 @@ def test_models_of_another_width_are_told(config: dict[str, Any], tmp_path: Path
     with pytest.raises(
         CongruenceError, match=r"gives vectors of 192, but .* reads 96: it is of other models"
     ):
-        package.compare(config | {"b": b}, out=tmp_path / "out", progress=False)
+        package.compare(config | {"b": b, "measures": ["rsa"]}, out=tmp_path / "out", progress=False)
 
 
 def test_the_command_line_takes_a_path_beside_the_configuration(
