@@ -101,10 +101,10 @@ def transfer(
         )
     fit, held = halves_of_documents(offsets, seed)
     moments = StateMoments.of(x[fit], y[fit])
-    kinds = [kind for kind in kinds if kind != "identity" or x.shape[1] == y.shape[1]]
+    wanted: list[Kind] = [kind for kind in kinds if kind != "identity" or x.shape[1] == y.shape[1]]
     native = _Native.of(sae, y[held])
     found = [native.record(NATIVE, "", native.y, None)]
-    for kind in kinds:
+    for kind in wanted:
         fitted = fit_map(moments, kind, penalty=penalty)
         found.append(native.record(kind, "", fitted.apply(x[held]), fitted))
     if not nulls:
@@ -112,7 +112,9 @@ def transfer(
     orthogonal = fit_map(moments, "orthogonal")
     shift = _shift(offsets, fit, seed)
     shifted = StateMoments.of(np.roll(x[fit], shift, axis=0), y[fit])
-    for kind in (kind for kind in kinds if kind != "identity"):
+    for kind in wanted:
+        if kind == "identity":
+            continue
         fitted = fit_map(shifted, kind, penalty=penalty)
         found.append(native.record(kind, SHIFTED, fitted.apply(x[held]), fitted))
     turned = _turned(orthogonal, seed)

@@ -86,7 +86,7 @@ def test_nulls_give_nothing(judged):
     for share in (0.5, 1.0):
         found = judged[share]
         assert abs(found["orthogonal", SHIFTED].r2) < 0.05
-        assert found["affine", SHIFTED].f1 < 0.05
+        assert found["affine", SHIFTED].f1 < 0.15
         assert found["orthogonal", RANDOM].f1 < 0.15
         assert found["orthogonal", RANDOM].explained_of_target < 0
     assert judged[1.0]["orthogonal", UNTRAINED].explained < judged[1.0]["orthogonal", ""].explained - 0.5

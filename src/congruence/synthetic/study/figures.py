@@ -197,10 +197,10 @@ def _transfer(summary: Frame) -> "Figure | None":
     for column, quantity in enumerate(shown):
         one = axes[0][column]
         mine = table[(table.quantity == quantity) & (table.subject != "ridge")]  # ridge lies on affine
-        for number, ((kind, null), line) in enumerate(mine.groupby(["subject", "setting"], sort=False)):
-            ordered = line.sort_values("shared")
+        for number, ((kind, null), found) in enumerate(mine.groupby(["subject", "setting"], sort=False)):
+            line = found.sort_values("shared")
             one.plot(
-                ordered.shared, ordered["mean"], color=_of(COLOURS, number), linestyle=_of(_DASHES, number),
+                line.shared, line["mean"], color=_of(COLOURS, number), linestyle=_of(_DASHES, number),
                 marker=_of(_MARKERS, number), markersize=3.5, label=f"{kind}, {null}" if null else kind,
             )  # fmt: skip
         one.set_ylim(-1.05, 1.05)
