@@ -29,7 +29,7 @@ def test_every_name_is_listed_with_a_line(capsys, kind):
 
 def test_options_are_shown_with_their_defaults(capsys):
     done = in_process(capsys, "list", "filters")
-    assert "value=0.1" in done.stdout
+    assert "min_r" in done.stdout
     assert "keep='best'" in done.stdout
     done = in_process(capsys, "list", "measures", "--json")
     rsa = next(line for line in map(json.loads, done.stdout.splitlines()) if line["name"] == "rsa")

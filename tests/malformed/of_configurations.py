@@ -71,14 +71,17 @@ def of_fields() -> Iterator[Attempt]:
     """Every field of a run's configuration with every strange value that it can't take."""
     base = base_config()
     for path, kinds, is_section in leaves(RunConfig):
-        key = path.rpartition(".")[2]
+        parent, _, key = path.rpartition(".")
+        whole = base
+        if parent.endswith((".saes", ".other_seed")) and key != "path":  # a section that needs its path
+            whole = changed(base, f"{parent}.path", "somewhere")
         for name, value in STRANGE.items():
             shorthand = path == "concepts" and isinstance(value, str | dict)
             if (is_section and isinstance(value, dict)) or shorthand or not is_bad(value, kinds, key):
                 continue
-            config = changed(base, path, value)
+            config = changed(whole, path, value)
             yield Attempt("field", f"{path}={name}", _run(config), says=(key,))
-        yield Attempt("key", f"{path}~", _run(changed(base, f"{path}x{WORD}", 3)), says=(WORD,))
+        yield Attempt("key", f"{path}~", _run(changed(whole, f"{path}x{WORD}", 3)), says=(WORD,))
 
 
 def _run(config: Any) -> Callable[[Path], Ended]:

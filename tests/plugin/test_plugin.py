@@ -116,8 +116,9 @@ def test_a_broken_package_is_named_in_one_line(tmp_path, source, told):
     done = python("-c", f"{asked}\nprint(METRICS.get('svcca').name)")
     line = f"package 'wrong-plugin' can't add its measure 'mine' (wrong_plugin): {told}: update or uninstall the package"
     assert done.stdout.splitlines() == [line, line, "svcca"], done.stderr
+    (tmp_path / "z.txt").touch()
     (tmp_path / "config.yaml").write_text(
-        "{a: {model: x, saes: y}, b: {model: x, saes: y}, corpus: {path: z}, measures: [svca]}"
+        "{a: {model: x, saes: y}, b: {model: x, saes: y}, corpus: {path: z.txt}, measures: [svca]}"
     )
     stopped = python("-m", "congruence", "run", tmp_path / "config.yaml", "--out", tmp_path / "out")
     assert (stopped.returncode, stopped.stderr.strip()) == (2, f"error: {line}")

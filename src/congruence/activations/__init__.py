@@ -1,7 +1,6 @@
 """Feature activations of a corpus: captured in one pass, kept in shards, read as CSR blocks."""
 
 from congruence.activations.capture import capture_features, capture_together
-from congruence.activations.joint import JointCapture, Place
 from congruence.activations.known_sae import KnownSae, decoder_rows, sae_key, stated
 from congruence.activations.plan import ActivationKind, stored_already
 from congruence.activations.pooling import PooledActs, pool_rows
@@ -10,9 +9,7 @@ from congruence.activations.store import ActivationStore
 __all__ = [
     "ActivationKind",
     "ActivationStore",
-    "JointCapture",
     "KnownSae",
-    "Place",
     "PooledActs",
     "capture_features",
     "capture_together",

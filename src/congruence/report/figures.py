@@ -16,7 +16,7 @@ from congruence.report.scales import LIGHT, Scale, shade, text_on
 from congruence.report.sheet import Sheet, boxes_of, has_outlines, png, short, svg
 from congruence.report.views import headline, measure_views
 from congruence.run.results import Run, load_run
-from congruence.storage import atomic_path
+from congruence.storage import atomic_path, generations
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,6 +62,7 @@ def write_figures(run_dir: str | Path | Run) -> list[Path]:
             paths.append(run.folder / FOLDER / f"{picture.name}.{suffix}")
             with atomic_path(paths[-1]) as temporary:
                 temporary.write_bytes(content)
+    generations.show(run.folder, FOLDER)
     return paths
 
 

@@ -26,7 +26,7 @@ from congruence.report.verdict import verdict
 from congruence.report.views import headline, measure_views
 from congruence.report.words import measure_words, null_words
 from congruence.run.results import Run, load_run
-from congruence.storage import atomic_path
+from congruence.storage import atomic_path, generations
 from congruence.wording import format_score
 
 
@@ -56,6 +56,7 @@ def write_report(run_dir: str | Path | Run) -> Path:
     path = run.folder / REPORT
     with atomic_path(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
+    generations.show(run.folder, REPORT)
     return path
 
 

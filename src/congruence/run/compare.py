@@ -17,7 +17,6 @@ from congruence.errors import StorageError, quoted
 from congruence.progress import Progress, shown, working
 from congruence.run.captures import Captures, sources_of
 from congruence.run.concept_stage import check_concepts, stage_of
-from congruence.run.crosscoder import captures_of
 from congruence.run.grid import Cell, Source, ceiling_cells, control_cells, real_cells
 from congruence.run.plan import Plan
 from congruence.run.possible import check_possible, null_record
@@ -26,7 +25,7 @@ from congruence.run.results import Run, load_run
 from congruence.run.run_cells import concepts_finished, run_cells
 from congruence.run.sae_records import fvus_of, sae_records
 from congruence.sides.corpus import SharedText, read_text
-from congruence.sides.crosscoder import with_its_layers
+from congruence.sides.crosscoder import is_by_crosscoder, with_its_layers
 from congruence.sides.side import Side, known_saes, open_sides
 from congruence.sides.variants import check_controls
 from congruence.storage import Memo
@@ -98,7 +97,7 @@ def _run(
     with working("read the text"):
         text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
     cells = cells_of(sides, config.controls)
-    captures = captures_of(sides, text, config, folder.activations, memo)
+    captures = _captures_kind(config)(sides, text, config, folder.activations, memo)
     plan = Plan.of(config)
     check_possible(config, plan, sides, text, cells)
     fvus = _examine(config, captures, sources_of(cells), memo)
@@ -121,6 +120,14 @@ def _run(
     key = publish_run(folder.path, results, record, draw, more=captures.finish)
     logger.info("run finished: %d cells in %s, configuration %s", len(cells), folder.path, key)
     return key
+
+
+def _captures_kind(config: RunConfig) -> type[Captures]:
+    if not is_by_crosscoder(config):
+        return Captures
+    from congruence.run.crosscoder import CrosscoderCaptures  # brings torch
+
+    return CrosscoderCaptures
 
 
 def _examine(config: RunConfig, captures: Captures, sources: Sequence[Source], memo: Memo) -> list[list[Any]]:

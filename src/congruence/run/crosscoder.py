@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from congruence.activations import JointCapture, Place
+from congruence.activations.joint import JointCapture, Place
 from congruence.config.run import RunConfig
 from congruence.errors import ConfigError, ModelError
 from congruence.matching.crosscoder import EXCLUSIVE, SHARED, relative_norms
@@ -21,21 +21,13 @@ from congruence.run.layer import Layer
 from congruence.saes import Crosscoder
 from congruence.saes.latent_scaling import latent_scaling
 from congruence.sides.corpus import SharedText
-from congruence.sides.crosscoder import files_of, hook_at, is_by_crosscoder, places_of
+from congruence.sides.crosscoder import files_of, hook_at, places_of
 from congruence.sides.side import Side
 from congruence.storage import Memo
 
 logger = logging.getLogger(__name__)
 
 TABLE = "crosscoder.parquet"
-
-
-def captures_of(
-    sides: Mapping[str, Side], text: SharedText, config: RunConfig, folder: Path, memo: Memo
-) -> Captures:
-    """The captures that a configuration wants."""
-    kind = CrosscoderCaptures if is_by_crosscoder(config) else Captures
-    return kind(sides, text, config, folder, memo)
 
 
 class CrosscoderCaptures(Captures):

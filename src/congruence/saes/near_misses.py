@@ -39,6 +39,8 @@ def not_that(files: SaeFiles, formats: list[SaeFormat]) -> str:
         return f"{files.label} was looked at as {named}, but its contents aren't that"
     if told := _half_there(files.source.files, [files.sae_id]):
         return f"{files.source.where}: {told}"
+    if files.sae_id not in files.source.files:  # a folder
+        return nothing_there(files.source, None if files.sae_id == "." else files.sae_id, [])
     try:
         tensors = files.tensors()
     except SaeError as error:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from congruence.saes.entry import SaeEntry
 
@@ -12,6 +12,7 @@ _MODEL_KEYS = ("model_name", "lm_name", "model_from_pretrained_path", "model")
 _SECTIONS = ("metadata", "trainer", "sae")
 
 
+@runtime_checkable
 class Files(Protocol):
     """The files of one SAE."""
 

@@ -1,22 +1,24 @@
 """The crosscoder of a configuration: which of its places each layer of each side is."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from congruence.config.run import RunConfig
 from congruence.errors import ConfigError, SaeError
 from congruence.hook_names import parse_hook_name
-from congruence.saes import find_crosscoder
-from congruence.saes.crosscoder import in_words
-from congruence.saes.find_crosscoder import CrosscoderFiles
+
+if TYPE_CHECKING:
+    from congruence.saes.find_crosscoder import CrosscoderFiles
 
 
-def files_of(config: RunConfig) -> CrosscoderFiles:
+def files_of(config: RunConfig) -> "CrosscoderFiles":
     """The files of the crosscoder that `pairing.path` names.
 
     Raises:
         SaeError: there is none.
     """
+    from congruence.saes import find_crosscoder
+
     return find_crosscoder(str(config.pairing.options["path"]))
 
 
@@ -73,6 +75,8 @@ def places_of(
     Raises:
         ConfigError: a layer isn't one of its places, or several layers of a model are asked for.
     """
+    from congruence.saes.crosscoder import in_words
+
     named = layers_of_places(hook_names)
     what, path = in_words(n_places, tuple(hook_names)), config.pairing.options["path"]
     if len(set(named)) > 1:

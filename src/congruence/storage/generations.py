@@ -108,6 +108,13 @@ def publish(path: Path, key: str, names: Iterable[str]) -> None:
             remove(path / name)
 
 
+def show(folder: Path, name: str) -> None:
+    """Link a file or folder that a generation has got since it was published, where that one is current."""
+    path = public(folder)
+    if path != folder and (folder / name).exists():
+        _link(path / name, f"{CURRENT}/{name}")
+
+
 def _adopt(path: Path, names: list[str]) -> None:
     """Turn plain files of an earlier run into a generation of their own, then into links to it.
 

@@ -16,6 +16,9 @@ from congruence.synthetic.study.size import Size
 from congruence.synthetic.study.task import Rows, Task, row, world_seed
 from congruence.synthetic.world import World
 
+GIVEN = ("crosscoder",)
+"""Matchers that search for nothing: their pairs are given."""
+
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "noisy": {"jitter": 0.6, "missed": 0.5},
@@ -84,7 +87,7 @@ def matchers_on(world: World) -> Rows:
     """Coverage, precision and recall of every matcher at every threshold of r."""
     a, b = (prepare(model.acts()) for model in world.models)
     found = []
-    for method in MATCHERS:
+    for method in (name for name in MATCHERS if name not in GIVEN):
         pairs = _match(a, b, method)
         for threshold in THRESHOLDS:
             kept = pairs.select(pairs.r > threshold)
@@ -143,7 +146,7 @@ def pairs_of(world: World, draws: int) -> Pairs:
     matching = match(*acts, method="many_to_one", from_="b")
     matching = _with_null(world, acts, matching, draws)
     top_a, top_b = (top_tokens(side, world.token_ids, k=TOP).token_ids for side in acts)
-    return Pairs(matching, top_a[matching.feature_a], top_b[matching.feature_b], world.strings, repeats="a")
+    return Pairs(matching, top_a[matching.feature_a], top_b[matching.feature_b], world.strings)
 
 
 def best_r_on(world: World, draws: int) -> Rows:
