@@ -30,6 +30,7 @@ ANSWERS_ITSELF = {
     "congruence.models.load.find_model",
     "congruence.models.load.load_model",
     "congruence.models.tokenizer_equality.require_equal_tokenizers",
+    "congruence.nulls.pairing.FiringRate.__init__",
     "congruence.report.drawn.draw",
     "congruence.report.figures.write_figures",
     "congruence.report.html.write_report",

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainSerializer, Tag
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, PlainSerializer, Tag
 
+from congruence.config.section import Section
 from congruence.hook_names import parse_hook_name
 
+MOST_FEATURES = 2**31 - 1
+HIGHEST_THRESHOLD = 1e9
 IN_MEMORY = "in memory: "
 """How run.json names what no file holds."""
 
@@ -42,10 +45,8 @@ def given(value: Any) -> Any:
 Object = Annotated[Given, PlainSerializer(str, when_used="json")]
 
 
-class SaeSource(BaseModel):
+class SaeSource(Section):
     """Where SAEs lie, and what their files don't say."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str
     """Folder, file or Hub id; ``{layer}`` and wildcards may stand in it."""
@@ -55,9 +56,9 @@ class SaeSource(BaseModel):
     """Where it reads, if its files don't say or are wrong."""
     activation: Literal["relu", "topk", "jumprelu", "batchtopk"] | None = None
     """Read a home-made file by the shapes of its tensors, with this rule."""
-    k: int | None = Field(default=None, ge=1)
+    k: int | None = Field(default=None, ge=1, le=MOST_FEATURES)
     """Of topk: features that fire on one token."""
-    threshold: float | None = None
+    threshold: float | None = Field(default=None, ge=0, le=HIGHEST_THRESHOLD)
     """Of jumprelu and batchtopk, where the file holds none."""
     orientation: Literal["in_first", "out_first"] | None = None
     """in_first: (d_in, d_sae) and (d_sae, d_in); out_first: as torch.nn.Linear; default: by shape."""

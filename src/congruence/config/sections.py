@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -24,6 +23,7 @@ from congruence.config.saes import (
     name_of,
     sources,
 )
+from congruence.config.section import Section
 from congruence.errors import quoted
 
 MOST_LAYERS = 10_000
@@ -31,35 +31,6 @@ LONGEST_NAME = 200
 MOST_TOKENS = 10**12
 MOST_DRAWS = 1_000_000
 WHY_DRAWS = "p can't be told below a millionth, and each draw takes time and memory"
-
-
-class Section(BaseModel):
-    """A part of the configuration: immutable, and strict about unknown keys, empty text and true for 1."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        populate_by_name=True,
-        allow_inf_nan=False,
-        arbitrary_types_allowed=True,
-    )
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _plain(cls, value: Any, info: Any) -> Any:
-        kinds = set(_kinds(cls.model_fields[str(info.field_name)].annotation))
-        if isinstance(value, bool) != (bool in kinds) and isinstance(value, bool | int | float | str):
-            if bool in kinds and not any(isinstance(kind, str) for kind in kinds):  # nor a word beside it
-                raise ValueError("use true or false")
-            if kinds & {int, float}:
-                raise ValueError("use a whole number" if int in kinds else "use a number")
-        if isinstance(value, str) and (not value or (value.isspace() and info.field_name != "separator")):
-            raise ValueError("the text is empty: write some, or leave the key out")
-        return value
-
-
-def _kinds(annotation: Any) -> list[Any]:
-    return [annotation, *(kind for argument in get_args(annotation) for kind in _kinds(argument))]
 
 
 def read_layers(value: Any) -> Any:
