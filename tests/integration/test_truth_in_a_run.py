@@ -60,7 +60,7 @@ def test_scores_have_intervals(config, out, by):
 def test_options_of_a_matcher_reach_it_and_unknown_ones_are_refused(config, out):
     soft, hard = (
         run_of(config, out, pairing={"method": "transport", "epsilon": epsilon}).matches
-        for epsilon in (0.5, 0.05)
+        for epsilon in (0.5, 0.2)
     )
     assert len(soft)
     assert set(zip(soft.feature_a, soft.feature_b, strict=True)) != set(

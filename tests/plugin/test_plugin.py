@@ -63,26 +63,29 @@ def test_used_in_python(plugin):
     }  # fmt: skip
 
 
-def test_used_in_a_run(plugin, tmp_path, tiny_run):
-    done = run(plugin, tmp_path, tiny_run)
+@pytest.fixture(scope="module")
+def results(plugin, tiny_run, tmp_path_factory):
+    """Of one run that uses all that the package adds."""
+    folder = tmp_path_factory.mktemp("used")
+    config = {**tiny_run, "null": {"kind": "rotation", "draws": 19}, "controls": ["shuffled_decoder"]}
+    done = run(plugin, folder, config)
     assert done.returncode == 0, done.stderr
-    results = pd.read_parquet(tmp_path / "out" / "results.parquet")
-    row = results.iloc[0]
+    return pd.read_parquet(folder / "out" / "results.parquet")
+
+
+def test_used_in_a_run(results):
+    row = results[results.control == "none"].iloc[0]
     assert row.measure == "sign_agreement(threshold=0.1)"
     assert 0 < row.p <= 1
     assert 3 <= row.n <= 48
 
 
-def test_a_null_is_used_in_a_run(plugin, tmp_path, tiny_run):
-    done = run(plugin, tmp_path, {**tiny_run, "null": {"kind": "rotation", "draws": 19}})
-    assert done.returncode == 0, done.stderr
-    assert set(pd.read_parquet(tmp_path / "out" / "results.parquet").null) == {"rotation"}
+def test_a_null_is_used_in_a_run(results):
+    assert set(results.null) == {"rotation"}
 
 
-def test_a_control_is_used_in_a_run(plugin, tmp_path, tiny_run):
-    done = run(plugin, tmp_path, {**tiny_run, "controls": ["shuffled_decoder"]})
-    assert done.returncode == 0, done.stderr
-    assert "shuffled_decoder" in set(pd.read_parquet(tmp_path / "out" / "results.parquet").control)
+def test_a_control_is_used_in_a_run(results):
+    assert "shuffled_decoder" in set(results.control)
 
 
 def broken_package(folder, group: str, module: str, source: str):

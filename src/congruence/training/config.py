@@ -191,7 +191,7 @@ def load_training_config(
     if corpus is not None:
         given = raw["corpus"] if isinstance(raw.get("corpus"), dict) else {}
         kept = {key: value for key, value in given.items() if key not in _OF_DATASETS}
-        raw["corpus"] = {**kept, "path": str(Path(corpus).expanduser().resolve())}
+        raw["corpus"] = {**kept, "path": str(Path(corpus).expanduser().absolute())}
     if seeds:
         raw["seeds"] = list(seeds)
     return parse_training_config(raw, base=path.parent, origin=str(path))

@@ -138,6 +138,7 @@ def test_a_stopped_study_goes_on_and_ends_the_same(tmp_path, monkeypatch):
         run_study(TINY, tmp_path / "x" / "truth.csv")
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, capsys, monkeypatch):
     from congruence.cli.main import main
     from congruence.synthetic.study import study as module
