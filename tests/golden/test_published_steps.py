@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from published_steps import published, rsa, svcca
+from published_steps import published
 
-from congruence.config import QUIRKS, as_published, parse_config
+from congruence.config import as_published, parse_config
 from congruence.nulls.permutations import permutations_for
 from congruence.rng import derive_seed
 from congruence.run.grid import Cell, Source
@@ -104,16 +104,16 @@ def kept_after(matches):
     return found
 
 
-QUIRKS_OF_A_CELL = as_published("lan2024")
+ALL = as_published("lan2024")
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("dead", [0, 4])
 def test_every_step_is_the_published_one(seed, dead):
     w = world(seed, dead=dead)
-    plan = plan_of(QUIRKS_OF_A_CELL)
+    plan = plan_of(ALL)
     expected = published(w.acts_a, w.acts_b, w.W_a, w.W_b, w.token_ids, STRINGS, draws_of(plan))
-    found = ours(w, QUIRKS_OF_A_CELL)
+    found = ours(w, ALL)
     after = kept_after(found.matches)
     for step, pairs in expected.steps.items():
         assert after[step] == [(a, b) for a, b, _ in pairs], step
@@ -122,11 +122,53 @@ def test_every_step_is_the_published_one(seed, dead):
     rows = {row["measure"]: row for row in found.rows}
     for label, score, p, null in (
         ("pc1_correlation", expected.svcca, expected.p_svcca, expected.null_svcca),
-        ("rsa(rdm=correlation, compare=spearman)", expected.rsa, expected.p_rsa, expected.null_rsa),
+        ("rsa", expected.rsa, expected.p_rsa, expected.null_rsa),
     ):
-        row = rows.get(label) or rows["rsa"]
+        row = rows[label]
         assert row["n"] == len(expected.pairs)
         assert row["draws"] == DRAWS
         assert row["value"] == pytest.approx(score, abs=1e-6)
         assert row["null_mean"] == pytest.approx(null, abs=1e-6)
         assert row["p"] == pytest.approx(p, abs=1e-12)
+
+
+def told(result):
+    """Everything that a cell says, as one comparable value."""
+    columns = ["feature_a", "feature_b", "r", "removed_by"]
+    rows = [(row["measure"], row["value"], row["p"], row["draws"]) for row in result.rows]
+    return result.matches[columns].to_numpy().tolist(), rows
+
+
+OF_A_CELL = [
+    "ddof", "constant_features", "filled_top_tokens", "keep_first", "min_r_only", "one_component_svcca",
+    "p_without_plus_one", "draws_as_stored",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("quirk", OF_A_CELL)
+def test_without_any_one_of_them_it_is_not(quirk):
+    w = world(1, dead=4)
+    without = ours(w, [name for name in ALL if name != quirk])
+    assert told(without) != told(ours(w, ALL))
+    alone = ours(w, [quirk])
+    assert told(alone) != told(ours(w, []))
+
+
+def test_many_to_one_from_either_side_is_the_published_best():
+    w = world(4, dead=3)
+    given = {"b": (w.acts_a, w.acts_b, w.W_a, w.W_b), "a": (w.acts_b, w.acts_a, w.W_b, w.W_a)}
+    for from_, arrays in given.items():
+        expected = published(*arrays, w.token_ids, STRINGS, lambda n: [range(n)])
+        pairing = {"from": from_, "method": "many_to_one"}
+        matches = ours(w, ALL, pairing=pairing).matches
+        seeker, partner = ("feature_b", "feature_a") if from_ == "b" else ("feature_a", "feature_b")
+        pairs = [(a, b) for a, b, _ in expected.steps["many_to_one"]]
+        assert list(zip(matches[partner], matches[seeker], strict=True)) == pairs
+
+
+def test_one_draw_behind_a_many_to_one_grid():
+    w = world(1)
+    plan = plan_of(ALL, pairing={"method": "many_to_one"})
+    (row, *_) = ours(w, ALL, pairing={"method": "many_to_one"}).rows
+    assert plan.config.null.draws == row["draws"] == 1
+    assert row["p"] in (0.0, 1.0)
