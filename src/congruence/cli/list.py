@@ -60,6 +60,13 @@ def controls() -> list[Listed]:
     return [Listed(n, {}, _summary(VARIANTS.get(n))) for n in VARIANTS if n != REAL]
 
 
+def quirks() -> list[Listed]:
+    """Ways of the papers' code that a configuration can follow."""
+    from congruence.config import QUIRKS
+
+    return [Listed(name, {}, f"{quirk.meaning}; {quirk.where}.") for name, quirk in QUIRKS.items()]
+
+
 def formats() -> list[Listed]:
     """File formats of SAEs, which are recognised by themselves."""
     from congruence.saes.formats import FORMATS
@@ -70,7 +77,7 @@ def formats() -> list[Listed]:
 
 
 KINDS: dict[str, Callable[[], list[Listed]]] = {
-    table.__name__: table for table in (measures, matchers, filters, nulls, controls, formats)
+    table.__name__: table for table in (measures, matchers, filters, nulls, controls, quirks, formats)
 }
 
 
@@ -78,7 +85,7 @@ KINDS: dict[str, Callable[[], list[Listed]]] = {
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of a table.")
 def command(kind: str, as_json: bool) -> None:
-    """List the measures, matchers, filters, nulls, controls or SAE formats that there are.
+    """List the measures, matchers, filters, nulls, controls, quirks or SAE formats that there are.
 
     Those of installed plugins are among them.
     """

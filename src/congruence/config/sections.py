@@ -293,6 +293,8 @@ class PairingConfig(Pairs):
     """Keep one pair for each repeated feature: the best-correlated, or the first by index as published."""
     min_cofirings: int = Field(default=1, ge=0, le=MOST_TOKENS)
     """A partner must fire together with the feature on at least this many tokens."""
+    over_n: bool = False
+    """Pearson r as (n − 1)/n of itself, as published: z-scores by n − 1, then a mean over n."""
     split: Literal["documents"] | None = None
     """``documents``: pairs are found on one half of the documents; r, firings and co-firings, and so the
     filters, are of the other half."""
@@ -327,6 +329,10 @@ class NullConfig(Section):
     stop_after: int | None = Field(default=None, ge=1)
     """Stop a test once so many draws are as extreme: p is then their share of the draws made (Besag and
     Clifford 1991). Such tests get no max-T."""
+
+    plus_one: bool = True
+    """p = (1 + null scores that reach the score) / (1 + draws). false: their share of the draws, which can be
+    0, as published."""
 
     @model_validator(mode="after")
     def _stops_on_one_side(self) -> "NullConfig":

@@ -1,7 +1,7 @@
 """What is done with every cell, checked once: filters, measures, nulls, and how pairs are made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,13 @@ class NullSettings:
         seed: the run's, from which draws derive.
         alternative: which scores are extreme.
         stop_after: stop a test once so many draws are.
+        plus_one: p counts the observed score among the draws.
     """
 
     seed: int = 0
     alternative: Alternative = "greater"
     stop_after: int | None = None
+    plus_one: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Plan:
     def null_settings(self) -> NullSettings:
         """How every score is tested."""
         null = self.config.null
-        return NullSettings(self.config.seed, null.alternative, null.stop_after)
+        return NullSettings(self.config.seed, null.alternative, null.stop_after, null.plus_one)
 
     def pair(self, acts_a: Any, acts_b: Any, **handed: Any) -> Matching:
         """The run's matcher on two sides' activations, prepared or not; filters come after it.
@@ -92,6 +94,17 @@ class Plan:
             **pairing.options,
             **handed,
         )
+
+    def as_told(self, found: Matching, n: int) -> Matching:
+        """Pairs over n tokens with r as the run tells it: Pearson's, or (n − 1)/n of it where `over_n` says.
+
+        The code of Lan et al. 2024 makes z-scores by n − 1 and divides their products by n.
+        """
+        if not self.config.pairing.over_n or found.measure != "pearson":
+            return found
+        share = (n - 1) / n
+        null_r = None if found.null_r is None else found.null_r * share
+        return replace(found, r=found.r * share, margin=found.margin * share, null_r=null_r)
 
     def pair_again(self, acts_a: Any, acts_b: Any) -> Matching:
         """What nulls that draw features or text pair by: the matcher, and 1-to-1 where the run is.
