@@ -6,6 +6,7 @@ import pytest
 from command_line import in_process
 
 from congruence.cli.list import KINDS
+from congruence.config import QUIRKS
 from congruence.filters import FILTERS
 from congruence.matching import MATCHERS
 from congruence.metrics import METRICS
@@ -15,7 +16,7 @@ from congruence.sides.variants import VARIANTS
 
 TABLES = {
     "measures": METRICS, "matchers": MATCHERS, "filters": FILTERS, "nulls": NULLS, "controls": VARIANTS,
-    "formats": FORMATS,
+    "quirks": QUIRKS, "formats": FORMATS,
 }  # fmt: skip
 
 

@@ -152,6 +152,17 @@ def ddof(config: Any) -> Any:
 
 
 @_quirk(
+    "features that never fire correlate 0 with all and are paired too, with the first of the other side",
+    "deviation 0 + 1e-8, then the largest of equal r; right: they have no partner "
+    "(pairing.constant_features: false)",
+)
+def constant_features(config: Any) -> Any:
+    asked = config.pairing.method in ("many_to_one", "one_to_one")
+    able = asked and not (config.pairing.split or config.pairing.null_draws)
+    return _changed(config, pairing=_changed(config.pairing, constant_features=able))
+
+
+@_quirk(
     "lists of top tokens are filled with tokens on which the feature is silent",
     "topk over all tokens, zeros included; right: a feature that fires on fewer has a shorter list "
     "(fill_top_tokens: false)",

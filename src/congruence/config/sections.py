@@ -295,6 +295,9 @@ class PairingConfig(Pairs):
     """A partner must fire together with the feature on at least this many tokens."""
     over_n: bool = False
     """Pearson r as (n − 1)/n of itself, as published: z-scores by n − 1, then a mean over n."""
+    constant_features: bool = False
+    """many_to_one by Pearson: features that never vary correlate 0 with all and are paired too, as published;
+    false: they are left out."""
     split: Literal["documents"] | None = None
     """``documents``: pairs are found on one half of the documents; r, firings and co-firings, and so the
     filters, are of the other half."""
@@ -308,6 +311,12 @@ class PairingConfig(Pairs):
         if isinstance(value, dict) and value.get("method") == "one_to_one":
             return {**value, "keep": value.get("keep") or "best"}
         return value
+
+    @model_validator(mode="after")
+    def _no_null_of_a_constant(self) -> "PairingConfig":
+        if self.constant_features and (self.split or self.null_draws):
+            raise ValueError("constant_features can't go with split or null_draws: leave it out")
+        return self
 
     @property
     def options(self) -> dict[str, Any]:

@@ -140,6 +140,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         shares = (f"{run.corpus[f'coverage_{side}']:.1%} of {run.side_name(side)}'s" for side in "ab")
         tokens += f"; different tokenizers, aligned by characters: units cover {' and '.join(shares)} tokens"
     found = {
+        "As published": str(info.get("as_published") or "").removeprefix("as published: "),
         "Text": tokens,
         **{f"SAEs of {run.side_name(side)}": "; ".join(sae_lines(run, side)) for side in ("a", "b")},
         "Notes": "; ".join(str(n) for side in ("a", "b") for n in info["sides"][side].get("notes") or []),

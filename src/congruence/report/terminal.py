@@ -72,6 +72,8 @@ class Summary:
             yield from _grid(self.run, self.view, width)
             yield Text("")
         yield from concept_rows(self.run)
+        if line := self.run.info.get("as_published"):
+            yield Text(f"{line[:1].upper()}{line[1:]}", style="yellow")
         yield from _saes(self.run)
         yield from _counts(self.run)
         yield from _places(self.run)

@@ -10,10 +10,11 @@ from jaxtyping import Int
 from congruence.config.run import RunConfig
 from congruence.config.steps import filter_steps, measures_of, null_of
 from congruence.filters import FilterStep
-from congruence.matching import match, one_of_each
+from congruence.matching import match, one_of_each, with_constant_features
 from congruence.metrics import Measure
 from congruence.nulls import Null, make_null
 from congruence.records import Alternative, Matching
+from congruence.stats import PreparedActs
 
 STAGE_VERSION = 3
 
@@ -95,14 +96,20 @@ class Plan:
             **handed,
         )
 
-    def as_told(self, found: Matching, n: int) -> Matching:
-        """Pairs over n tokens with r as the run tells it: Pearson's, or (n − 1)/n of it where `over_n` says.
+    def as_told(self, found: Matching, acts_a: PreparedActs, acts_b: PreparedActs) -> Matching:
+        """Pairs by Pearson's r as the run tells them: with features that never vary, r times (n − 1)/n.
 
-        The code of Lan et al. 2024 makes z-scores by n − 1 and divides their products by n.
+        Both are off unless `pairing` asks for what the code of Lan et al. 2024 does: it makes z-scores by
+        n − 1, divides their products by n, and so gives a feature that never varies r = 0 with all.
         """
-        if not self.config.pairing.over_n or found.measure != "pearson":
+        pairing = self.config.pairing
+        if found.measure != "pearson":
             return found
-        share = (n - 1) / n
+        if pairing.constant_features and found.method == "many_to_one":
+            found = with_constant_features(found, acts_a, acts_b, from_=pairing.from_)
+        if not pairing.over_n:
+            return found
+        share = (acts_a.moments.n - 1) / acts_a.moments.n
         null_r = None if found.null_r is None else found.null_r * share
         return replace(found, r=found.r * share, margin=found.margin * share, null_r=null_r)
 

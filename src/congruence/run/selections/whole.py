@@ -64,17 +64,15 @@ def pair(a: Layer, b: Layer, plan: Plan) -> Matching:
     """The run's pairs; where they are found on one half of the documents, r and counts are of the other."""
     pairing = plan.config.pairing
     acts_a, acts_b = a.acts, b.acts
-    n = int(acts_a.source.n)
     if pairing.split == "documents":
         first, second = halves_of_documents(b.document_offsets, plan.config.seed)
         found = plan.pair(acts_a.part(first), acts_b.part(first))
         acts_a, acts_b = acts_a.part(second), acts_b.part(second)
-        n = int(acts_a.source.n)
         matching = held_out(acts_a, acts_b, found)
     else:
         matching = plan.pair(acts_a, acts_b, **_handed(a, b, plan))
     if not pairing.null_draws:
-        return plan.as_told(matching, n)
+        return plan.as_told(matching, acts_a, acts_b)
     null_r, p_r = null_of_best_r(
         acts_a,
         acts_b,
@@ -85,7 +83,7 @@ def pair(a: Layer, b: Layer, plan: Plan) -> Matching:
         min_cofirings=pairing.min_cofirings,
         document_offsets=b.document_offsets,
     )
-    return plan.as_told(replace(matching, null_r=null_r, p_r=p_r), n)
+    return plan.as_told(replace(matching, null_r=null_r, p_r=p_r), acts_a, acts_b)
 
 
 def _handed(a: Layer, b: Layer, plan: Plan) -> dict[str, Any]:
@@ -105,7 +103,8 @@ def pair_documents(a: Layer, b: Layer, times: np.ndarray, plan: Plan) -> Matchin
         plan: how to pair and filter.
     """
     rows = rows_taken(times, b.document_offsets)
-    found = plan.as_told(plan.pair(a.acts.part(rows), b.acts.part(rows)), len(rows))
+    acts_a, acts_b = a.acts.part(rows), b.acts.part(rows)
+    found = plan.as_told(plan.pair(acts_a, acts_b), acts_a, acts_b)
     return keep_pairs(found, a, b, plan).pairs.matching
 
 
