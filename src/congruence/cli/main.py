@@ -15,6 +15,7 @@ from congruence.errors import Stopped
 COMMANDS = {
     "run": ("congruence.cli.run", "Compare two language models as a config file says."),
     "demo": ("congruence.cli.demo", "Compare the two embedded models: a first result in a minute."),
+    "recipe": ("congruence.cli.recipe", "List, show, run and audit the two papers' experiments."),
     "report": ("congruence.cli.report", "Redraw the figures and report of a finished run."),
     "prune": (
         "congruence.cli.prune",

@@ -232,6 +232,8 @@ class CorpusConfig(Section):
         default=None, ge=1, le=100_000_000, description="all of a corpus is read where it is left out"
     )
     """Number of documents from the start; default: all."""
+    skip_documents: int = Field(default=0, ge=0, le=100_000_000)
+    """Documents at the start that are passed over: another sample of the same text."""
     max_tokens: int | None = Field(default=None, ge=2, le=2_000_000, description="no model reads more")
     """Tokens kept of each document, special ones included; default: what the models can read."""
     packed: bool = False
