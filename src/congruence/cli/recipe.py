@@ -144,8 +144,7 @@ def _print_comparison(finished: Any) -> None:
         for column in ("claim", "this run", "why", "the published numbers"):
             table.add_column(column, overflow="fold")
         for one in comparison.claims:
-            theirs = one.theirs.verdict if one.theirs else "none at hand"
-            table.add_row(escape(one.name), one.ours.verdict, escape(one.ours.why), theirs)
+            table.add_row(escape(one.name), one.ours.verdict, escape(one.ours.why), one.theirs_in_words)
         console.print(table, crop=False)
     for laid in comparison.tables:
         rank = laid.rank_correlation

@@ -59,14 +59,16 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
 
 @claim("RSA below SVCCA", L, "RSA gives lower scores than SVCCA.", *GRIDS)
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
+    if why := enough(numbers):
+        return unknown(why)
     return higher_than(numbers.grid(SVCCA), numbers.grid(RSA), ("SVCCA", "RSA"))
 
 
 @claim("RSA and SVCCA agree", L, "RSA and SVCCA follow the same trend over layers.", *GRIDS)
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     rho, p, cells = trend(numbers.grid(SVCCA), numbers.grid(RSA))
-    if not rho == rho:
-        return unknown(f"{cells} layer pairs have both")
+    if rho != rho or (why := enough(numbers)):
+        return unknown(f"{cells} layer pairs have both" if rho != rho else why)
     return judged(rho > 0 and p < ALPHA, f"rank correlation {rho:.2f} over {cells} layer pairs, p {p:.3f}")
 
 
@@ -74,6 +76,8 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     if beside is None:
         return unknown("the many-to-1 run isn't beside it: name its folder by --beside")
+    if why := enough(numbers) or enough(beside):
+        return unknown(why)
     return higher_than(numbers.grid(SVCCA), beside.grid(SVCCA), ("1-to-1", "many-to-1"))
 
 
@@ -81,6 +85,8 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     if beside is None:
         return unknown("the 1-to-1 run isn't beside it: name its folder by --beside")
+    if why := enough(numbers) or enough(beside):
+        return unknown(why)
     return higher_than(beside.grid(SVCCA), numbers.grid(SVCCA), ("1-to-1", "many-to-1"))
 
 
@@ -94,8 +100,10 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
        "their spaces.", *GRIDS)  # fmt: skip
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     rho, p, cells = trend(numbers.grid(AFTER), numbers.grid(SVCCA))
-    if not rho == rho or cells < 10:
+    if rho != rho or cells < 10:
         return unknown(f"{cells} layer pairs have both; it takes 10")
+    if why := enough(numbers):
+        return unknown(why)
     return judged(abs(rho) < 0.5, f"rank correlation {rho:.2f} over {cells} layer pairs, p {p:.3f}")
 
 

@@ -15,6 +15,7 @@ _REGISTERED = _claims_of_papers
 """Importing it puts its claims on the list."""
 SHOWN = ("pc1_correlation", "pc1_correlation null", "rsa", "rsa null", "pairs", "mean r before filters",
          "mean r after filters")  # fmt: skip
+IN_THEIRS = {"reproduced": "holds", "not reproduced": "doesn't hold", "can't be told": "can't be told"}
 MOST_ROWS = 80
 STAND_IN = "stand-in numbers: not the paper's models"
 OTHER_TEXT = "numbers on another text than the paper's"
@@ -49,6 +50,11 @@ class Claimed:
     says: str
     ours: Told
     theirs: Told | None
+
+    @property
+    def theirs_in_words(self) -> str:
+        """Whether the published numbers bear the claim out."""
+        return IN_THEIRS[self.theirs.verdict] if self.theirs else "none at hand"
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ class Comparison:
     def _claims(self) -> str:
         rows = ["| claim | this run | the published numbers themselves |", "|---|---|---|"]
         for one in self.claims:
-            theirs = f"{one.theirs.verdict}: {one.theirs.why}" if one.theirs else "none are at hand"
+            theirs = f"{one.theirs_in_words}: {one.theirs.why}" if one.theirs else "none are at hand"
             rows.append(f"| **{one.name}** {one.says} | **{one.ours.verdict}**: {one.ours.why} | {theirs} |")
         return "\n".join(rows)
 
