@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import stand_ins
 import yaml
 from command_line import in_process
 from huggingface_hub import constants
 
+import stand_ins
 from congruence.config import parse_config
 from congruence.recipes import RECIPES
 from congruence.recipes.comparison import STAND_IN
@@ -44,7 +44,16 @@ def pythia(tmp_path_factory) -> Path:
 
 
 def replaced(root: Path, a=stand_ins.PYTHIA_70M, b=stand_ins.PYTHIA_160M) -> tuple:
-    return ("--a", root / a.model, "--b", root / b.model, "--saes-a", root / a.saes, "--saes-b", root / b.saes)
+    return (
+        "--a",
+        root / a.model,
+        "--b",
+        root / b.model,
+        "--saes-a",
+        root / a.saes,
+        "--saes-b",
+        root / b.saes,
+    )
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
@@ -61,7 +70,9 @@ def test_every_recipe_is_listed_with_what_it_takes(capsys) -> None:
     shown = in_process(capsys, "recipe", "list", "--json").stdout.splitlines()
     rows = [yaml.safe_load(line) for line in shown]
     assert [row["name"] for row in rows] == list(RECIPES)
-    assert all(row[key] for row in rows for key in ("models", "layers", "tokens", "gpu", "disk", "time", "shows"))
+    assert all(
+        row[key] for row in rows for key in ("models", "layers", "tokens", "gpu", "disk", "time", "shows")
+    )
     words = in_process(capsys, "recipe", "list").stdout
     assert all(f"\n{name}\n" in f"\n{words}" for name in RECIPES)
 
@@ -70,7 +81,10 @@ def test_every_recipe_is_listed_with_what_it_takes(capsys) -> None:
     ("arguments", "told"),
     [
         (("show", "lan2024-pithia"), "unknown recipe 'lan2024-pithia': did you mean 'lan2024-pythia'?"),
-        (("show", "lan2024-pythia", "--training"), "recipe lan2024-pythia trains no SAEs: leave --training out"),
+        (
+            ("show", "lan2024-pythia", "--training"),
+            "recipe lan2024-pythia trains no SAEs: leave --training out",
+        ),
         (("show", "lan2024-pythia", "--part", "x"), "recipe lan2024-pythia has no part 'x'"),
         (("run", "lan2024-pythia", "--corpus", "nowhere.txt", "--out", "o"), "'nowhere.txt' doesn't exist"),
         (("run", "lan2024-pythia", "--beside", "nowhere", "--out", "o"), "'nowhere' isn't a folder"),
@@ -127,7 +141,9 @@ def everything(tmp_path_factory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", ["right", "as published"])
 @pytest.mark.parametrize("name", list(RECIPES))
-def test_every_recipe_runs_by_its_own_hub_ids(name, variant, everything, tmp_path, capsys, monkeypatch) -> None:
+def test_every_recipe_runs_by_its_own_hub_ids(
+    name, variant, everything, tmp_path, capsys, monkeypatch
+) -> None:
     recipe = RECIPES.get(name)
     if "gemma-2b-res-jb" in recipe.facts["saes"] and find_release("gemma-2b-res-jb") is None:
         pytest.skip("sae-lens isn't installed, so its release names are unknown")
@@ -136,7 +152,16 @@ def test_every_recipe_runs_by_its_own_hub_ids(name, variant, everything, tmp_pat
     monkeypatch.chdir(everything)
     flags = ("--as-published",) if variant == "as published" else ()
     done = in_process(
-        capsys, "recipe", "run", name, *layers_of(name), *SMALL, "--no-pictures", *flags, "--out", tmp_path / "out"
+        capsys,
+        "recipe",
+        "run",
+        name,
+        *layers_of(name),
+        *SMALL,
+        "--no-pictures",
+        *flags,
+        "--out",
+        tmp_path / "out",
     )
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "out" / "comparison.md").read_text()

@@ -1,13 +1,12 @@
 """A run's numbers beside the published ones: tables, rank correlations and claims, as a page."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from congruence.recipes import claims_of_papers as _claims_of_papers
 from congruence.recipes.claims import CLAIMS, Told, trend
-from congruence.recipes.numbers import Numbers, printed_tables, published
+from congruence.recipes.numbers import Frame, Numbers, printed_tables, published
 from congruence.recipes.recipe import PAPERS, RECIPES, Recipe
 
 __all__ = ["Claimed", "Comparison", "Laid", "compared"]
@@ -36,10 +35,15 @@ class Laid:
 
     quantity: str
     source: str
-    cells: pd.DataFrame
+    cells: Frame
     rank_correlation: float
     p: float
     published_cells: int
+
+    @property
+    def has_rank(self) -> bool:
+        """Whether cells enough had both."""
+        return not math.isnan(self.rank_correlation)
 
 
 @dataclass(frozen=True)
@@ -106,13 +110,13 @@ class Comparison:
 
     def _summary(self) -> str:
         rows = [
-            "| quantity | source | cells of both | of the paper's | mean difference | mean absolute difference "
-            "| rank correlation |",
+            "| quantity | source | cells of both | of the paper's | mean difference "
+            "| mean absolute difference | rank correlation |",
             "|---|---|---|---|---|---|---|",
         ]
         for laid in self.tables:
             change = laid.cells.difference
-            rank = f"{laid.rank_correlation:.2f}" if laid.rank_correlation == laid.rank_correlation else "–"
+            rank = f"{laid.rank_correlation:.2f}" if laid.has_rank else "–"
             digits = 0 if laid.quantity == "pairs" else 3
             rows.append(
                 f"| {laid.quantity} | {laid.source} | {len(laid.cells)} | {laid.published_cells} "
