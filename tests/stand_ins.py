@@ -95,7 +95,11 @@ def saelens_before_6(folder: Path, layer: int, hook: str, w: dict[str, np.ndarra
     """SAELens' first layout: hook_point, no architecture, b_dec taken off the input."""
     place = folder / GEMMA_2B_FOLDERS[layer]
     d = len(w["b_dec"])
-    config = {"model_name": "gemma-2b", "hook_point": f"blocks.{layer}.hook_resid_post", "dtype": "torch.float32"}
+    config = {
+        "model_name": "gemma-2b",
+        "hook_point": f"blocks.{layer}.hook_resid_post",
+        "dtype": "torch.float32",
+    }
     config |= {"hook_point_layer": layer, "d_in": d, "d_sae": FEATURES, "activation_fn_str": "relu"}
     _json(place / "cfg.json", config | {"use_ghost_grads": False, "normalize_activations": "none"})
     stored = w | {"b_enc": w["b_enc"] + w["b_dec"] @ w["W_enc"] - w["threshold"]}
@@ -109,7 +113,11 @@ def saelens_gated(folder: Path, layer: int, hook: str, w: dict[str, np.ndarray])
     place = folder / f"blocks.{layer}.hook_resid_post"
     d = len(w["b_dec"])
     config = {"architecture": "gated", "d_in": d, "d_sae": FEATURES, "dtype": "float32", "device": "cpu"}
-    config |= {"hook_name": f"blocks.{layer}.hook_resid_post", "hook_layer": layer, "apply_b_dec_to_input": True}
+    config |= {
+        "hook_name": f"blocks.{layer}.hook_resid_post",
+        "hook_layer": layer,
+        "apply_b_dec_to_input": True,
+    }
     _json(place / "cfg.json", config | {"activation_fn_str": "relu", "normalize_activations": "none"})
     shift = w["b_enc"] + w["b_dec"] @ w["W_enc"]
     gate = {"b_gate": shift - w["threshold"], "b_mag": shift, "r_mag": np.zeros(FEATURES, np.float32)}
@@ -141,7 +149,13 @@ def saelens_6(folder: Path, layer: int, hook: str, w: dict[str, np.ndarray]) -> 
     place = folder / f"blocks.{layer}.hook_mlp_out"
     d = len(w["b_dec"])
     metadata = {"hook_name": f"blocks.{layer}.hook_mlp_out", "sae_lens_version": "6.54.0"}
-    config = {"architecture": "standard", "d_in": d, "d_sae": FEATURES, "dtype": "float32", "metadata": metadata}
+    config = {
+        "architecture": "standard",
+        "d_in": d,
+        "d_sae": FEATURES,
+        "dtype": "float32",
+        "metadata": metadata,
+    }
     _json(place / "cfg.json", config | {"apply_b_dec_to_input": False, "normalize_activations": "none"})
     stored = {name: w[name] for name in ("W_enc", "W_dec", "b_dec")} | {"b_enc": w["b_enc"] - w["threshold"]}
     save_file(_tensors(stored), place / "sae_weights.safetensors")
@@ -276,7 +290,9 @@ def make_cache(root: Path, cache: Path, names: Iterable[str]) -> None:
 
 def main() -> None:
     """Write all of them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--hub", action="store_true", help="as a Hub cache: set HF_HUB_CACHE to FOLDER/hub")
     arguments = parser.parse_args()

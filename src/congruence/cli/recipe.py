@@ -122,8 +122,8 @@ def run(
 
     log_to_terminal(verbose)
     finished = run_recipe(
-        RECIPES.get(name), out, stand_ins=StandIns(**places), as_published=as_published, draws=draws, runs=runs,
-        beside=beside, force=force, progress=progress, draw=draw if pictures else None,
+        RECIPES.get(name), out, stand_ins=StandIns(**places), as_published=as_published, draws=draws,
+        runs=runs, beside=beside, force=force, progress=progress, draw=draw if pictures else None,
     )  # fmt: skip
     _print_comparison(finished)
 
@@ -144,14 +144,14 @@ def _print_comparison(finished: Any) -> None:
         for column in ("claim", "this run", "why", "the published numbers"):
             table.add_column(column, overflow="fold")
         for one in comparison.claims:
-            theirs = one.theirs.verdict if one.theirs else "none at hand"
-            table.add_row(escape(one.name), one.ours.verdict, escape(one.ours.why), theirs)
+            table.add_row(escape(one.name), one.ours.verdict, escape(one.ours.why), one.theirs_in_words)
         console.print(table, crop=False)
     for laid in comparison.tables:
         rank = laid.rank_correlation
-        agree = f", rank correlation {rank:.2f}" if rank == rank else ""
+        agree = f", rank correlation {rank:.2f}" if laid.has_rank else ""
         gap = laid.cells.difference.abs().mean()
-        line = f"{laid.quantity} ({laid.source}): {len(laid.cells)} cells of both, mean difference {gap:.3g}{agree}"
+        what = f"{laid.quantity} ({laid.source}): {len(laid.cells)} cells of both"
+        line = f"{what}, mean difference {gap:.3g}{agree}"
         console.print(escape(line), highlight=False)
     console.print(f"everything: {finished.folder / PAGE}", highlight=False, soft_wrap=True)
 
@@ -161,15 +161,29 @@ def _print_comparison(finished: Any) -> None:
 @_stand_ins
 @click.option("--part", default="", help="One part of a recipe that takes several runs; default: the first.")
 def audit(
-    name: str, out: Path, *, draws: int | None, force: bool, verbose: int, progress: bool, part: str, **places: Any
+    name: str,
+    out: Path,
+    *,
+    draws: int | None,
+    force: bool,
+    verbose: int,
+    progress: bool,
+    part: str,
+    **places: Any,
 ) -> None:
-    """Say how much each quirk of the published code moves a recipe's result, one at a time and all together."""
+    """Say how much each quirk of the published code moves a recipe's result, alone and all together."""
     from congruence.recipes import RECIPES
     from congruence.recipes.running import StandIns, audit_recipe
 
     log_to_terminal(verbose)
 
     result = audit_recipe(
-        RECIPES.get(name), out, stand_ins=StandIns(**places), draws=draws, part=part, force=force, progress=progress
+        RECIPES.get(name),
+        out,
+        stand_ins=StandIns(**places),
+        draws=draws,
+        part=part,
+        force=force,
+        progress=progress,
     )
     click.echo(result.markdown())

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from congruence.recipes.numbers import Numbers
+from congruence.recipes.numbers import Frame, Numbers
 
 Verdict = Literal["reproduced", "not reproduced", "can't be told"]
 FEWEST_PAIRS = 20
@@ -84,14 +84,14 @@ def enough(numbers: Numbers, concept: str = CONTEXT) -> str:
     return ""
 
 
-def enough_layers(grid: pd.DataFrame, a: int = 3, b: int = 3) -> str:
+def enough_layers(grid: Frame, a: int = 3, b: int = 3) -> str:
     """Why a grid is too small; "" where it has the layers."""
     if grid.shape[0] < a or grid.shape[1] < b:
         return f"{grid.shape[0]} × {grid.shape[1]} layer pairs were scored; it takes {a} × {b}"
     return ""
 
 
-def middle_and_edge(grid: pd.DataFrame) -> tuple[float, float]:
+def middle_and_edge(grid: Frame) -> tuple[float, float]:
     """Mean of the inner cells, and of those in the first or last row or column."""
     values = grid.to_numpy(float)
     inner = values[1:-1, 1:-1]
@@ -136,21 +136,27 @@ def above_null(numbers: Numbers, quantity: str, *, inner: bool) -> Told:
     return judged(bool(stands.all()), f"{int(stands.sum())} of {stands.size} layer pairs, p < {ALPHA}")
 
 
-def trend(x: pd.DataFrame, y: pd.DataFrame) -> tuple[float, float, int]:
+def in_both(x: Frame, y: Frame) -> Frame:
+    """The cells that two grids have in common, a column a grid."""
+    return pd.concat([x.stack(), y.stack()], axis=1, join="inner").dropna()
+
+
+def trend(x: Frame, y: Frame) -> tuple[float, float, int]:
     """Spearman's rank correlation of two grids over their common cells, its p, and the number of cells."""
-    both = pd.concat([x.stack(), y.stack()], axis=1, join="inner").dropna()
+    both = in_both(x, y)
     if len(both) < 4:
         return float("nan"), float("nan"), len(both)
-    rho, p = spearmanr(both.iloc[:, 0], both.iloc[:, 1])
-    return float(rho), float(p), len(both)
+    found: Any = spearmanr(both.iloc[:, 0], both.iloc[:, 1])
+    return float(found.statistic), float(found.pvalue), len(both)
 
 
-def higher_than(one: pd.DataFrame, other: pd.DataFrame, names: Sequence[str]) -> Told:
+def higher_than(one: Frame, other: Frame, names: Sequence[str]) -> Told:
     """Whether one grid is above another in most common cells."""
-    both = pd.concat([one.stack(), other.stack()], axis=1, join="inner").dropna()
+    both = in_both(one, other)
     if both.empty:
         return unknown("no layer pair has both")
     above = int((both.iloc[:, 0] > both.iloc[:, 1]).sum())
     means = both.mean()
-    words = f"{above} of {len(both)} layer pairs; means {names[0]} {means.iloc[0]:.2f}, {names[1]} {means.iloc[1]:.2f}"
+    names_and_means = f"means {names[0]} {means.iloc[0]:.2f}, {names[1]} {means.iloc[1]:.2f}"
+    words = f"{above} of {len(both)} layer pairs; {names_and_means}"
     return judged(above > len(both) / 2 and means.iloc[0] > means.iloc[1], words)

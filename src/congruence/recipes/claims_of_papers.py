@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import pandas as pd
 
 from congruence.recipes.claims import (
     ALPHA,
@@ -14,13 +13,14 @@ from congruence.recipes.claims import (
     enough,
     enough_layers,
     higher_than,
+    in_both,
     judged,
     last_drops,
     middle_highest,
     trend,
     unknown,
 )
-from congruence.recipes.numbers import Numbers
+from congruence.recipes.numbers import Frame, Numbers
 
 L, S = "lan2024", "son2025"
 GRIDS = ("lan2024-pythia", "lan2024-gemma")
@@ -59,14 +59,16 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
 
 @claim("RSA below SVCCA", L, "RSA gives lower scores than SVCCA.", *GRIDS)
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
+    if why := enough(numbers):
+        return unknown(why)
     return higher_than(numbers.grid(SVCCA), numbers.grid(RSA), ("SVCCA", "RSA"))
 
 
 @claim("RSA and SVCCA agree", L, "RSA and SVCCA follow the same trend over layers.", *GRIDS)
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     rho, p, cells = trend(numbers.grid(SVCCA), numbers.grid(RSA))
-    if not rho == rho:
-        return unknown(f"{cells} layer pairs have both")
+    if why := enough(numbers) or ("" if cells > 3 else f"{cells} layer pairs have both"):
+        return unknown(why)
     return judged(rho > 0 and p < ALPHA, f"rank correlation {rho:.2f} over {cells} layer pairs, p {p:.3f}")
 
 
@@ -74,6 +76,8 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     if beside is None:
         return unknown("the many-to-1 run isn't beside it: name its folder by --beside")
+    if why := enough(numbers) or enough(beside):
+        return unknown(why)
     return higher_than(numbers.grid(SVCCA), beside.grid(SVCCA), ("1-to-1", "many-to-1"))
 
 
@@ -81,6 +85,8 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     if beside is None:
         return unknown("the 1-to-1 run isn't beside it: name its folder by --beside")
+    if why := enough(numbers) or enough(beside):
+        return unknown(why)
     return higher_than(beside.grid(SVCCA), numbers.grid(SVCCA), ("1-to-1", "many-to-1"))
 
 
@@ -94,12 +100,12 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
        "their spaces.", *GRIDS)  # fmt: skip
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     rho, p, cells = trend(numbers.grid(AFTER), numbers.grid(SVCCA))
-    if not rho == rho or cells < 10:
-        return unknown(f"{cells} layer pairs have both; it takes 10")
+    if why := enough(numbers) or ("" if cells >= 10 else f"{cells} layer pairs have both; it takes 10"):
+        return unknown(why)
     return judged(abs(rho) < 0.5, f"rank correlation {rho:.2f} over {cells} layer pairs, p {p:.3f}")
 
 
-def _concept_rows(numbers: Numbers, quantity: str) -> pd.DataFrame:
+def _concept_rows(numbers: Numbers, quantity: str) -> Frame:
     rows = numbers.table[(numbers.table.concept != "all") & numbers.table.value.notna()]
     keys = ["concept", "layer_a", "layer_b"]
     wide = rows.pivot_table(index=keys, columns="quantity", values="value")
@@ -128,7 +134,7 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
     return _all_significant(numbers, RSA)
 
 
-@claim("concepts above the whole space", L, "Semantic subspaces are more alike than the whole feature spaces.",
+@claim("concepts above the whole space", L, "Semantic subspaces are more alike than the whole spaces.",
        *SEMANTIC, "son2025-semantic")  # fmt: skip
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     whole = (beside or numbers).grid(SVCCA)
@@ -166,7 +172,9 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
 @claim("one-component law of the null", L, "Null means of the published SVCCA follow √(2/(π(n − 1))), as one "
        "component would.", *GRIDS, *SEMANTIC)  # fmt: skip
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
-    rows = numbers.table[numbers.table.quantity.isin([f"{SVCCA} null", "pairs"]) & numbers.table.value.notna()]
+    rows = numbers.table[
+        numbers.table.quantity.isin([f"{SVCCA} null", "pairs"]) & numbers.table.value.notna()
+    ]
     wide = rows.pivot_table(index=["concept", "layer_a", "layer_b"], columns="quantity", values="value")
     wide = wide.reindex(columns=[f"{SVCCA} null", "pairs"]).dropna()
     wide = wide[wide.pairs >= FEWEST_PAIRS]
@@ -177,8 +185,8 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
     return judged(abs(float(ratio.mean()) - 1) < 0.1, words)
 
 
-@claim("filters raise the score between seeds", L, "Of SAEs of two seeds, filtering raises SVCCA (.73 to .94, "
-       ".80 to .94), and pairing by cosine agrees (.92).", "lan2024-tinystories")  # fmt: skip
+@claim("filters raise the score between seeds", L, "Of SAEs of two seeds, filtering raises SVCCA (.73 to "
+       ".94, .80 to .94), and pairing by cosine agrees (.92).", "lan2024-tinystories")  # fmt: skip
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     if beside is None:
         return unknown("the unfiltered part isn't there")
@@ -212,7 +220,9 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
     return judged(best == (14, 19) and abs(peak - 0.73) < 0.1, f"{peak:.2f} at {best[0]} × {best[1]}")
 
 
-@claim("layer 39 lower", S, "The last layer of Gemma 2 9B is less alike (mean .37) than its middle ones.", *SON)
+@claim(
+    "layer 39 lower", S, "The last layer of Gemma 2 9B is less alike (mean .37) than its middle ones.", *SON
+)
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     return last_drops(numbers, SVCCA)
 
@@ -226,8 +236,8 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
 @claim("null between .005 and .034", S, "Null means of SVCCA lie between .005 and .034.", *SON)
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     null = numbers.grid(f"{SVCCA} null")
-    if not null.size or (why := enough(numbers)):
-        return unknown("no null is there" if not null.size else why)
+    if why := enough(numbers) or ("" if null.size else "no null is there"):
+        return unknown(why)
     low, high = float(np.nanmin(null)), float(np.nanmax(null))
     return judged(low >= 0.004 and high <= 0.035, f"{low:.3f} to {high:.3f}")
 
@@ -242,15 +252,18 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
     return judged(one > many, f"1-to-1 {one:.2f}, many-to-1 {many:.2f}")
 
 
-@claim("filtering raises the peak of the mean correlation", S, "Filtering raises the highest mean correlation "
-       "(.70 to .74) and lowers the others by .10 to .15.", *SON)  # fmt: skip
+@claim("filtering raises the peak of the mean correlation", S, "Filtering raises the highest mean "
+       "correlation (.70 to .74) and lowers the others by .10 to .15.", *SON)  # fmt: skip
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     before, after = numbers.grid(BEFORE), numbers.grid(AFTER)
-    if not before.size or not after.size:
-        return unknown("no mean correlations")
+    if why := enough_layers(before) or enough_layers(after):
+        return unknown(why)
     peaks = float(np.nanmax(before)), float(np.nanmax(after))
     change = float((after - before).stack().median())
-    return judged(peaks[1] > peaks[0] and change < 0, f"peak {peaks[0]:.2f} to {peaks[1]:.2f}, median change {change:+.2f}")
+    return judged(
+        peaks[1] > peaks[0] and change < 0,
+        f"peak {peaks[0]:.2f} to {peaks[1]:.2f}, median change {change:+.2f}",
+    )
 
 
 @claim("concepts above .6 at layer 14", S, "At layer 14 of Gemma 2 2B several concepts score above .6.",
@@ -310,7 +323,7 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
     return judged(all(holds), ", ".join(words))
 
 
-def _concept_rows_or_printed(numbers: Numbers) -> pd.DataFrame:
+def _concept_rows_or_printed(numbers: Numbers) -> Frame:
     table = numbers.table
     if (table.quantity == "pairs").any():
         rows = _concept_rows(numbers, SVCCA)
@@ -336,12 +349,12 @@ def _(numbers: Numbers, beside: Numbers | None) -> Told:
     return judged(bool(stands.all()), f"{int(stands.sum())} of {len(rows)} layer pairs, p < {ALPHA}")
 
 
-@claim("distance measures agree", S, "Pairing by Pearson, cosine or Euclidean similarity makes no difference.",
+@claim("distance measures agree", S, "Pearson, cosine and Euclidean pairing give like scores.",
        "son2025-distance-measures")  # fmt: skip
 def _(numbers: Numbers, beside: Numbers | None) -> Told:
     if beside is None:
         return unknown("the other part isn't there")
-    both = pd.concat([numbers.grid(SVCCA).stack(), beside.grid(SVCCA).stack()], axis=1, join="inner").dropna()
+    both = in_both(numbers.grid(SVCCA), beside.grid(SVCCA))
     if why := enough(numbers) or ("" if len(both) else "no layer pair has both"):
         return unknown(why)
     gap = float((both.iloc[:, 0] - both.iloc[:, 1]).abs().mean())

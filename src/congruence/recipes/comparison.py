@@ -1,13 +1,12 @@
 """A run's numbers beside the published ones: tables, rank correlations and claims, as a page."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from congruence.recipes import claims_of_papers as _claims_of_papers
 from congruence.recipes.claims import CLAIMS, Told, trend
-from congruence.recipes.numbers import Numbers, printed_tables, published
+from congruence.recipes.numbers import Frame, Numbers, printed_tables, published
 from congruence.recipes.recipe import PAPERS, RECIPES, Recipe
 
 __all__ = ["Claimed", "Comparison", "Laid", "compared"]
@@ -15,6 +14,7 @@ _REGISTERED = _claims_of_papers
 """Importing it puts its claims on the list."""
 SHOWN = ("pc1_correlation", "pc1_correlation null", "rsa", "rsa null", "pairs", "mean r before filters",
          "mean r after filters")  # fmt: skip
+IN_THEIRS = {"reproduced": "holds", "not reproduced": "doesn't hold", "can't be told": "can't be told"}
 MOST_ROWS = 80
 STAND_IN = "stand-in numbers: not the paper's models"
 OTHER_TEXT = "numbers on another text than the paper's"
@@ -35,10 +35,15 @@ class Laid:
 
     quantity: str
     source: str
-    cells: pd.DataFrame
+    cells: Frame
     rank_correlation: float
     p: float
     published_cells: int
+
+    @property
+    def has_rank(self) -> bool:
+        """Whether cells enough had both."""
+        return not math.isnan(self.rank_correlation)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,11 @@ class Claimed:
     says: str
     ours: Told
     theirs: Told | None
+
+    @property
+    def theirs_in_words(self) -> str:
+        """Whether the published numbers bear the claim out."""
+        return IN_THEIRS[self.theirs.verdict] if self.theirs else "none at hand"
 
 
 @dataclass(frozen=True)
@@ -94,19 +104,19 @@ class Comparison:
     def _claims(self) -> str:
         rows = ["| claim | this run | the published numbers themselves |", "|---|---|---|"]
         for one in self.claims:
-            theirs = f"{one.theirs.verdict}: {one.theirs.why}" if one.theirs else "none are at hand"
+            theirs = f"{one.theirs_in_words}: {one.theirs.why}" if one.theirs else "none are at hand"
             rows.append(f"| **{one.name}** {one.says} | **{one.ours.verdict}**: {one.ours.why} | {theirs} |")
         return "\n".join(rows)
 
     def _summary(self) -> str:
         rows = [
-            "| quantity | source | cells of both | of the paper's | mean difference | mean absolute difference "
-            "| rank correlation |",
+            "| quantity | source | cells of both | of the paper's | mean difference "
+            "| mean absolute difference | rank correlation |",
             "|---|---|---|---|---|---|---|",
         ]
         for laid in self.tables:
             change = laid.cells.difference
-            rank = f"{laid.rank_correlation:.2f}" if laid.rank_correlation == laid.rank_correlation else "–"
+            rank = f"{laid.rank_correlation:.2f}" if laid.has_rank else "–"
             digits = 0 if laid.quantity == "pairs" else 3
             rows.append(
                 f"| {laid.quantity} | {laid.source} | {len(laid.cells)} | {laid.published_cells} "

@@ -36,7 +36,9 @@ CONCEPTS = {
     "measures": ["pc1_correlation", "rsa", "linear_cka"],
 }
 GATED = "Gemma's weights are gated: accept their licence on the Hub and log in first."
-REGISTRY = "Layer 12 of gemma-2b-res-jb needs the input factor that sae-lens' registry holds: install sae-lens."
+REGISTRY = (
+    "Layer 12 of gemma-2b-res-jb needs the input factor that sae-lens' registry holds: install sae-lens."
+)
 
 
 def pythia_grid(pairing: Mapping[str, Any], **more: Any) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from congruence.run import Run
 
+Frame = Any
+"""A pandas DataFrame or Series: the stubs can't follow selections by condition."""
 COLUMNS = ["quantity", "concept", "layer_a", "layer_b", "value"]
 MEASURES = ("pc1_correlation", "rsa", "translation_accuracy", "svcca", "linear_cka")
 ANY_LAYER = -1
@@ -32,14 +34,14 @@ class Numbers:
         origin: whose they are.
     """
 
-    table: pd.DataFrame
+    table: Frame
     origin: str
 
-    def grid(self, quantity: str, concept: str = "all") -> pd.DataFrame:
+    def grid(self, quantity: str, concept: str = "all") -> Frame:
         """Layers of A down, layers of B across; empty where there are none."""
         rows = self.table[(self.table.quantity == quantity) & (self.table.concept == concept)]
         rows = rows[(rows.layer_a != ANY_LAYER) & (rows.layer_b != ANY_LAYER) & rows.value.notna()]
-        return cast(pd.DataFrame, rows.pivot(index="layer_a", columns="layer_b", values="value"))
+        return rows.pivot(index="layer_a", columns="layer_b", values="value")
 
     def one(self, quantity: str, concept: str = "all") -> float:
         """A number that stands for several layers; NaN where there is none."""
@@ -53,7 +55,7 @@ class Numbers:
 
 
 @cache
-def _published() -> pd.DataFrame:
+def _published() -> Frame:
     place = resources.files("congruence") / "assets" / "published" / "numbers.csv"
     with place.open(encoding="utf-8") as file:
         return pd.read_csv(file)
@@ -69,19 +71,20 @@ def published(experiment: str) -> Numbers | None:
     if rows.empty:
         return None
     source = "stored" if (rows.source == "stored").any() else "printed"
-    return Numbers(cast(pd.DataFrame, rows[rows.source == source][COLUMNS].reset_index(drop=True)), source)
+    return Numbers(rows[rows.source == source][COLUMNS].reset_index(drop=True), source)
 
 
 def printed_tables(experiment: str) -> dict[str, Numbers]:
     """The tables that a paper prints of an experiment, by name."""
     rows = _published()[_published().experiment == experiment]
     names = [name for name in dict.fromkeys(rows.source) if name not in ("stored", "printed")]
-    return {name: Numbers(cast(pd.DataFrame, rows[rows.source == name][COLUMNS]), name) for name in names}
+    return {name: Numbers(rows[rows.source == name][COLUMNS], name) for name in names}
 
 
 def numbers_of(run: Run) -> Numbers:
     """A finished run's numbers: its whole space and concepts under the null of re-paired features."""
-    results = run.results[(run.results.control == "none") & run.results.null.isin(["pairing", _null(run)])]
+    results: Frame = run.results
+    results = results[(run.results.control == "none") & run.results.null.isin(["pairing", _null(run)])]
     parts = []
     for measure in MEASURES:
         rows = results[results.measure.str.match(rf"{measure}(\(|$)")]
@@ -101,15 +104,15 @@ def _null(run: Run) -> str:
     return str(whole.null.iloc[0]) if len(whole) else "pairing"
 
 
-def _rows(rows: pd.DataFrame, quantity: str, column: str) -> pd.DataFrame:
+def _rows(rows: Frame, quantity: str, column: str) -> Frame:
     places = rows[["concept", "layer_a", "layer_b"]]
     return places.assign(quantity=quantity, value=rows[column].astype(np.float64))[COLUMNS]
 
 
-def mean_and_spread(runs: list[Numbers]) -> tuple[Numbers, pd.DataFrame]:
-    """The mean over repeated runs, and a table of mean, standard deviation (n − 1) and runs of each number."""
+def mean_and_spread(runs: list[Numbers]) -> tuple[Numbers, Frame]:
+    """The mean over repeated runs; a table of mean, standard deviation (n − 1) and runs of each number."""
     stacked = pd.concat([numbers.table for numbers in runs], ignore_index=True)
     grouped = stacked.groupby(COLUMNS[:-1], sort=False).value
     spread = grouped.agg(mean="mean", std="std", runs="count").reset_index()
     mean = spread.rename(columns={"mean": "value"})[COLUMNS]
-    return Numbers(cast(pd.DataFrame, mean), f"mean of {len(runs)} runs"), spread
+    return Numbers(mean, f"mean of {len(runs)} runs"), spread

@@ -67,7 +67,9 @@ class Recipe:
             ConfigError: there is no such part.
         """
         if part != WHOLE and part not in self.parts:
-            raise ConfigError(f"recipe {self.name} has no part {part!r}: {', '.join(self.parts) or 'it is one'}")
+            raise ConfigError(
+                f"recipe {self.name} has no part {part!r}: {', '.join(self.parts) or 'it is one'}"
+            )
         chosen = part or next(iter(self.parts), WHOLE)
         sections = {**self.make(), **self.parts.get(chosen, {})}
         if as_published:

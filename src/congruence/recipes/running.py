@@ -1,4 +1,4 @@
-"""A recipe from nothing to its comparison: its parts and repeated runs, on the paper's models or stand-ins."""
+"""A recipe from nothing to its comparison: its parts and repeated runs, on its own models or stand-ins."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -11,7 +11,7 @@ from congruence.config import RunConfig, parse_config
 from congruence.config.steps import check_names
 from congruence.errors import ConfigError
 from congruence.recipes.comparison import OTHER_TEXT, STAND_IN, Comparison, compared
-from congruence.recipes.numbers import Numbers, mean_and_spread, numbers_of
+from congruence.recipes.numbers import Frame, Numbers, mean_and_spread, numbers_of
 from congruence.recipes.recipe import WHOLE, Recipe
 from congruence.run import Run, compare, load_run
 from congruence.storage.atomic import atomic_path
@@ -78,7 +78,7 @@ class StandIns:
         return changes
 
     def mark(self, recipe: Recipe, run: Run) -> str:
-        """Why a run's numbers aren't the paper's: its models' sizes are known, so a cache full of others tells."""
+        """Why a run's numbers aren't the paper's: models of other sizes are known by these."""
         if any((self.a, self.b, self.saes_a, self.saes_b)) or not _of_their_size(recipe, run):
             return STAND_IN
         return OTHER_TEXT if self.corpus else ""
@@ -197,21 +197,22 @@ def _laid_out(
     return RecipeRun(out, finished, comparison)
 
 
-def _notes(recipe: Recipe, numbers: Mapping[str, Numbers], spreads: list[pd.DataFrame]) -> list[str]:
+def _notes(recipe: Recipe, numbers: Mapping[str, Numbers], spreads: list[Frame]) -> list[str]:
     notes = []
     if recipe.parts:
         rows = ["| part | pc1_correlation | rsa | translation_accuracy | pairs |", "|---|---|---|---|---|"]
         for name, one in numbers.items():
             means = [
-                one.grid(q).stack().mean() for q in ("pc1_correlation", "rsa", "translation_accuracy", "pairs")
+                one.grid(q).stack().mean()
+                for q in ("pc1_correlation", "rsa", "translation_accuracy", "pairs")
             ]
             rows.append(f"| {name} | {means[0]:.3f} | {means[1]:.3f} | {means[2]:.3f} | {means[3]:.0f} |")
         notes.append("Means over layer pairs of each part; the claims and tables below are of the first.")
         notes.append("\n".join(rows))
     if spreads:
-        rows = pd.concat(spreads)
+        table: Frame = pd.concat(spreads)
         for measure in ("pc1_correlation", "rsa"):
-            std = rows[(rows.quantity == measure) & (rows.concept == "all")]["std"]
+            std = table[(table.quantity == measure) & (table.concept == "all")]["std"]
             if std.notna().any():
                 most = f"{std.max():.3f} (variance {std.max() ** 2:.4f})"
                 notes.append(f"{measure}: between runs, a layer pair's standard deviation is at most {most}.")
