@@ -116,8 +116,8 @@ def find_hyponyms(
 
     Each keyword has one sense in its list (:func:`~congruence.wordlists.senses.chosen_sense`): words below
     its others, or of another part of speech, are not looked at. Nobody chose the words below, so each is
-    judged by itself: it is refused if it has two dominant senses, or if most of its uses are in another domain than the
-    keyword's ("cold" below "symptom" rarely means the illness).
+    judged by itself: it is refused if it has two dominant senses, or if most of its uses are in another
+    domain than the keyword's ("cold" below "symptom" rarely means the illness).
 
     Args:
         concept: name of the list.
