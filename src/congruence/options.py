@@ -244,14 +244,20 @@ def _words(kind: Any) -> str:
 
 def field_docs(cls: type) -> dict[str, str]:
     """The docstring under each field of a dataclass and its bases, by field; none where source isn't kept."""
-    docs: dict[str, str] = {}
-    for base in reversed(cls.__mro__[:-1]):
-        docs |= _own_field_docs(base)
+    docs = attribute_docs(cls)
     return {field.name: docs.get(field.name, "") for field in fields(cls)}
 
 
-def _own_field_docs(cls: type) -> dict[str, str]:
-    if not any(name in inspect.get_annotations(cls) for name in _kinds(cls)):
+def attribute_docs(cls: type) -> dict[str, str]:
+    """The docstring under each annotated attribute of a class and its bases, such as a section's keys."""
+    docs: dict[str, str] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        docs |= _own_attribute_docs(base)
+    return docs
+
+
+def _own_attribute_docs(cls: type) -> dict[str, str]:
+    if not inspect.get_annotations(cls) or cls.__module__.partition(".")[0] in {"pydantic", "typing"}:
         return {}
     try:
         body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]

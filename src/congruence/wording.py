@@ -1,6 +1,15 @@
-"""Scores as they are written in sentences, pictures and tables."""
+"""Scores and commands as they are written in sentences, pictures and tables."""
 
 import math
+
+
+def install(extra: str) -> str:
+    """The command that adds an extra, to stand in a message: the package is installed from a checkout.
+
+    >>> install("train")
+    "pip install '.[train]' in the checkout of congruence"
+    """
+    return f"pip install '.[{extra}]' in the checkout of congruence"
 
 
 def format_score(value: float, decimals: int | None = None) -> str:

@@ -20,12 +20,22 @@ TABLES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TABLES)
 def test_every_name_is_listed_with_a_line(capsys, kind):
     done = in_process(capsys, "list", kind, "--json")
     listed = [json.loads(line) for line in done.stdout.splitlines()]
     assert [entry["name"] for entry in listed] == [name for name in TABLES[kind] if name != "real"]
     assert all(len(entry["line"]) > 15 for entry in listed)
+
+
+def test_recipes_are_listed(capsys):
+    done = in_process(capsys, "list", "recipes", "--json")
+    listed = {entry["name"]: entry for entry in map(json.loads, done.stdout.splitlines())}
+    assert "heat maps of SVCCA" in listed["lan2024-pythia"]["line"]
+    assert set(KINDS) == {*TABLES, "recipes"}
+    done = in_process(capsys, "list", "nulls", "--json")
+    nulls = {entry["name"]: entry["options"] for entry in map(json.loads, done.stdout.splitlines())}
+    assert (nulls["firing_rate"], nulls["pairing"]) == ({"strata": "None"}, {})
 
 
 def test_options_are_shown_with_their_defaults(capsys):

@@ -59,7 +59,7 @@ def test_missing_sae_lens_names_the_extra(tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit) as stop:
         main(["train-sae", write_config(tmp_path / "c.yaml"), "--out", str(tmp_path / "out")])
     assert stop.value.code == 2
-    assert "pip install 'congruence[train]'" in capsys.readouterr().err
+    assert "pip install '.[train]'" in capsys.readouterr().err
 
 
 def test_options_replace_what_the_file_says(tmp_path):

@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import click
@@ -50,7 +50,10 @@ def nulls() -> list[Listed]:
     """What a score can be tested against."""
     from congruence.nulls import NULLS
 
-    return [Listed(n, {}, f"If only chance is at work: {NULLS.get(n).hypothesis}.") for n in NULLS]
+    return [
+        Listed(n, _fields(NULLS.get(n)), f"If only chance is at work: {NULLS.get(n).hypothesis}.")
+        for n in NULLS
+    ]
 
 
 def controls() -> list[Listed]:
@@ -76,8 +79,16 @@ def formats() -> list[Listed]:
     ]
 
 
+def recipes() -> list[Listed]:
+    """The papers' experiments; `congruence recipe` runs them."""
+    from congruence.recipes import RECIPES
+
+    return [Listed(name, {}, f"{RECIPES.get(name).title}. Shows: {RECIPES.get(name).shows}.") for name in RECIPES]
+
+
 KINDS: dict[str, Callable[[], list[Listed]]] = {
-    table.__name__: table for table in (measures, matchers, filters, nulls, controls, quirks, formats)
+    table.__name__: table
+    for table in (measures, matchers, filters, nulls, controls, quirks, formats, recipes)
 }
 
 
@@ -85,7 +96,7 @@ KINDS: dict[str, Callable[[], list[Listed]]] = {
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of a table.")
 def command(kind: str, as_json: bool) -> None:
-    """List the measures, matchers, filters, nulls, controls, quirks or SAE formats that there are.
+    """List the measures, matchers, filters, nulls, controls, quirks, SAE formats or recipes that there are.
 
     Those of installed plugins are among them.
     """
@@ -120,6 +131,15 @@ def _summary(thing: Any) -> str:
     """The first paragraph of a docstring on one line, without Sphinx' roles."""
     paragraph = (inspect.getdoc(thing) or "").split("\n\n")[0]
     return " ".join(re.sub(r":\w+:(?=`)", "", paragraph).split())
+
+
+def _fields(cls: Any) -> dict[str, str]:
+    """The options of a null: fields of its class, and their defaults."""
+    return {
+        field.name: "" if field.default is MISSING else repr(field.default)
+        for field in fields(cls)
+        if field.init
+    }
 
 
 def _options(function: Callable[..., Any], *, but: tuple[str, ...] = ()) -> dict[str, str]:

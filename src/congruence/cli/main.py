@@ -14,6 +14,8 @@ from congruence.errors import Stopped
 
 COMMANDS = {
     "run": ("congruence.cli.run", "Compare two language models as a config file says."),
+    "init": ("congruence.cli.init", "Write a commented configuration for two models."),
+    "validate": ("congruence.cli.validate", "Check a config file without loading a model."),
     "demo": ("congruence.cli.demo", "Compare the two embedded models: a first result in a minute."),
     "recipe": ("congruence.cli.recipe", "List, show, run and audit the two papers' experiments."),
     "report": ("congruence.cli.report", "Redraw the figures and report of a finished run."),
@@ -24,7 +26,7 @@ COMMANDS = {
     "saes": ("congruence.cli.saes", "List the SAEs in a folder or Hub repository."),
     "train-sae": ("congruence.cli.train_sae", "Train SAEs on a model's activations."),
     "concepts": ("congruence.cli.concepts", "List, show, build and check concept keyword lists."),
-    "list": ("congruence.cli.list", "List measures, matchers, filters, nulls, controls or SAE formats."),
+    "list": ("congruence.cli.list", "List measures, nulls, matchers, filters, controls, formats or recipes."),
     "truth": ("congruence.cli.truth", "Show what is recovered of made-up models whose truth is known."),
     "doctor": ("congruence.cli.doctor", "Check that every SAE fits its model and hook."),
 }

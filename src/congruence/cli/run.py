@@ -26,6 +26,16 @@ def log_to_terminal(verbose: int) -> None:
     logger.info("%s", kernels_line())
 
 
+set_option = click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key of CONFIG, such as --set null.draws=99 or --set a.layers=[1,2]; may be given again.",
+)
+"""The option of every command that reads a configuration of a run."""
+
+
 class Folder(click.Path):
     """A folder to write into; no name isn't the working folder."""
 
@@ -56,18 +66,30 @@ def finish(folder: Path, *, pictures: bool = True, progress: bool = True) -> Non
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--out", type=Folder(), required=True, help="The run's folder.")
+@set_option
 @click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")
 @click.option("--progress/--no-progress", default=True, help="Show progress bars.")
 @click.option("--pictures/--no-pictures", default=True, help="Draw the figures and the report.")
 @click.option("--force", is_flag=True, help="Run although an SAE doesn't fit its model or hook.")
-def command(config: Path, out: Path, *, verbose: int, progress: bool, pictures: bool, force: bool) -> None:
+def command(
+    config: Path,
+    out: Path,
+    *,
+    changes: tuple[str, ...],
+    verbose: int,
+    progress: bool,
+    pictures: bool,
+    force: bool,
+) -> None:
     """Compare two language models as the YAML file CONFIG says.
 
     A run that was stopped goes on where it was: what is finished in --out is used as it is.
     """
+    from congruence.config.changes import load_changed
     from congruence.report import draw
     from congruence.run import compare
 
     log_to_terminal(verbose)
-    run = compare(config, out=out, progress=progress, force=force, draw=draw if pictures else None)
+    changed = load_changed(config, changes) if changes else config
+    run = compare(changed, out=out, progress=progress, force=force, draw=draw if pictures else None)
     finish(run.folder, pictures=False)

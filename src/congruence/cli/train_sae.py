@@ -28,7 +28,7 @@ def command(
     """Train SAEs as the YAML file CONFIG says.
 
     A killed training goes on from its last checkpoint when the same command is given again, and ends with the
-    same SAEs. Finished ones are left as they are. Needs sae-lens: pip install 'congruence[train]'.
+    same SAEs. Finished ones are left as they are. Needs sae-lens: pip install '.[train]' in a checkout.
     """
     import logging
 

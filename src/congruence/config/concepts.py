@@ -7,7 +7,15 @@ from pydantic import Field, field_validator, model_validator
 
 from congruence.concepts import Rule
 from congruence.concepts.phrases import FRAMES
-from congruence.config.sections import MOST_DRAWS, MOST_TOKENS, WHY_DRAWS, Pairs, Section, Step, each_once
+from congruence.config.sections import (
+    MOST_DRAWS,
+    MOST_TOKENS,
+    WHY_DRAWS,
+    MeasureStep,
+    Pairs,
+    Section,
+    each_once,
+)
 from congruence.errors import quoted
 from congruence.matching.inside import InsidePairing
 
@@ -93,7 +101,7 @@ class ConceptsConfig(Section):
     """Fewer features on a side, or fewer pairs, are reported as too few."""
     pairing: InsideConfig = InsideConfig()
     """How features are paired inside a subspace."""
-    measures: list[Step] = list(DEFAULT_MEASURES)
+    measures: list[MeasureStep] = list(DEFAULT_MEASURES)
     """Measures of the subspaces, as in the run's own list. Others than the default are slow under redrawn
     nulls."""
     nulls: list[Literal["pairing", "subset", "size_matched", "unrelated_keywords"]] = list(NULLS)

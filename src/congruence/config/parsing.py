@@ -12,7 +12,7 @@ from congruence.config.describe import check_text, describe
 from congruence.config.quirks import with_quirks
 from congruence.config.run import RunConfig
 from congruence.config.saes import SaeSource
-from congruence.config.sections import CorpusConfig
+from congruence.config.sections import CorpusConfig, MeasureFile
 from congruence.errors import ConfigError, quoted
 from congruence.storage.places import stands_for_something
 from congruence.strict_files import read_strict
@@ -123,7 +123,28 @@ def _with_paths(config: RunConfig, base: Path, origin: str, *, there: bool) -> R
     if isinstance(path := config.pairing.options.get("path"), str):
         found = {"path": place(path, f"{origin}: pairing.path")}
         update["pairing"] = type(config.pairing)(**config.pairing.model_dump() | found)
+    update["measures"] = _measures_at(config.measures, base, f"{origin}: measures")
+    if config.concepts:
+        placed = _measures_at(config.concepts.measures, base, f"{origin}: concepts.measures")
+        update["concepts"] = config.concepts.model_copy(update={"measures": placed})
     return config.model_copy(update=update)
+
+
+def _measures_at(steps: list[Any], base: Path, where: str) -> list[Any]:
+    """Steps with the absolute paths of files of one's own measures, which must be there."""
+
+    def placed(step: Any) -> Any:
+        if not isinstance(step, MeasureFile):
+            return step
+        path = local_or_hub(step.file, base, f"{where}.file")
+        if not _exists(Path(str(path))) or Path(str(path)).is_dir():
+            raise ConfigError(
+                f"{where}.file = {quoted(step.file, 100)} is no file in {base.resolve()} or {Path.cwd()}: "
+                "give the path of a Python file"
+            )
+        return step.model_copy(update={"file": path})
+
+    return [placed(step) for step in steps]
 
 
 def corpus_at(corpus: CorpusConfig, base: Path, where: str, *, there: bool = False) -> CorpusConfig:

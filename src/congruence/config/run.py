@@ -9,6 +9,7 @@ from congruence.config.quirks import known_quirks
 from congruence.config.sections import (
     CorpusConfig,
     IntervalConfig,
+    MeasureStep,
     NullConfig,
     PairingConfig,
     Section,
@@ -38,13 +39,14 @@ class RunConfig(Section):
         {"min_cofirings": 5},
     ]
     """Filters of pairs, in order: a name, {name: value}, or {name: {option: value}}."""
-    measures: list[Step] = [
+    measures: list[MeasureStep] = [
         "translation_accuracy",
         "pc1_correlation",
         {"svcca": {"n_components": "n/10"}},
         "rsa",
     ]
-    """Measures of likeness of the paired decoder rows: a name or {name: {option: value}}."""
+    """Measures of likeness of the paired decoder rows: a name, {name: {option: value}}, or
+    {file: my_measure.py, name: f} for a function of your own."""
     null: NullConfig = NullConfig()
     """What scores are tested against."""
     interval: IntervalConfig | None = None

@@ -7,7 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    PlainSerializer,
+    Tag,
     field_validator,
     model_validator,
 )
@@ -116,6 +119,53 @@ def _step(value: Any) -> Any:
 
 Step = Annotated[str | dict[str, Any], BeforeValidator(_step)]
 """A measure or filter with its options."""
+
+
+class MeasureFile(Section):
+    """A measure of your own: a function of a Python file, which is executed because you name it here."""
+
+    file: str
+    """The file, seen from the configuration's folder."""
+    name: str
+    """The function: ``f(x, y) -> float`` over paired decoder rows (n, d_a) and (n, d_b)."""
+    options: dict[str, Any] = {}
+    """Values of its keyword-only parameters."""
+
+
+def _measure_step(value: Any) -> Any:
+    """As a step, or a file with a name, or (from Python) a function."""
+    if isinstance(value, str) and value.startswith(IN_MEMORY):
+        raise ValueError(
+            "the function was an object of a Python call: name a measure, or a file with its name"
+        )
+    if isinstance(value, MeasureFile | Given):
+        return value
+    if isinstance(value, Mapping) and "file" in value:
+        return value
+    return Given(value) if callable(value) else _step(value)
+
+
+def _form_of_measure(value: Any) -> str:
+    if isinstance(value, MeasureFile) or (isinstance(value, Mapping) and "file" in value):
+        return "(file)"
+    if isinstance(value, Given):
+        return "(function)"
+    return "(options)" if isinstance(value, Mapping) else "(name)"
+
+
+def _name_of_function(value: Given) -> str:
+    return IN_MEMORY + str(getattr(value.value, "__name__", type(value.value).__name__))
+
+
+MeasureStep = Annotated[
+    Annotated[str, Tag("(name)")]
+    | Annotated[MeasureFile, Tag("(file)")]
+    | Annotated[dict[str, Any], Tag("(options)")]
+    | Annotated[Given, PlainSerializer(_name_of_function, when_used="json"), Tag("(function)")],
+    Discriminator(_form_of_measure),
+    BeforeValidator(_measure_step),
+]
+"""A measure with its options, or one's own."""
 
 
 class SideConfig(Section):

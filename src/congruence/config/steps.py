@@ -3,10 +3,12 @@
 import difflib
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from congruence.config.run import RunConfig
-from congruence.config.sections import NullConfig, PairingConfig
+from congruence.config.saes import Given
+from congruence.config.sections import MeasureFile, NullConfig, PairingConfig
 from congruence.errors import ConfigError, quoted, unknown_name
 from congruence.filters import FilterStep
 
@@ -73,7 +75,7 @@ def _within_reach(steps: Sequence[FilterStep], measure: str) -> None:
             )
 
 
-def measures_of(steps: list[str | dict[str, Any]], *, of: str = "") -> "list[Measure]":
+def measures_of(steps: Sequence[Any], *, of: str = "") -> "list[Measure]":
     """Measures with their options bound; every name is on the table.
 
     Args:
@@ -83,17 +85,29 @@ def measures_of(steps: list[str | dict[str, Any]], *, of: str = "") -> "list[Mea
     Raises:
         ConfigError: a name isn't registered, is named twice, or can't take an option.
     """
-    from congruence.metrics import METRICS
-
     if not steps:
+        from congruence.metrics import METRICS
+
         raise ConfigError(f"measures is empty: name at least one of {', '.join(METRICS.names())}")
     measures = []
     for step in steps:
-        name, options = parse_step(step, kind="measure")
-        measures.append(METRICS.get(name).bind(**options))
+        measures.append(_measure(step))
         if measures[-1].label in [measure.label for measure in measures[:-1]]:
             raise ConfigError(f"measures{of} names {measures[-1].label!r} twice: leave one out")
     return measures
+
+
+def _measure(step: Any) -> "Measure":
+    """One measure: of the table, a function of a file, or a function of a Python call."""
+    from congruence.metrics import METRICS
+    from congruence.metrics.own import measure_in_file, own_measure
+
+    if isinstance(step, MeasureFile):
+        return measure_in_file(Path(step.file), step.name, step.options)
+    if isinstance(step, Given):
+        return own_measure(step.value)
+    name, options = parse_step(step, kind="measure")
+    return METRICS.get(name).bind(**options)
 
 
 def null_of(config: RunConfig) -> "Null":

@@ -192,6 +192,11 @@ class Measure:
         options = ", ".join(f"{name}={value}" for name, value in self.options.items())
         return f"{self.name}({options})" if options else self.name
 
+    @property
+    def key(self) -> str:
+        """What scores are stored under: the label, where no other code can stand behind it."""
+        return self.label
+
     def sentence(self, value: float) -> str:
         """A score in words, to stand after "…: "."""
         return self.says.format(score=format_score(value), percent=percent(value))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from congruence.errors import ModelError
 from congruence.storage import stamped_file_key
+from congruence.wording import install
 
 if TYPE_CHECKING:
     from torch import nn
@@ -131,5 +132,5 @@ def _require_peft(folder: Path, kind: str, base: str) -> None:
     except ImportError:
         raise ModelError(
             f"model folder {str(folder)!r} is a {kind} adapter of {base!r}: install peft "
-            "(pip install 'congruence[peft]') to have it merged, or name the folder of a merged model"
+            f"({install('peft')}) to have it merged, or name the folder of a merged model"
         ) from None

@@ -13,6 +13,7 @@ from congruence.models.corpus_files import corpus_files
 from congruence.models.corpus_text import known_encoding
 from congruence.models.readers import ReadOptions, documents_of, text_field
 from congruence.storage import content_key
+from congruence.wording import install
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def load_dataset_corpus(
     try:
         import datasets
     except ImportError:
-        raise CorpusError(f"dataset {name!r} needs `pip install 'congruence[datasets]'`") from None
+        raise CorpusError(f"dataset {name!r} needs the package datasets: {install('datasets')}") from None
     try:
         rows = datasets.load_dataset(name, config, split=split, streaming=True, revision=revision)
         texts = (text_field(row, text_column, name) for row in rows)

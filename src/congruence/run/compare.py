@@ -13,7 +13,7 @@ from congruence.config.parsing import resolve
 from congruence.config.quirks import as_published_line
 from congruence.config.run import RunConfig
 from congruence.config.saes import Given
-from congruence.config.steps import check_names
+from congruence.config.steps import check_names, measures_of
 from congruence.errors import StorageError, quoted
 from congruence.progress import Progress, shown, working
 from congruence.run.captures import Captures, sources_of
@@ -180,9 +180,16 @@ def _record(
         "keys": {"corpus": text.corpus.key, "activations": captures.keys()},
         "sides": {name: _side_record(side, captures, fvus) for name, side in sides.items()},
         "in_memory": _in_memory(config),
+        "own_measures": _own_measures(config),
         "corpus": _corpus_record(text),
         "seconds": dict(seconds),
     }
+
+
+def _own_measures(config: RunConfig) -> dict[str, str]:
+    """Measures of the user's own, with the keys of the code that gave their scores."""
+    of_concepts = measures_of(config.concepts.measures) if config.concepts else []
+    return {m.label: m.key for m in [*measures_of(config.measures), *of_concepts] if m.key != m.label}
 
 
 def _in_memory(config: RunConfig) -> list[str]:
@@ -193,7 +200,8 @@ def _in_memory(config: RunConfig) -> list[str]:
             value = getattr(side, key)
             entries = value.items() if isinstance(value, dict) else [("", value)]
             found += [f"{name}.{key}.{layer}".rstrip(".") for layer, one in entries if isinstance(one, Given)]
-    return found
+    measures = [*config.measures, *(config.concepts.measures if config.concepts else [])]
+    return found + [f"measures.{one.value.__name__}" for one in measures if isinstance(one, Given)]
 
 
 def _side_record(side: Side, captures: Captures, fvus: list[list[Any]]) -> dict[str, Any]:

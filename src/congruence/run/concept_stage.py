@@ -112,7 +112,14 @@ class ConceptStage:
             "concepts": self.config.model_dump(by_alias=True, mode="json"),
             "keywords": lists,
             "draws": self.draws,
+            **self._own_measures,
         }
+
+    @property
+    def _own_measures(self) -> dict[str, Any]:
+        """The code of measures that are the user's own, where there are any."""
+        own = [m.key for m in self.plan.concept_measures if m.key != m.label]
+        return {"own_measures": own} if own else {}
 
     @property
     def draws(self) -> int:

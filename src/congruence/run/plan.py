@@ -137,7 +137,7 @@ class Plan:
             "stage_version": STAGE_VERSION,
             "pairing": config.pairing.model_dump(),
             "filters": [[step.name, dict(step.options)] for step in self.filters],
-            "measures": [measure.label for measure in self.measures],
+            "measures": [measure.key for measure in self.measures],
             "null": config.null.model_dump(),
             "interval": config.interval.model_dump() if config.interval else None,
             "seed": config.seed,

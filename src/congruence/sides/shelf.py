@@ -79,6 +79,15 @@ class Shelf:
             about=facts["about"],
         )
 
+    def check(self, layer: int) -> None:
+        """See by names and configs that there is exactly one SAE of a layer, without reading it.
+
+        Raises:
+            ConfigError, SaeError: there is none, or several.
+        """
+        if not isinstance(self._named(layer), Given):
+            self._entry(layer)
+
     def load(self, layer: int) -> "Sae":
         """The SAE itself; it stays loaded while there is room."""
         device, fold = device_of(self.config.device), self.config.fold_decoder_norm

@@ -12,12 +12,13 @@ from congruence.errors import InputError
 from congruence.matching.subsets import Ragged
 from congruence.metrics import METRICS
 from congruence.metrics.inputs import whole_number
+from congruence.metrics.own import FunctionMeasure
 from congruence.nulls import NULLS, Case, Null, make_null, seed_of
 from congruence.nulls.document_shift import rotated, starts_of
 from congruence.nulls.permutations import check_draws
 from congruence.options import choice
 from congruence.records import Alternative, NullTest, PairLists
-from congruence.significance.scoring import FunctionMeasure, Observed, against_null
+from congruence.significance.scoring import Observed, against_null
 from congruence.significance.summary import ALTERNATIVES
 
 _ARGUMENTS = {
@@ -160,7 +161,7 @@ def measure_of(metric: str | Callable[..., Any], options: Mapping[str, Any]) -> 
         return entry.bind(**options)
     if not callable(metric):
         raise InputError(f"metric={metric!r}: pass a registered name or a function of x and y")
-    return FunctionMeasure(metric, dict(options))
+    return FunctionMeasure(function=metric, chosen=dict(options))
 
 
 def _is_registered(metric: Any, name: str) -> bool:

@@ -1,16 +1,15 @@
 """Scoring what a null draws: each measure's scores of the same draws, in the order of their numbers."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from congruence.errors import InputError
-from congruence.metrics import DecoderRows, Laws, Prepared, score_lists
-from congruence.metrics.inputs import paired
+from congruence.metrics import DecoderRows, Prepared, score_lists
 from congruence.nulls import Case, Null
 from congruence.progress import advance
 from congruence.records import Alternative, NullTest, PairLists, Score
@@ -20,7 +19,6 @@ from congruence.threads import available_threads
 BLOCK_NUMBERS = 8_000_000
 TOLD_ROWS = 400_000
 """Rows re-paired between two words on how far a test is."""
-CALLABLE_RESOLUTION = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,45 +44,6 @@ class Observed:
         """
         prepared = measure.prepare(x, y)
         return cls(measure, prepared, prepared.observed())
-
-
-@dataclass(frozen=True, eq=False)
-class FunctionMeasure:
-    """Any function ``f(x, y, **options)`` as a measure: every draw calls it again."""
-
-    function: Callable[..., Any]
-    options: Mapping[str, Any] = field(default_factory=dict)
-    name: str = "callable"
-    laws: ClassVar[Laws] = Laws()
-    list_resolution: ClassVar[float] = CALLABLE_RESOLUTION
-
-    def prepare(self, x: ArrayLike, y: ArrayLike) -> "PreparedFunction":
-        """Both sides as paired float64 matrices."""
-        return PreparedFunction(self.function, *paired(x, y), self.options)
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedFunction:
-    """Two matrices that a function scores."""
-
-    function: Callable[..., Any]
-    x: np.ndarray
-    y: np.ndarray
-    options: Mapping[str, Any]
-    resolution: float = CALLABLE_RESOLUTION
-
-    @property
-    def n(self) -> int:
-        return len(self.x)
-
-    def observed(self) -> Score:
-        """What the function gives, as a record."""
-        value = self.function(self.x, self.y, **self.options)
-        return value if isinstance(value, Score) else Score("callable", float(value), self.n)
-
-    def repaired(self, permutations: np.ndarray) -> Float[np.ndarray, " m"]:
-        """The function on each re-pairing."""
-        return np.array([float(self.function(self.x, self.y[p], **self.options)) for p in permutations])
 
 
 def against_null(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from congruence.errors import ConfigError, unknown_name
 from congruence.training.config import SaeSettings, TrainingSettings
+from congruence.wording import install
 
 if TYPE_CHECKING:
     from sae_lens.training.sae_trainer import SAETrainer
@@ -32,7 +33,7 @@ def require_sae_lens() -> None:
     except ValueError:
         found = None
     if found is None:
-        raise ConfigError("training SAEs needs sae-lens: pip install 'congruence[train]'")
+        raise ConfigError(f"training SAEs needs sae-lens: {install('train')}")
 
 
 def make_trainer(

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from congruence.concepts.words import fold, split_words
 from congruence.errors import InputError
+from congruence.wording import install
 from congruence.wordlists.build import KeywordList
 
 PROMPT = (
@@ -99,9 +100,7 @@ def _client(endpoint: Endpoint) -> Any:
     try:
         import openai
     except ImportError:
-        raise InputError(
-            "asking a language model needs the openai client: pip install 'congruence[llm]'"
-        ) from None
+        raise InputError(f"asking a language model needs the openai client: {install('llm')}") from None
     # a local server asks for no key, but the client won't start without one
     key = endpoint.api_key or (None if endpoint.base_url is None else "none")
     try:

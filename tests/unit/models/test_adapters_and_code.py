@@ -120,7 +120,7 @@ class TestAdapters:
         )
         (tmp_path / "adapter_model.safetensors").write_bytes(b"")
         said = fails(tmp_path, "is a LORA adapter of")
-        assert "pip install 'congruence[peft]'" in said
+        assert "pip install '.[peft]'" in said
 
     def test_base_of_a_whole_model(self, base):
         fails(base, "no PEFT adapter: leave base out", base="x")
