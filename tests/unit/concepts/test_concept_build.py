@@ -195,7 +195,7 @@ def test_a_mixed_list_has_several_senses_and_a_wrong_word_is_judged_by_itself(wo
     assert ambiguity_in_list("storm", wordnet, of_list) is None
     animals = list_sense(LISTS["Animals"], wordnet)
     assert chosen_sense("spring", wordnet, animals) is None
-    assert "2 dominant senses" in ambiguity_in_list("spring", wordnet, animals)
+    assert "2 dominant senses" in str(ambiguity_in_list("spring", wordnet, animals))
     assert list_sense(["spring"], wordnet).domains == ()
 
 
