@@ -134,11 +134,17 @@ def temporary(folder):
     return list(folder.rglob(".*.tmp"))
 
 
-def stopped(config, out, number, after, **options):
-    """A run that gets a signal when `after` stands in its log."""
+def heeding():
+    """Signals do what they usually do, also where whoever started the tests has them ignored (nohup)."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def stopped(config, out, number, after, before=heeding):
+    """A run, started with signals as `before` sets them, that gets one when `after` stands in its log."""
     process = subprocess.Popen(
         command("run", config, "--out", out, "--no-pictures"),
-        env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options,
+        env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=before,  # noqa: PLW1509
     )  # fmt: skip
     log, until = out / "run.log", time.monotonic() + 120
     while time.monotonic() < until and not (log.exists() and after in log.read_text()):
@@ -187,9 +193,7 @@ def test_nohup_goes_on(small_config, write_config, tmp_path):
     def ignore():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    code, _ = stopped(
-        write_config(small_config), tmp_path / "out", signal.SIGHUP, "computing", preexec_fn=ignore
-    )
+    code, _ = stopped(write_config(small_config), tmp_path / "out", signal.SIGHUP, "computing", before=ignore)
     assert code == 0
 
 

@@ -6,6 +6,7 @@ import pytest
 from command_line import in_process
 
 from congruence.cli.list import KINDS
+from congruence.config import QUIRKS
 from congruence.filters import FILTERS
 from congruence.matching import MATCHERS
 from congruence.metrics import METRICS
@@ -15,7 +16,7 @@ from congruence.sides.variants import VARIANTS
 
 TABLES = {
     "measures": METRICS, "matchers": MATCHERS, "filters": FILTERS, "nulls": NULLS, "controls": VARIANTS,
-    "formats": FORMATS,
+    "quirks": QUIRKS, "formats": FORMATS,
 }  # fmt: skip
 
 
@@ -30,7 +31,7 @@ def test_every_name_is_listed_with_a_line(capsys, kind):
 def test_recipes_are_listed(capsys):
     done = in_process(capsys, "list", "recipes", "--json")
     listed = {entry["name"]: entry for entry in map(json.loads, done.stdout.splitlines())}
-    assert "embedded models" in listed["demo"]["line"]
+    assert "pythia" in listed["lan2024-pythia"]["line"].lower()
     assert set(KINDS) == {*TABLES, "recipes"}
     done = in_process(capsys, "list", "nulls", "--json")
     nulls = {entry["name"]: entry["options"] for entry in map(json.loads, done.stdout.splitlines())}

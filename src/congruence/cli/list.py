@@ -63,6 +63,13 @@ def controls() -> list[Listed]:
     return [Listed(n, {}, _summary(VARIANTS.get(n))) for n in VARIANTS if n != REAL]
 
 
+def quirks() -> list[Listed]:
+    """Ways of the papers' code that a configuration can follow."""
+    from congruence.config import QUIRKS
+
+    return [Listed(name, {}, f"{quirk.meaning}; {quirk.where}.") for name, quirk in QUIRKS.items()]
+
+
 def formats() -> list[Listed]:
     """File formats of SAEs, which are recognised by themselves."""
     from congruence.saes.formats import FORMATS
@@ -73,31 +80,15 @@ def formats() -> list[Listed]:
 
 
 def recipes() -> list[Listed]:
-    """Ready configurations."""
-    import congruence.recipes as there
+    """Experiments of both papers, and beyond them, as `congruence recipe run` takes them."""
+    from congruence.recipes import RECIPES
 
-    table = getattr(there, "RECIPES", None)  # those of the papers, where the package has them
-    named: dict[str, Any] = {} if table is None else {name: table.get(name) for name in table}
-    for name in there.__all__:
-        if _makes(one := getattr(there, name)):
-            named.setdefault(name, one)
-    return [
-        Listed(n, _options(one) if inspect.isfunction(one) else {}, _summary(one)) for n, one in named.items()
-    ]
-
-
-def _makes(function: Any) -> bool:
-    """Whether a function gives a whole configuration."""
-    from congruence.config import RunConfig
-
-    return (
-        inspect.isfunction(function)
-        and inspect.signature(function, eval_str=True).return_annotation is RunConfig
-    )
+    return [Listed(n, {}, f"{RECIPES.get(n).title}: {RECIPES.get(n).shows}") for n in RECIPES]
 
 
 KINDS: dict[str, Callable[[], list[Listed]]] = {
-    table.__name__: table for table in (measures, matchers, filters, nulls, controls, formats, recipes)
+    table.__name__: table
+    for table in (measures, matchers, filters, nulls, controls, quirks, formats, recipes)
 }
 
 
@@ -105,7 +96,7 @@ KINDS: dict[str, Callable[[], list[Listed]]] = {
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of a table.")
 def command(kind: str, as_json: bool) -> None:
-    """List the measures, matchers, filters, nulls, controls, SAE formats or recipes that there are.
+    """List the measures, matchers, filters, nulls, controls, quirks, SAE formats or recipes that there are.
 
     Those of installed plugins are among them.
     """

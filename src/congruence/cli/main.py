@@ -17,6 +17,7 @@ COMMANDS = {
     "init": ("congruence.cli.init", "Write a commented configuration for two models."),
     "validate": ("congruence.cli.validate", "Check a config file without loading a model."),
     "demo": ("congruence.cli.demo", "Compare the two embedded models: a first result in a minute."),
+    "recipe": ("congruence.cli.recipe", "List, show, run and audit the two papers' experiments."),
     "report": ("congruence.cli.report", "Redraw the figures and report of a finished run."),
     "prune": (
         "congruence.cli.prune",

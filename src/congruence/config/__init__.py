@@ -1,6 +1,7 @@
 """The configuration of a run: its sections, reading it from a file, and the steps it names."""
 
 from congruence.config.parsing import load_config, parse_config, resolve
+from congruence.config.quirks import QUIRKS, as_published
 from congruence.config.run import RunConfig
 
-__all__ = ["RunConfig", "load_config", "parse_config", "resolve"]
+__all__ = ["QUIRKS", "RunConfig", "as_published", "load_config", "parse_config", "resolve"]

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from congruence.config.describe import check_text, describe
+from congruence.config.quirks import with_quirks
 from congruence.config.run import RunConfig
 from congruence.config.saes import SaeSource
 from congruence.config.sections import CorpusConfig, MeasureFile
@@ -54,7 +55,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def parse_config(raw: Any, *, base: Path = Path(), origin: str = "config", there: bool = False) -> RunConfig:
-    """Validate a mapping as a run configuration.
+    """Validate a mapping as a run configuration; what its quirks come down to is written into it.
 
     Args:
         raw: sections by name.
@@ -74,7 +75,7 @@ def parse_config(raw: Any, *, base: Path = Path(), origin: str = "config", there
     except ValidationError as error:
         raise ConfigError(f"{origin}: {describe(error, RunConfig)}") from None
     _check_controls(config, origin)
-    return _with_paths(config, base, origin, there=there)
+    return _with_paths(with_quirks(config), base, origin, there=there)
 
 
 def sections_of(raw: Any, origin: str, wanted: str) -> Mapping[Any, Any]:

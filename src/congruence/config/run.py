@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from congruence.config.concepts import ConceptsConfig
+from congruence.config.quirks import known_quirks
 from congruence.config.sections import (
     CorpusConfig,
     IntervalConfig,
@@ -56,19 +57,30 @@ class RunConfig(Section):
     """Concept subspaces beside the whole space: ``all`` (the eight published lists), names, or a section."""
     top_tokens: int = Field(default=5, ge=1, le=1000, description="every feature keeps so many in memory")
     """Strongest tokens kept for each feature."""
+    fill_top_tokens: bool = False
+    """Fill the list of a feature that fires on fewer tokens with the first tokens on which it is silent, as
+    published."""
     min_pairs: int = Field(default=3, ge=3, le=10_000_000)
     """A layer pair with fewer pairs than this is reported as too few, without a score."""
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Everything random derives from it."""
     batch_tokens: int = Field(default=8192, ge=1, le=2**26, description="all of a batch is held in memory")
     """Tokens in one forward pass."""
+    quirks: list[str] = []
+    """Ways of the published code to follow, by name (`congruence list quirks`); each sets the options that it
+    comes down to, whatever they say."""
     force: bool = False
     """Run although the doctor finds errors, or what it will take is absurd; what is wrong is logged."""
 
-    @field_validator("controls")
+    @field_validator("controls", "quirks")
     @classmethod
     def _once(cls, value: list[str]) -> list[str]:
         return each_once(value)
+
+    @field_validator("quirks")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        return known_quirks(value)
 
     @model_validator(mode="before")
     @classmethod

@@ -282,6 +282,8 @@ class CorpusConfig(Section):
         default=None, ge=1, le=100_000_000, description="all of a corpus is read where it is left out"
     )
     """Number of documents from the start; default: all."""
+    skip_documents: int = Field(default=0, ge=0, le=100_000_000)
+    """Documents at the start that are passed over: another sample of the same text."""
     max_tokens: int | None = Field(default=None, ge=2, le=2_000_000, description="no model reads more")
     """Tokens kept of each document, special ones included; default: what the models can read."""
     packed: bool = False
@@ -341,6 +343,11 @@ class PairingConfig(Pairs):
     """Keep one pair for each repeated feature: the best-correlated, or the first by index as published."""
     min_cofirings: int = Field(default=1, ge=0, le=MOST_TOKENS)
     """A partner must fire together with the feature on at least this many tokens."""
+    over_n: bool = False
+    """Pearson r as (n − 1)/n of itself, as published: z-scores by n − 1, then a mean over n."""
+    constant_features: bool = False
+    """many_to_one by Pearson: features that never vary correlate 0 with all and are paired too, as published;
+    false: they are left out."""
     split: Literal["documents"] | None = None
     """``documents``: pairs are found on one half of the documents; r, firings and co-firings, and so the
     filters, are of the other half."""
@@ -354,6 +361,12 @@ class PairingConfig(Pairs):
         if isinstance(value, dict) and value.get("method") == "one_to_one":
             return {**value, "keep": value.get("keep") or "best"}
         return value
+
+    @model_validator(mode="after")
+    def _no_null_of_a_constant(self) -> "PairingConfig":
+        if self.constant_features and (self.split or self.null_draws):
+            raise ValueError("constant_features can't go with split or null_draws: leave it out")
+        return self
 
     @property
     def options(self) -> dict[str, Any]:
@@ -375,6 +388,10 @@ class NullConfig(Section):
     stop_after: int | None = Field(default=None, ge=1)
     """Stop a test once so many draws are as extreme: p is then their share of the draws made (Besag and
     Clifford 1991). Such tests get no max-T."""
+
+    plus_one: bool = True
+    """p = (1 + null scores that reach the score) / (1 + draws). false: their share of the draws, which can be
+    0, as published."""
 
     @model_validator(mode="after")
     def _stops_on_one_side(self) -> "NullConfig":

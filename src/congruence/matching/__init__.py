@@ -2,6 +2,7 @@
 
 from congruence.matching.assignment import assignment
 from congruence.matching.best import many_to_one, mutual_best, one_to_one
+from congruence.matching.constant import with_constant_features
 from congruence.matching.crosscoder import (
     Judged,
     crosscoder,
@@ -52,4 +53,5 @@ __all__ = [
     "relative_norms",
     "transport",
     "transport_plan",
+    "with_constant_features",
 ]

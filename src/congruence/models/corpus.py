@@ -46,6 +46,7 @@ def load_corpus(
     path: str | Path,
     *,
     documents: int | None = None,
+    skip: int = 0,
     text_column: str = "text",
     separator: str | None = None,
     encoding: str | None = None,
@@ -62,6 +63,7 @@ def load_corpus(
         path: a file, or a folder of files, read in the order of their names; of a data set's folder the data
             files, and of several splits one.
         documents: how many to read; None for all.
+        skip: how many of those with text to pass over first.
         text_column: the field of a row that holds the text.
         separator: text that stands between documents.
         encoding: of files that aren't UTF-8, e.g. latin-1; None to refuse them.
@@ -77,19 +79,22 @@ def load_corpus(
     options = ReadOptions(text_column, separator, path.is_dir(), encoding)
     files = corpus_files(path, options, split)
     texts = itertools.chain.from_iterable(documents_of(file, options) for file in files)
-    return _corpus(str(path), texts, documents)
+    return _corpus(str(path), texts, documents, skip)
 
 
 def load_dataset_corpus(
     name: str,
     *,
     documents: int,
+    skip: int = 0,
     text_column: str = "text",
     split: str = "train",
     config: str | None = None,
     revision: str | None = None,
 ) -> Corpus:
-    """The first `documents` documents with text of a dataset on the Hub, streamed (extra `datasets`).
+    """`documents` documents with text of a dataset on the Hub after the first `skip`, streamed.
+
+    It needs the extra `datasets`.
 
     Raises:
         CorpusError: `datasets` isn't installed, the dataset can't be read, or it has no such column.
@@ -101,7 +106,7 @@ def load_dataset_corpus(
     try:
         rows = datasets.load_dataset(name, config, split=split, streaming=True, revision=revision)
         texts = (text_field(row, text_column, name) for row in rows)
-        return _corpus(name, texts, documents)
+        return _corpus(name, texts, documents, skip)
     except CorpusError:
         raise
     except Exception as error:
@@ -114,11 +119,14 @@ def corpus_of(texts: Iterable[str], name: str = "texts") -> Corpus:
     return _corpus(name, texts, None)
 
 
-def _corpus(name: str, texts: Iterable[str | None], documents: int | None) -> Corpus:
+def _corpus(name: str, texts: Iterable[str | None], documents: int | None, skip: int = 0) -> Corpus:
     if documents is not None and documents < 1:
         raise CorpusError(f"documents is {documents}: ask for at least 1")
     present = (text for text in texts if text and text.strip())
-    chosen = tuple(_whole_characters(name, itertools.islice(present, documents)))
+    end = None if documents is None else skip + documents
+    chosen = tuple(_whole_characters(name, itertools.islice(present, skip, end)))
+    if not chosen and skip:
+        raise CorpusError(f"corpus {name!r} has no text after its first {skip:,} documents: skip fewer")
     if not chosen:
         raise CorpusError(f"corpus {name!r} is empty: it holds no text")
     return Corpus(name, chosen)

@@ -1,5 +1,7 @@
 """Recipes: functions that return a full configuration."""
 
+from congruence.recipes import extensions, lan2024, son2025
 from congruence.recipes.demo import demo
+from congruence.recipes.recipe import PAPERS, RECIPES, Recipe
 
-__all__ = ["demo"]
+__all__ = ["PAPERS", "RECIPES", "Recipe", "demo", "extensions", "lan2024", "son2025"]

@@ -109,7 +109,8 @@ class Captures:
         """Content key of a source's features, with what stands beside them in a cell."""
         alignment = self.text.alignment
         pooled = None if alignment is None else [self.config.corpus.pooling, self.text.tokens["a"].key]
-        return content_key(["layer", self._stores[source].key, pooled, self.config.top_tokens])
+        filled = ["filled"] if self.config.fill_top_tokens else []
+        return content_key(["layer", self._stores[source].key, pooled, self.config.top_tokens, *filled])
 
     def l0(self, source: Source) -> float | None:
         """Features that fire on a token of the text, on average; None for hidden units."""
@@ -195,7 +196,8 @@ class Captures:
         held = not stored.dense and stored.nbytes <= LAYER_IN_MEMORY
         offsets = np.asarray(acts.document_offsets)
         prepared = prepare(acts.to_csr(), document_offsets=offsets) if held else prepare(acts)
-        top = top_tokens(prepared, np.asarray(acts.token_ids), k=self.config.top_tokens)
+        of_lists = {"k": self.config.top_tokens, "fill": self.config.fill_top_tokens}
+        top = top_tokens(prepared, np.asarray(acts.token_ids), **of_lists)
         codes = self.vocabulary.codes[source.side]
         return Layer(
             name=source.name,

@@ -132,6 +132,7 @@ def _tests(
             draws=selection.draws,
             alternative=settings.alternative,
             stop_after=settings.stop_after,
+            plus_one=settings.plus_one,
         )
     except (InputError, MemoryError) as error:
         tests = [str(error) or "memory ran out"] * len(testable)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from congruence.config.parsing import resolve
+from congruence.config.quirks import as_published_line
 from congruence.config.run import RunConfig
 from congruence.config.saes import Given
 from congruence.config.steps import check_names, measures_of
@@ -171,6 +172,7 @@ def _record(
     return {
         "finished": now,
         "config": config.model_dump(by_alias=True, mode="json"),
+        "as_published": as_published_line(config.quirks),
         "seed": config.seed,
         "null": null_record(config),
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF}

@@ -199,6 +199,7 @@ class ConceptStage:
             token_ids_of(self.captures.text, source.side),
             top=features.top if features.top.values.shape[1] == top_k else None,
             exclude=fires_on_non_concepts(features) if self.config.non_concept else None,
+            fill=self.run.fill_top_tokens,
         )
         return StagedLayer(concepts, self._phrase_layers(source, concepts))
 

@@ -83,9 +83,9 @@ def _tested(
     if drawn is None:
         return row, None
     observed = Score(measure.label, row["value"], row["n"])
-    alternative = settings.alternative
+    asked: dict[str, Any] = {"alternative": settings.alternative, "plus_one": settings.plus_one}
     try:
-        test = summarise(observed, drawn, measure=measure.label, null=NULL.name, alternative=alternative)
+        test = summarise(observed, drawn, measure=measure.label, null=NULL.name, **asked)
     except InputError as error:
         return row | {"warnings": [f"not tested: {error}"]}, None
     missing = test.draws - test.scored

@@ -1,7 +1,7 @@
 """What is done with every cell, checked once: filters, measures, nulls, and how pairs are made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,11 @@ from jaxtyping import Int
 from congruence.config.run import RunConfig
 from congruence.config.steps import filter_steps, measures_of, null_of
 from congruence.filters import FilterStep
-from congruence.matching import match, one_of_each
+from congruence.matching import match, one_of_each, with_constant_features
 from congruence.metrics import Measure
 from congruence.nulls import Null, make_null
 from congruence.records import Alternative, Matching
+from congruence.stats import PreparedActs
 
 STAGE_VERSION = 3
 
@@ -26,11 +27,13 @@ class NullSettings:
         seed: the run's, from which draws derive.
         alternative: which scores are extreme.
         stop_after: stop a test once so many draws are.
+        plus_one: p counts the observed score among the draws.
     """
 
     seed: int = 0
     alternative: Alternative = "greater"
     stop_after: int | None = None
+    plus_one: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Plan:
     def null_settings(self) -> NullSettings:
         """How every score is tested."""
         null = self.config.null
-        return NullSettings(self.config.seed, null.alternative, null.stop_after)
+        return NullSettings(self.config.seed, null.alternative, null.stop_after, null.plus_one)
 
     def pair(self, acts_a: Any, acts_b: Any, **handed: Any) -> Matching:
         """The run's matcher on two sides' activations, prepared or not; filters come after it.
@@ -92,6 +95,23 @@ class Plan:
             **pairing.options,
             **handed,
         )
+
+    def as_told(self, found: Matching, acts_a: PreparedActs, acts_b: PreparedActs) -> Matching:
+        """Pairs by Pearson's r as the run tells them: with features that never vary, r times (n − 1)/n.
+
+        Both are off unless `pairing` asks for what the code of Lan et al. 2024 does: it makes z-scores by
+        n − 1, divides their products by n, and so gives a feature that never varies r = 0 with all.
+        """
+        pairing = self.config.pairing
+        if found.measure != "pearson":
+            return found
+        if pairing.constant_features and found.method == "many_to_one":
+            found = with_constant_features(found, acts_a, acts_b, from_=pairing.from_)
+        if not pairing.over_n:
+            return found
+        share = (acts_a.moments.n - 1) / acts_a.moments.n
+        null_r = None if found.null_r is None else found.null_r * share
+        return replace(found, r=found.r * share, margin=found.margin * share, null_r=null_r)
 
     def pair_again(self, acts_a: Any, acts_b: Any) -> Matching:
         """What nulls that draw features or text pair by: the matcher, and 1-to-1 where the run is.

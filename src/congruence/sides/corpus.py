@@ -160,6 +160,7 @@ def read_corpus(config: CorpusConfig) -> Corpus:
         return load_corpus(
             config.path,
             documents=config.documents,
+            skip=config.skip_documents,
             text_column=config.text_column,
             separator=config.separator,
             encoding=config.encoding,
@@ -168,6 +169,7 @@ def read_corpus(config: CorpusConfig) -> Corpus:
     return load_dataset_corpus(
         str(config.dataset),
         documents=config.documents or DEFAULT_DATASET_DOCUMENTS,
+        skip=config.skip_documents,
         text_column=config.text_column,
         split=config.split or "train",
         config=config.dataset_config,

@@ -55,6 +55,7 @@ def against_null(
     alternative: Alternative = "greater",
     stop_after: int | None = None,
     threads: int | None = None,
+    plus_one: bool = True,
 ) -> list[NullTest]:
     """Every measure against the same draws of a null, which are made once.
 
@@ -66,6 +67,7 @@ def against_null(
         alternative: which scores are extreme.
         stop_after: stop once this many draws of every measure are at least as extreme.
         threads: used by scoring; scores don't depend on it.
+        plus_one: count the observed score among the draws (see `summarise`).
 
     Returns:
         One test a measure, in order.
@@ -95,7 +97,7 @@ def against_null(
         ):
             break
     named: dict[str, Any] = {"null": null.name, "seed": case.seed, "alternative": alternative}
-    named |= {"stop_after": stop_after}
+    named |= {"stop_after": stop_after, "plus_one": plus_one}
     return [
         _summary(one, values, like, resolution, **named)
         for one, values, like, resolution in zip(observed, scores, compared, resolutions, strict=True)
@@ -112,6 +114,7 @@ def _summary(
     seed: int,
     alternative: Alternative,
     stop_after: int | None,
+    plus_one: bool,
 ) -> NullTest:
     """The record of one measure's test."""
     kept, p = _stopped(scores, compared, alternative, resolution, stop_after)
@@ -125,6 +128,7 @@ def _summary(
         resolution=resolution,
         p=p,
         compared=compared,
+        plus_one=plus_one,
     )
 
 

@@ -21,6 +21,7 @@ def summarise(
     resolution: float = 0.0,
     p: float | None = None,
     compared: float | None = None,
+    plus_one: bool = True,
 ) -> NullTest:
     """The record of one test.
 
@@ -33,6 +34,7 @@ def summarise(
         resolution: relative difference below which two scores are a tie.
         p: a p-value found by other means (early stopping).
         compared: the observed score by the arithmetic of the draws, where that isn't `observed` itself.
+        plus_one: as for :func:`p_value`.
 
     Raises:
         InputError: no draw gave a score.
@@ -53,7 +55,7 @@ def summarise(
         null_std=spread,
         quantiles={level: float(q) for level, q in zip(LEVELS, np.quantile(known, LEVELS), strict=True)},
         z=(like - mean) / spread if spread > tie else float("nan"),
-        p=p_value(like, scores, alternative=alternative, tie=tie) if p is None else p,
+        p=p_value(like, scores, alternative=alternative, tie=tie, plus_one=plus_one) if p is None else p,
         corrected=corrected(value, mean),
         alternative=alternative,
         seed=seed,
@@ -67,18 +69,21 @@ def p_value(
     *,
     alternative: Alternative = "greater",
     tie: float = 0.0,
+    plus_one: bool = True,
 ) -> float:
     """(1 + #{null at least as extreme}) / (1 + m); two-sided: twice the smaller side, at most 1.
 
-    A score that is NaN counts as extreme on either side.
+    A score that is NaN counts as extreme on either side. Without `plus_one` it is #{…} / m, as in
+    Lan et al. 2024: 0 where no draw reaches the score, which no number of draws can show.
 
     Source: Phipson and Smyth 2010.
 
     >>> p_value(3.0, np.array([1.0, 2.0, 3.0]))
     0.5
     """
-    above = (1 + int(at_least(scores, observed, tie).sum())) / (1 + len(scores))
-    below = (1 + int(at_least(-scores, -observed, tie).sum())) / (1 + len(scores))
+    own = int(plus_one)
+    above = (own + int(at_least(scores, observed, tie).sum())) / (own + len(scores))
+    below = (own + int(at_least(-scores, -observed, tie).sum())) / (own + len(scores))
     if alternative == "two-sided":
         return min(1.0, 2 * min(above, below))
     return above if alternative == "greater" else below

@@ -14,11 +14,11 @@ from congruence.wordlists.llm import Endpoint, ask_for_lists, parse_keywords
 from congruence.wordlists.meanings import (
     Addition,
     Removal,
-    ambiguity,
     find_hyponyms,
     remove_ambiguous,
     shared_keywords,
 )
+from congruence.wordlists.senses import ambiguity
 from congruence.wordlists.wordnet import WordNet, load_wordnet, read_wordnet
 
 __all__ = [

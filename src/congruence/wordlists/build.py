@@ -9,7 +9,6 @@ from congruence.concepts.words import fold
 from congruence.errors import InputError
 from congruence.options import SHARE, at_least, check_fields, whole
 from congruence.wordlists.meanings import (
-    DOMINANT_SHARE,
     Addition,
     Removal,
     find_hyponyms,
@@ -17,6 +16,7 @@ from congruence.wordlists.meanings import (
     remove_shared,
     unshared,
 )
+from congruence.wordlists.senses import DOMINANT_SHARE
 from congruence.wordlists.wordnet import WordNet
 
 RECIPE = "intersect lists; remove ambiguous and shared keywords; add hyponyms (after Son et al. 2025)"
@@ -47,7 +47,7 @@ class BuildOptions:
 
     Attributes:
         min_lists: lists a keyword must stand in; None: all of them.
-        remove_ambiguous: drop keywords with several dominant senses.
+        remove_ambiguous: drop keywords that seldom mean what the list means, or have several dominant senses.
         remove_shared: drop keywords that stand in more than one of the concepts built together.
         depth: steps of hyponymy to add; 0 adds nothing.
         collocations: add hyponyms of several words too.

@@ -6,24 +6,17 @@ from typing import Any
 
 from congruence.concepts.keywords import Concept
 from congruence.concepts.words import fold
-from congruence.wordlists.wordnet import Sense, WordNet
-
-DOMINANT_SHARE = 0.25
-MIN_TAGGED = 5
-SAME_DOMAIN = {
-    "verb.emotion": "noun.feeling",
-    "verb.cognition": "noun.cognition",
-    "verb.communication": "noun.communication",
-    "verb.body": "noun.body",
-    "verb.possession": "noun.possession",
-    "verb.weather": "noun.phenomenon",
-    "verb.consumption": "noun.food",
-    "verb.social": "noun.act",
-    "verb.stative": "noun.state",
-    "noun.Tops": "",
-}
-"""Supersenses of verbs that name the domain of a noun's: "love" the noun and "to love" are no ambiguity. The
-unique beginners (noun.Tops) belong to no domain and are left out."""
+from congruence.wordlists.senses import (
+    DOMINANT_SHARE,
+    ListSense,
+    ambiguity,
+    ambiguity_in_list,
+    chosen_sense,
+    domain_of,
+    list_sense,
+    supersense_shares,
+)
+from congruence.wordlists.wordnet import WordNet
 
 
 @dataclass(frozen=True)
@@ -68,58 +61,14 @@ class Addition:
         return {"keyword": self.keyword, "parent": self.parent, "synset": self.synset, "depth": self.depth}
 
 
-def domain_of(supersense: str) -> str:
-    """The domain that a supersense counts for: that of nouns where a verb's is about the same things."""
-    return SAME_DOMAIN.get(supersense, supersense)
-
-
-def senses_as_spelt(keyword: str, wordnet: WordNet) -> Sequence[Sense]:
-    """A word's senses; where it has a capital, only those spelt so, if there are any ("May" is no plant)."""
-    senses = wordnet.senses(keyword)
-    if not keyword[:1].isupper():
-        return senses
-    return [sense for sense in senses if keyword in wordnet.words(sense.synset)] or senses
-
-
-def supersense_shares(keyword: str, wordnet: WordNet) -> dict[str, float]:
-    """Share of a word's uses that falls on each supersense, largest first; empty where WordNet doesn't have
-    it.
-
-    A sense weighs as often as WordNet's texts tag it; where fewer than 5 tags are there for the word, 1 /
-    rank². Verb supersenses count with the noun's of the same domain. A keyword with a capital has only the
-    senses that are spelt so, if there are any.
-    """
-    senses = senses_as_spelt(keyword, wordnet)
-    tagged = sum(sense.count for sense in senses) >= MIN_TAGGED
-    weights: dict[str, float] = {}
-    for sense in senses:
-        domain = domain_of(sense.supersense)
-        weights[domain] = weights.get(domain, 0.0) + (sense.count if tagged else 1 / sense.rank**2)
-    weights.pop("", None)
-    total = sum(weights.values())
-    ordered = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
-    return {domain: weight / total for domain, weight in ordered if weight > 0}
-
-
-def ambiguity(keyword: str, wordnet: WordNet, *, dominant: float = DOMINANT_SHARE) -> str | None:
-    """Why a keyword is ambiguous, or None: two or more supersenses each have at least `dominant` of its uses.
-
-    Adjectives and adverbs have no supersenses in WordNet and are never evidence.
-    """
-    shares = supersense_shares(keyword, wordnet)
-    leading = [f"{name} {share:.0%}" for name, share in shares.items() if share >= dominant]
-    if len(leading) < 2:
-        return None
-    return f"{len(leading)} dominant senses (each at least {dominant:.0%}): {', '.join(leading)}"
-
-
 def remove_ambiguous(
     concept: Concept, wordnet: WordNet, *, dominant: float = DOMINANT_SHARE
 ) -> tuple[list[str], list[Removal]]:
-    """The keywords of a concept that have one dominant sense, and the removals."""
+    """The keywords of a concept that mean one thing, seen with the whole list, and the removals."""
+    of_list = list_sense(concept.keywords, wordnet)
     kept, removed = [], []
     for keyword in concept.keywords:
-        reason = ambiguity(keyword, wordnet, dominant=dominant)
+        reason = ambiguity_in_list(keyword, wordnet, of_list, dominant=dominant)
         if reason is None:
             kept.append(keyword)
         else:
@@ -154,16 +103,6 @@ def remove_shared(concepts: Sequence[Concept]) -> tuple[list[list[str]], list[Re
     return kept, removed
 
 
-def main_senses(keyword: str, wordnet: WordNet) -> list[Sense]:
-    """The first noun and the first verb sense in the domain that most uses of the word fall on."""
-    domain = next(iter(supersense_shares(keyword, wordnet)), None)
-    first: dict[str, Sense] = {}
-    for sense in senses_as_spelt(keyword, wordnet):
-        if domain_of(sense.supersense) == domain:
-            first.setdefault(sense.pos, sense)
-    return list(first.values())
-
-
 def find_hyponyms(
     concept: str,
     keywords: Sequence[str],
@@ -173,10 +112,12 @@ def find_hyponyms(
     collocations: bool = False,
     dominant: float = DOMINANT_SHARE,
 ) -> tuple[list[Addition], list[Removal]]:
-    """Words below the main senses of a list's keywords, nearest first, and those refused as ambiguous.
+    """Words below the senses that keywords have in their list, nearest first, and those refused as ambiguous.
 
-    A word is refused if it has two dominant senses, or if most of its uses are in another domain than the
-    keyword's ("cold" below "symptom" rarely means the illness).
+    Each keyword has one sense in its list (:func:`~congruence.wordlists.senses.chosen_sense`): words below
+    its others, or of another part of speech, are not looked at. Nobody chose the words below, so each is
+    judged by itself: it is refused if it has two dominant senses, or if most of its uses are in another
+    domain than the keyword's ("cold" below "symptom" rarely means the illness).
 
     Args:
         concept: name of the list.
@@ -189,9 +130,9 @@ def find_hyponyms(
     seen = {fold(keyword) for keyword in keywords}
     added: list[Addition] = []
     refused: list[Removal] = []
-    for addition, domain in sorted(
-        _below(concept, keywords, wordnet, depth), key=lambda found: found[0].depth
-    ):
+    of_list = list_sense(keywords, wordnet)
+    found = _below(concept, keywords, wordnet, of_list, depth)
+    for addition, domain in sorted(found, key=lambda entry: entry[0].depth):
         if fold(addition.keyword) in seen or (" " in addition.keyword and not collocations):
             continue
         seen.add(fold(addition.keyword))
@@ -226,11 +167,13 @@ def unshared(
     return kept, removed
 
 
-def _below(concept: str, keywords: Sequence[str], wordnet: WordNet, depth: int) -> list[tuple[Addition, str]]:
+def _below(
+    concept: str, keywords: Sequence[str], wordnet: WordNet, of_list: ListSense, depth: int
+) -> list[tuple[Addition, str]]:
     return [
         (Addition(concept, word, keyword, wordnet.name(synset), distance), domain_of(sense.supersense))
         for keyword in keywords
-        for sense in main_senses(keyword, wordnet)
+        if (sense := chosen_sense(keyword, wordnet, of_list)) is not None
         for synset, distance in wordnet.below(sense.synset, depth=depth).items()
         for word in wordnet.words(synset)
     ]

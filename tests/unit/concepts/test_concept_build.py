@@ -23,7 +23,7 @@ from congruence.concepts import (
     write_concepts,
 )
 from congruence.errors import InputError
-from congruence.wordlists.meanings import supersense_shares
+from congruence.wordlists.senses import ambiguity_in_list, chosen_sense, list_sense, supersense_shares
 from congruence.wordlists.wordnet import save_table
 
 
@@ -137,6 +137,48 @@ def test_the_rule_for_ambiguous_terms(wordnet, keyword, ambiguous):
     assert sum(supersense_shares(keyword, wordnet).values()) == pytest.approx(1) or not supersense_shares(
         keyword, wordnet
     )
+
+
+LISTS = {
+    "Animals": ["dog", "cat", "horse", "fox", "lion", "seal", "bat", "bear", "wolf", "mouse"],
+    "Vehicles": ["car", "bus", "train", "bike", "truck", "boat", "coach"],
+    "Moves": ["run", "jump", "swim", "climb", "throw", "ride"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "sense", "removed"),
+    [
+        ("Animals", ("noun.animal", "n"), []),  # the seal's counts, 0 of 4, can't say it is no animal
+        ("Vehicles", ("noun.artifact", "n"), ["coach"]),  # 0 of 20: a person who trains
+        ("Moves", ("verb.motion", "v"), ["throw"]),
+    ],
+)
+def test_senses_are_chosen_with_the_whole_list_in_view(wordnet, name, sense, removed):
+    of_list = list_sense(LISTS[name], wordnet)
+    assert (of_list.domain, of_list.pos) == sense
+    (built,) = build_concepts({name: [KeywordList(LISTS[name], "x")]}, wordnet)
+    dropped = [r for r in built.provenance["removed"] if r["stage"] == "ambiguous"]
+    assert [r["keyword"] for r in dropped] == removed
+    assert all("fewer than half" in r["reason"] for r in dropped)
+    assert built.provenance["added"], "a list of common words has hyponyms"
+    for addition in built.provenance["added"]:
+        assert addition["synset"].split("@")[0].endswith(f".{of_list.pos}")
+        chosen = chosen_sense(addition["parent"], wordnet, of_list)
+        assert chosen.supersense == of_list.domain
+        below = [word for s in wordnet.below(chosen.synset, depth=1) for word in wordnet.words(s)]
+        assert addition["keyword"] in below
+    assert "switch-hit" not in built.keywords
+
+
+def test_a_mixed_list_has_no_sense_and_a_wrong_word_is_judged_by_itself(wordnet):
+    mixed = ["river", "tree", "rain", "branch", "mountain", "flower", "wind", "stone"]
+    assert list_sense(mixed, wordnet).domain == ""
+    assert "2 dominant senses" in ambiguity_in_list("branch", wordnet, list_sense(mixed, wordnet))
+    animals = list_sense(LISTS["Animals"], wordnet)
+    assert chosen_sense("spring", wordnet, animals) is None
+    assert "2 dominant senses" in ambiguity_in_list("spring", wordnet, animals)
+    assert list_sense(["spring"], wordnet).domain == ""
 
 
 def test_hyponyms(wordnet):

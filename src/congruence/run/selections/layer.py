@@ -48,9 +48,10 @@ class LayerConcepts:
         *,
         top: TopTokens | None = None,
         exclude: Bool[np.ndarray, " f"] | None = None,
+        fill: bool = False,
     ) -> "LayerConcepts":
-        """Find the layer's top tokens, unless somebody has."""
-        top = top_tokens(acts, token_ids, k=text.config.top_k) if top is None else top
+        """Find the layer's top tokens, unless somebody has; `fill` as there."""
+        top = top_tokens(acts, token_ids, k=text.config.top_k, fill=fill) if top is None else top
         excluded = np.zeros(len(W_dec), dtype=bool) if exclude is None else exclude
         return cls(name, text, acts, DecoderRows(W_dec), top, excluded)
 

@@ -72,7 +72,7 @@ def pair(a: Layer, b: Layer, plan: Plan) -> Matching:
     else:
         matching = plan.pair(acts_a, acts_b, **_handed(a, b, plan))
     if not pairing.null_draws:
-        return matching
+        return plan.as_told(matching, acts_a, acts_b)
     null_r, p_r = null_of_best_r(
         acts_a,
         acts_b,
@@ -83,7 +83,7 @@ def pair(a: Layer, b: Layer, plan: Plan) -> Matching:
         min_cofirings=pairing.min_cofirings,
         document_offsets=b.document_offsets,
     )
-    return replace(matching, null_r=null_r, p_r=p_r)
+    return plan.as_told(replace(matching, null_r=null_r, p_r=p_r), acts_a, acts_b)
 
 
 def _handed(a: Layer, b: Layer, plan: Plan) -> dict[str, Any]:
@@ -103,7 +103,9 @@ def pair_documents(a: Layer, b: Layer, times: np.ndarray, plan: Plan) -> Matchin
         plan: how to pair and filter.
     """
     rows = rows_taken(times, b.document_offsets)
-    return keep_pairs(plan.pair(a.acts.part(rows), b.acts.part(rows)), a, b, plan).pairs.matching
+    acts_a, acts_b = a.acts.part(rows), b.acts.part(rows)
+    found = plan.as_told(plan.pair(acts_a, acts_b), acts_a, acts_b)
+    return keep_pairs(found, a, b, plan).pairs.matching
 
 
 def keep_pairs(matching: Matching, a: Layer, b: Layer, plan: Plan) -> Filtered:

@@ -1,0 +1,137 @@
+"""What both papers name as future work, ready to run."""
+
+from typing import Any
+
+from congruence.recipes.lan2024 import GATED, pythia_grid
+from congruence.recipes.recipe import Recipe, add
+from congruence.recipes.sides import (
+    FILTERS,
+    GEMMA_TEXT,
+    MEASURES,
+    ONE_TO_ONE,
+    PYTHIA_TEXT,
+    gemma_2,
+    pythia,
+)
+from congruence.recipes.son2025 import grid
+
+STEPS = (512, 2000, 8000, 32_000, 128_000)
+"""Checkpoints of Pythia's training that are compared with the last one, step 143,000."""
+
+
+def _all_layers() -> dict[str, Any]:
+    sides = {"a": pythia("70m", list(range(6))), "b": pythia("160m", list(range(12)))}
+    return {**pythia_grid(ONE_TO_ONE), **sides}
+
+
+def _fine_tuned() -> dict[str, Any]:
+    layers = [2, 6, 10, 14, 18, 22, 25]
+    tuned = {"model": "google/gemma-2-2b-it", "name": "gemma-2-2b-it"}
+    return {
+        "a": gemma_2("2b", layers),
+        "b": {**gemma_2("2b", layers), **tuned},
+        "corpus": GEMMA_TEXT,
+        "pairing": ONE_TO_ONE,
+        "filters": FILTERS,
+        "measures": MEASURES,
+    }
+
+
+def _widths() -> dict[str, Any]:
+    sections = grid({"method": "many_to_one", "from": "b"}, [6, 12, 18])
+    wide = gemma_2("2b", [6, 12, 18], width="65k", name="gemma-2-2b 65k")
+    return {**sections, "a": gemma_2("2b", [6, 12, 18], name="gemma-2-2b 16k"), "b": wide}
+
+
+def _seed_ceiling() -> dict[str, Any]:
+    ceiling = {"other_seed": "pythia-70m-other-seed"}
+    return {**pythia_grid(ONE_TO_ONE), "a": pythia("70m", [1, 2, 3, 4, 5], **ceiling)}
+
+
+def _checkpoint(step: int) -> dict[str, Any]:
+    return pythia("70m", [1, 2, 3, 4, 5], revision=f"step{step}", name=f"pythia-70m step {step}")
+
+
+def _checkpoints() -> dict[str, Any]:
+    return {
+        "a": pythia("70m", [1, 2, 3, 4, 5]),
+        "b": _checkpoint(STEPS[-1]),
+        "corpus": PYTHIA_TEXT,
+        "pairing": ONE_TO_ONE,
+        "filters": FILTERS,
+        "measures": MEASURES,
+    }
+
+
+add(
+    Recipe(
+        "all-layers-pythia",
+        "Every layer of Pythia-70m × every layer of Pythia-160m, the first ones included",
+        "extension",
+        "future work of Lan et al. 2024",
+        _all_layers,
+        gpu_gb=4,
+        disk_gb=10,
+        minutes=30,
+        topk=True,
+    )
+)
+add(
+    Recipe(
+        "base-and-fine-tuned-gemma",
+        "Gemma 2 2B × its instruction-tuned model, both through the base's SAEs, layer by layer",
+        "extension",
+        "what users of base SAEs on fine-tuned models ask",
+        _fine_tuned,
+        gpu_gb=16,
+        disk_gb=24,
+        minutes=40,
+        note=f"{GATED} Both sides share their decoders: the scores say which features still fire together; "
+        "read the mean r, the pairs of equal index and the FVU of b before any score of decoder rows.",
+    )
+)
+add(
+    Recipe(
+        "widths-gemma",
+        "SAEs of 16k × SAEs of 65k features of one model: splitting and absorption",
+        "extension",
+        "one feature of a to many of b",
+        _widths,
+        gpu_gb=14,
+        disk_gb=20,
+        minutes=60,
+        note=f"{GATED} How many features of b share one of a stands in matches.parquet.",
+    )
+)
+add(
+    Recipe(
+        "seed-ceiling-pythia",
+        "The first paper's grid beside SAEs of two seeds of one model: the most that can be expected",
+        "extension",
+        "a ceiling for every claim",
+        _seed_ceiling,
+        beside="lan2024-pythia",
+        gpu_gb=4,
+        disk_gb=10,
+        minutes=25,
+        note="No second seed of these SAEs is public: train one (`congruence train-sae`) to "
+        "pythia-70m-other-seed, or change other_seed.",
+        topk=True,
+    )
+)
+add(
+    Recipe(
+        "checkpoints-pythia",
+        "Pythia-70m at five steps of its training × its last one, through the last one's SAEs",
+        "extension",
+        "likeness as a curve over training steps",
+        _checkpoints,
+        parts={f"step{step}": {"b": _checkpoint(step)} for step in STEPS},
+        gpu_gb=4,
+        disk_gb=12,
+        minutes=60,
+        note="The SAEs are those of the last step: the preflight says from which step on they fit; --force "
+        "runs the others too.",
+        topk=True,
+    )
+)
