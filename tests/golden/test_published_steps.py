@@ -172,3 +172,12 @@ def test_one_draw_behind_a_many_to_one_grid():
     (row, *_) = ours(w, ALL, pairing={"method": "many_to_one"}).rows
     assert plan.config.null.draws == row["draws"] == 1
     assert row["p"] in (0.0, 1.0)
+
+
+def test_p_is_the_share_of_draws_that_reach_the_score():
+    from congruence.significance.summary import p_value
+
+    scores = np.array([1.0, 2.0, 3.0, 4.0])
+    assert p_value(3.0, scores, plus_one=False) == 0.5
+    assert p_value(5.0, scores, plus_one=False) == 0.0
+    assert p_value(5.0, scores) == 0.2

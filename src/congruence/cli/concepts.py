@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from congruence.concepts import (
+    COLLECTIONS,
     BuildOptions,
     Concept,
     Endpoint,
@@ -35,9 +36,9 @@ def command() -> None:
 @command.command(name="list")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 def list_command(files: tuple[Path, ...]) -> None:
-    """List the built-in concepts, or those in FILES."""
+    """List the built-in concepts of both collections, or those in FILES."""
     concepts = [concept for file in files for concept in read_concepts(file)] or [
-        *builtin_concepts().values()
+        concept for name in COLLECTIONS for concept in builtin_concepts(name).values()
     ]
     table = Table("concept", "keywords", "source", box=None, pad_edge=False)
     for concept in concepts:
@@ -49,7 +50,7 @@ def list_command(files: tuple[Path, ...]) -> None:
 @click.argument("names", nargs=-1, required=True)
 @click.option("--provenance", is_flag=True, help="Also show how the list was made.")
 def show(names: tuple[str, ...], provenance: bool) -> None:
-    """Show the keywords of NAMES: built-in concepts, files, or `all`."""
+    """Show the keywords of NAMES: built-in concepts (Time, son2025:Time), collections, files, or `all`."""
     console = Console()
     for concept in _resolve(names):
         console.print(

@@ -26,6 +26,7 @@ from congruence.concepts.unrelated import RandomKeywords, members_of_groups, ran
 from congruence.concepts.word_index import WordIndex, word_index, word_index_of_texts
 
 _OF_WORDLISTS = (
+    "COLLECTIONS",
     "Removal",
     "ambiguity",
     "remove_ambiguous",
@@ -53,6 +54,7 @@ _OF_WORDLISTS = (
 )
 
 __all__ = [
+    "COLLECTIONS",
     "FRAMES",
     "Addition",
     "BuildOptions",

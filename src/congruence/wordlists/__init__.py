@@ -3,6 +3,7 @@
 from congruence.wordlists.build import BuildOptions, KeywordList, build_concepts, intersect
 from congruence.wordlists.check import KeywordTokens, check_keywords
 from congruence.wordlists.files import (
+    COLLECTIONS,
     builtin_concepts,
     check_target,
     get_concept,
@@ -22,6 +23,7 @@ from congruence.wordlists.senses import ambiguity
 from congruence.wordlists.wordnet import WordNet, load_wordnet, read_wordnet
 
 __all__ = [
+    "COLLECTIONS",
     "Addition",
     "BuildOptions",
     "Endpoint",

@@ -14,28 +14,46 @@ from congruence.strict_files import parse_strict, read_text
 
 FORMAT_VERSION = 1
 ENDINGS = (".json", ".yaml", ".yml", ".txt")
+COLLECTIONS = ("lan2024", "son2025")
+"""Lists that travel with the package: those of Lan et al. 2024, and eight built as Son et al. 2025 do."""
 
 
 @functools.cache
-def builtin_concepts() -> Mapping[str, Concept]:
-    """The eight lists of Lan et al. 2024 (arXiv 2410.06981), table 4, by name.
+def builtin_concepts(collection: str = "lan2024") -> Mapping[str, Concept]:
+    """Eight lists by name: those of Lan et al. 2024 (arXiv 2410.06981), table 4, or another collection.
 
     >>> list(builtin_concepts())[:3]
     ['Time', 'Calendar', 'People/Roles']
+    >>> list(builtin_concepts("son2025")) == list(builtin_concepts())
+    True
+
+    Raises:
+        ConfigError: there is no such collection.
     """
-    text = resources.files("congruence").joinpath("assets/concepts/lan2024.json").read_text(encoding="utf-8")
-    return {concept.name: concept for concept in _from_mapping(json.loads(text), "lan2024.json")}
+    if collection not in COLLECTIONS:
+        raise ConfigError(unknown_name("collection of concepts", collection, COLLECTIONS))
+    file = f"{collection}.json"
+    text = resources.files("congruence").joinpath(f"assets/concepts/{file}").read_text(encoding="utf-8")
+    return {concept.name: concept for concept in _from_mapping(json.loads(text), file)}
 
 
 def get_concept(name: str) -> Concept:
-    """A built-in concept by name, whatever its case.
+    """A built-in concept by name, whatever its case: "Time", or "son2025:Time" for another collection's.
 
     Raises:
         ConfigError: there is none of that name.
     """
-    by_name = {known.casefold(): concept for known, concept in builtin_concepts().items()}
+    collection, colon, rest = name.partition(":")
+    known = builtin_concepts()
+    if colon and collection.casefold() in COLLECTIONS:
+        known, name = builtin_concepts(collection.casefold()), rest.strip()
+    by_name = {concept.name.casefold(): concept for concept in known.values()}
     if name.casefold() not in by_name:
-        raise ConfigError(f"{unknown_name('concept', name, builtin_concepts())}; or name a file of keywords")
+        collections = ", ".join(COLLECTIONS)
+        raise ConfigError(
+            f"{unknown_name('concept', name, known)}; or name a collection ({collections}) or a file of "
+            "keywords"
+        )
     return by_name[name.casefold()]
 
 
@@ -102,13 +120,15 @@ def check_target(path: str | Path) -> Path:
 
 
 def resolve_concept(name_or_path: str) -> list[Concept]:
-    """A built-in concept by name, ``all`` of them, or the concepts of a file.
+    """A built-in concept by name, ``all`` of them (the first paper's), a collection, or a file's concepts.
 
     Raises:
         ConfigError: neither a built-in name nor a file that can be read.
     """
     if name_or_path == "all":
         return list(builtin_concepts().values())
+    if name_or_path.casefold() in COLLECTIONS:
+        return list(builtin_concepts(name_or_path.casefold()).values())
     if Path(name_or_path).suffix.lower() in ENDINGS:
         return read_concepts(name_or_path)
     return [get_concept(name_or_path)]

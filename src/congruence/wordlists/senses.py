@@ -1,6 +1,6 @@
 """Which of its senses a keyword has: by itself, and with its whole list in view."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import comb
 
@@ -10,6 +10,7 @@ from congruence.wordlists.wordnet import Sense, WordNet
 DOMINANT_SHARE = 0.25
 MIN_TAGGED = 5
 SURE = 0.05
+LISTED_SHARE = 0.1
 SAME_DOMAIN = {
     "verb.emotion": "noun.feeling",
     "verb.cognition": "noun.cognition",
@@ -31,21 +32,21 @@ class ListSense:
     """What most of a list is about.
 
     Attributes:
-        domain: the supersense that most of its keywords share; "" where no supersense is shared by half of
-            them (a list of rivers, trees and rain), and each keyword is then taken by itself.
+        domains: the supersenses that it is about, that of most keywords first. A list of animals has one, a
+            list of rivers, trees and rain several; none where no two keywords share any.
         pos: "n" or "v", the part of speech of most uses.
     """
 
-    domain: str
+    domains: tuple[str, ...]
     pos: str
 
 
 def list_sense(keywords: Sequence[str], wordnet: WordNet) -> ListSense:
-    """The supersense and the part of speech that most of a list shares.
+    """The supersenses and the part of speech that most of a list shares.
 
     Every keyword that WordNet has gives one vote, split as its uses are (:func:`supersense_shares`). The
-    supersense with most votes is the list's if at least half of the keywords, and no fewer than two, have a
-    sense in it.
+    supersense with most votes is the list's if two keywords have a sense in it; so is every other with at
+    least a tenth of the votes and no fewer than two.
     """
     known = {fold(k): senses for k in keywords if (senses := senses_as_spelt(k, wordnet))}
     votes: dict[str, float] = {}
@@ -53,27 +54,32 @@ def list_sense(keywords: Sequence[str], wordnet: WordNet) -> ListSense:
     for senses in known.values():
         for domain, share in _shares(senses).items():
             votes[domain] = votes.get(domain, 0.0) + share
-    leading = min(votes, key=lambda domain: (-votes[domain], domain), default="")
-    holders = sum(any(domain_of(s.supersense) == leading for s in senses) for senses in known.values())
-    if holders < 2 or 2 * holders < len(known):
-        leading = ""
+    ordered = sorted(votes, key=lambda domain: (-votes[domain], domain))
+    needed = max(2.0, LISTED_SHARE * len(known))
+    domains = tuple(d for d in ordered[:1] if _holders(d, known.values()) > 1)
+    domains += tuple(d for d in ordered[1:] if domains and votes[d] >= needed)
     for senses in known.values():
-        inside = [s for s in senses if not leading or domain_of(s.supersense) == leading]
+        inside = [s for s in senses if not domains or domain_of(s.supersense) in domains]
         total = sum(_weights(inside))
         for sense, weight in zip(inside, _weights(inside), strict=True):
             parts[sense.pos] += weight / total if total else 0.0
-    return ListSense(leading, "v" if parts["v"] > parts["n"] else "n")
+    return ListSense(domains, "v" if parts["v"] > parts["n"] else "n")
 
 
 def chosen_sense(keyword: str, wordnet: WordNet, of_list: ListSense) -> Sense | None:
-    """The sense a keyword has in its list: the first of the list's part of speech in the list's supersense.
+    """The sense a keyword has in its list: its first one of the list's part of speech in the first of the
+    list's supersenses that it has.
 
     In a list without a supersense of its own, the first of that part of speech in the supersense that most
     uses of the word fall on. None where the word has no such sense.
     """
     senses = senses_as_spelt(keyword, wordnet)
-    domain = of_list.domain or next(iter(_shares(senses)), None)
-    return next((s for s in senses if s.pos == of_list.pos and domain_of(s.supersense) == domain), None)
+    first: dict[str, Sense] = {}
+    for sense in senses:
+        if sense.pos == of_list.pos:
+            first.setdefault(domain_of(sense.supersense), sense)
+    domains = of_list.domains or tuple(_shares(senses))[:1]
+    return next((first[domain] for domain in domains if domain in first), None)
 
 
 def ambiguity_in_list(
@@ -81,23 +87,23 @@ def ambiguity_in_list(
 ) -> str | None:
     """Why a keyword is ambiguous in its list, or None.
 
-    A word that has a sense in the list's supersense is meant in it, unless the counts show that it is seldom
+    A word that has a sense in the list's supersenses is meant in it, unless the counts show that it is seldom
     so used: among its uses as the list's part of speech, significantly fewer than half (one-sided binomial
-    test, p < .05) fall on that supersense. A few counts can't show that, so they remove nothing. A word
+    test, p < .05) fall on those supersenses. A few counts can't show that, so they remove nothing. A word
     without such a sense is judged by itself (:func:`ambiguity`).
     """
-    chosen = chosen_sense(keyword, wordnet, of_list) if of_list.domain else None
+    chosen = chosen_sense(keyword, wordnet, of_list) if of_list.domains else None
     if chosen is None:
         return ambiguity(keyword, wordnet, dominant=dominant)
     uses = [s for s in senses_as_spelt(keyword, wordnet) if s.pos == chosen.pos]
     total = sum(s.count for s in uses)
-    meant = sum(s.count for s in uses if domain_of(s.supersense) == of_list.domain)
+    meant = sum(s.count for s in uses if domain_of(s.supersense) in of_list.domains)
     p = at_most(meant, total)
     if p >= SURE:
         return None
     return (
-        f"{of_list.domain}, as the list has it, in only {meant} of {total} uses: fewer than half "
-        f"(p = {p:.2g}), rather {_rival(uses, of_list.domain)}"
+        f"{' or '.join(of_list.domains)}, as the list has it, in only {meant} of {total} uses: fewer than "
+        f"half (p = {p:.2g}), rather {_rival(uses, of_list.domains)}"
     )
 
 
@@ -158,16 +164,20 @@ def _shares(senses: Sequence[Sense]) -> dict[str, float]:
     return {domain: weight / total for domain, weight in ordered if weight > 0}
 
 
+def _holders(domain: str, words: Iterable[Sequence[Sense]]) -> int:
+    return sum(any(domain_of(sense.supersense) == domain for sense in senses) for senses in words)
+
+
 def _weights(senses: Sequence[Sense]) -> list[float]:
     tagged = sum(sense.count for sense in senses) >= MIN_TAGGED
     return [float(sense.count) if tagged else 1 / sense.rank**2 for sense in senses]
 
 
-def _rival(senses: Sequence[Sense], domain: str) -> str:
+def _rival(senses: Sequence[Sense], domains: Sequence[str]) -> str:
     counts: dict[str, int] = {}
     for sense in senses:
         name = domain_of(sense.supersense)
-        if name not in (domain, ""):
+        if name and name not in domains:
             counts[name] = counts.get(name, 0) + sense.count
     best = min(counts, key=lambda name: (-counts[name], name))
     return f"{best} ({counts[best]})"

@@ -13,16 +13,19 @@ from congruence.concepts import (
     ambiguity,
     ask_for_lists,
     build_concepts,
+    builtin_concepts,
     find_hyponyms,
+    get_concept,
     intersect,
     load_wordnet,
     make_concept,
     parse_keywords,
     read_concepts,
     read_wordnet,
+    resolve_concept,
     write_concepts,
 )
-from congruence.errors import InputError
+from congruence.errors import ConfigError, InputError
 from congruence.wordlists.senses import ambiguity_in_list, chosen_sense, list_sense, supersense_shares
 from congruence.wordlists.wordnet import save_table
 
@@ -156,7 +159,7 @@ LISTS = {
 )
 def test_senses_are_chosen_with_the_whole_list_in_view(wordnet, name, sense, removed):
     of_list = list_sense(LISTS[name], wordnet)
-    assert (of_list.domain, of_list.pos) == sense
+    assert (of_list.domains, of_list.pos) == ((sense[0],), sense[1])
     (built,) = build_concepts({name: [KeywordList(LISTS[name], "x")]}, wordnet)
     dropped = [r for r in built.provenance["removed"] if r["stage"] == "ambiguous"]
     assert [r["keyword"] for r in dropped] == removed
@@ -165,20 +168,55 @@ def test_senses_are_chosen_with_the_whole_list_in_view(wordnet, name, sense, rem
     for addition in built.provenance["added"]:
         assert addition["synset"].split("@")[0].endswith(f".{of_list.pos}")
         chosen = chosen_sense(addition["parent"], wordnet, of_list)
-        assert chosen.supersense == of_list.domain
+        assert chosen.supersense == of_list.domains[0]
         below = [word for s in wordnet.below(chosen.synset, depth=1) for word in wordnet.words(s)]
         assert addition["keyword"] in below
     assert "switch-hit" not in built.keywords
 
 
-def test_a_mixed_list_has_no_sense_and_a_wrong_word_is_judged_by_itself(wordnet):
-    mixed = ["river", "tree", "rain", "branch", "mountain", "flower", "wind", "stone"]
-    assert list_sense(mixed, wordnet).domain == ""
-    assert "2 dominant senses" in ambiguity_in_list("branch", wordnet, list_sense(mixed, wordnet))
+def test_a_mixed_list_has_several_senses_and_a_wrong_word_is_judged_by_itself(wordnet):
+    mixed = [
+        "river",
+        "tree",
+        "rain",
+        "flower",
+        "wind",
+        "grass",
+        "storm",
+        "snow",
+        "hill",
+        "stone",
+        "lake",
+        "bank",
+    ]
+    of_list = list_sense(mixed, wordnet)
+    assert set(of_list.domains) == {"noun.object", "noun.phenomenon", "noun.plant"}
+    assert chosen_sense("grass", wordnet, of_list).supersense == "noun.plant"
+    assert ambiguity_in_list("storm", wordnet, of_list) is None
     animals = list_sense(LISTS["Animals"], wordnet)
     assert chosen_sense("spring", wordnet, animals) is None
     assert "2 dominant senses" in ambiguity_in_list("spring", wordnet, animals)
-    assert list_sense(["spring"], wordnet).domain == ""
+    assert list_sense(["spring"], wordnet).domains == ()
+
+
+def test_the_lists_that_travel_are_what_their_provenance_builds(wordnet):
+    built = builtin_concepts("son2025")
+    lists = {
+        name: [KeywordList(entry["keywords"], entry["source"]) for entry in concept.provenance["lists"]]
+        for name, concept in built.items()
+    }
+    assert [len(entries) for entries in lists.values()] == [3] * 8
+    for again in build_concepts(lists, wordnet):
+        concept = built[again.name]
+        by_hand = [r["keyword"] for r in concept.provenance["removed"] if r["stage"] == "hand"]
+        assert list(concept.keywords) == [k for k in again.keywords if k not in by_hand]
+        assert get_concept(f"son2025:{again.name.upper()}") is concept
+    assert resolve_concept("SON2025") == list(built.values())
+    assert resolve_concept("lan2024") == resolve_concept("all") == list(builtin_concepts().values())
+    with pytest.raises(ConfigError, match="son2025"):
+        get_concept("son2025:Colours")
+    with pytest.raises(ConfigError, match="lan2024, son2025"):
+        get_concept("son2024:Time")
 
 
 def test_hyponyms(wordnet):

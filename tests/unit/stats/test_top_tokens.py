@@ -40,3 +40,11 @@ def test_what_is_refused():
     for ids, k, message in ((IDS[:3], 5, "one id a token"), (IDS, 0, "at least one")):
         with pytest.raises(ValueError, match=message):
             top_tokens(sparse.csr_array(ACTS), ids, k=k)
+
+
+def test_lists_are_filled_with_the_first_silent_tokens_where_asked():
+    found = top_tokens(sparse.csr_array(ACTS), IDS, k=3, fill=True)
+    assert found.positions.tolist() == [[1, 2, 3], [0, 1, 2], [1, 0, 2], [0, 1, 2]]
+    assert found.values.tolist() == [[3, 3, 2], [0, 0, 0], [7, 0, 0], [0, 0, 0]]
+    kept = top_tokens(sparse.csr_array(ACTS), IDS, k=3, fill=True, mask=np.array([False, True, True, True]))
+    assert kept.positions[2].tolist() == [1, 2, 3]
