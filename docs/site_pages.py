@@ -3,6 +3,7 @@
 A hook of mkdocs: they are written while the site is built and stand nowhere else.
 """
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def _command(command: click.Command, context: click.Context, depth: int) -> list
         command.get_usage(context).removeprefix("Usage: "),
         "```",
         "",
-        (command.help or "").replace("\b", "").strip(),
+        inspect.cleandoc(command.help or "").replace("\b", ""),
         "",
     ]
     options = [one for one in command.get_params(context) if isinstance(one, click.Option) and not one.hidden]
