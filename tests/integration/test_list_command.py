@@ -31,7 +31,7 @@ def test_every_name_is_listed_with_a_line(capsys, kind):
 def test_recipes_are_listed(capsys):
     done = in_process(capsys, "list", "recipes", "--json")
     listed = {entry["name"]: entry for entry in map(json.loads, done.stdout.splitlines())}
-    assert "pythia" in listed["lan2024-pythia"]["line"].lower()
+    assert "heat maps of SVCCA" in listed["lan2024-pythia"]["line"]
     assert set(KINDS) == {*TABLES, "recipes"}
     done = in_process(capsys, "list", "nulls", "--json")
     nulls = {entry["name"]: entry["options"] for entry in map(json.loads, done.stdout.splitlines())}

@@ -80,10 +80,10 @@ def formats() -> list[Listed]:
 
 
 def recipes() -> list[Listed]:
-    """Experiments of both papers, and beyond them, as `congruence recipe run` takes them."""
+    """The papers' experiments; `congruence recipe` runs them."""
     from congruence.recipes import RECIPES
 
-    return [Listed(n, {}, f"{RECIPES.get(n).title}: {RECIPES.get(n).shows}") for n in RECIPES]
+    return [Listed(name, {}, f"{RECIPES.get(name).title}. Shows: {RECIPES.get(name).shows}.") for name in RECIPES]
 
 
 KINDS: dict[str, Callable[[], list[Listed]]] = {
