@@ -109,12 +109,13 @@ def test_what_is_not_run_says_why():
 
 
 @pytest.mark.parametrize("text", blocks("yaml"))
-def test_run_configurations_parse(text):
+def test_run_configurations_parse(text, tmp_path):
+    (tmp_path / "my_measure.py").write_text("def norm_agreement(x, y, *, power: float = 1.0): return 1.0")
     raw = yaml.safe_load(text)
     raw = {"null" if key is None else key: value for key, value in raw.items()}
     if not set(raw) & {"pairing", "filters", "measures", "null", "controls", "concepts"}:
         pytest.skip("not the configuration of a run")
-    config = parse_config({**SIDES, **raw})
+    config = parse_config({**SIDES, **raw}, base=tmp_path)
     assert filter_steps(config) is not None
     assert measures_of(config.measures)
 
