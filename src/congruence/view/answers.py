@@ -60,9 +60,9 @@ class Answers:
         Raises:
             InputError: the run has no such cell.
         """
-        summary_of(self.run, key)
 
         def read() -> Matches:
+            summary_of(self.run, key)
             rows = self.run.matches_of(key.layer_a, key.layer_b, control=key.control)
             return Matches.of(key.rows(rows))
 

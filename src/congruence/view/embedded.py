@@ -10,10 +10,12 @@ from congruence.view.matches import INTEREST, Query, row_of
 from congruence.view.views import records
 
 BUDGET = 12 << 20
-ROWS, PAIRS = 200, 24
+ROWS, PAIRS = 200, 10
 """Matches and pairs of a cell; fewer where the budget or the grid asks for it."""
-PAIRS_IN_ALL = 700
+PAIRS_IN_ALL = 300
 """Pairs whose text is read from disk, so that a report is drawn in seconds."""
+MAPS = 6
+"""Cells with a map: the best layer pairs."""
 _UNMATCHED = 12
 
 
@@ -57,7 +59,8 @@ def embedded(run: Run, budget_bytes: int = BUDGET) -> dict[str, Any]:
         for row in wanted:
             a, b = row["feature_a"], row["feature_b"]
             row["has_pair"] = budget.take(blob["pairs"], f"{key.text}|{a}|{b}", answers.pair(key, a, b))
-        budget.take(blob["maps"], key.text, answers.map(key))
+        if len(blob["maps"]) < MAPS:
+            budget.take(blob["maps"], key.text, answers.map(key))
         for side in ("a", "b"):
             left = answers.unmatched(key, side, shown=_UNMATCHED, in_text=4)
             budget.take(blob["unmatched"], f"{key.text}|{side}", left)
