@@ -1,10 +1,9 @@
-"""The pages and their answers over HTTP: read-only, for who has the token, under this machine's name alone."""
+"""The pages and their answers over HTTP: read-only, for who has the token, under a local name alone."""
 
 import hmac
 import json
 import mimetypes
 from collections.abc import Callable, Mapping
-from importlib.resources import files
 from threading import Lock
 from typing import Any
 
@@ -15,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from congruence.errors import CongruenceError, InputError, quoted
+from congruence.explore.shell import page_files, shell
 from congruence.view import Answers, CellKey, Query
 
 TOKEN = "x-congruence-token"
@@ -29,6 +29,7 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+WRONG_TOKEN = "wrong token: open the address that `congruence explore` printed"
 _LONGEST = 300
 """Characters of a parameter."""
 
@@ -42,19 +43,27 @@ def application(answers: Answers, token: str, names: frozenset[str]) -> ASGIApp:
         names: what the Host header may say, e.g. ``127.0.0.1:8000``; another name is one that somebody else
             made point here.
     """
-    page, lock = page_files(), Lock()
+    page, first_page, lock = page_files(), shell(answers.overview()), Lock()
+
+    def trusted(request: Request) -> bool:
+        given = request.headers.get(TOKEN) or request.query_params.get("token") or ""
+        return hmac.compare_digest(given.encode(), token.encode())
+
+    def first(request: Request) -> Response:
+        if not trusted(request):
+            return refused(403, WRONG_TOKEN)
+        return Response(first_page, media_type="text/html", headers=HEADERS)
 
     def shown(request: Request) -> Response:
-        name = request.path_params.get("name") or "index.html"
+        name = request.path_params["name"]
         if name not in page:
             return refused(404, f"there is no page {quoted(name, 80)}")
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         return Response(page[name], media_type=kind, headers=HEADERS)
 
     def answered(request: Request) -> Response:
-        given = request.headers.get(TOKEN) or request.query_params.get("token") or ""
-        if not hmac.compare_digest(given.encode(), token.encode()):
-            return refused(403, "wrong token: open the address that `congruence explore` printed")
+        if not trusted(request):
+            return refused(403, WRONG_TOKEN)
         about = QUESTIONS.get(request.path_params["about"])
         if about is None:
             return refused(404, f"there is no answer {quoted(request.path_params['about'], 80)}")
@@ -68,7 +77,7 @@ def application(answers: Answers, token: str, names: frozenset[str]) -> ASGIApp:
 
     routes = [
         Route("/api/{about}", answered, methods=["GET"]),
-        Route("/", shown, methods=["GET"]),
+        Route("/", first, methods=["GET"]),
         Route("/{name:path}", shown, methods=["GET"]),
     ]
     return UnderItsName(Starlette(routes=routes), names)
@@ -92,14 +101,6 @@ class UnderItsName:
                 await refused(421, "wrong Host: open the address that was printed")(scope, receive, send)
                 return
         await self.app(scope, receive, send)
-
-
-def page_files() -> dict[str, bytes]:
-    """The built pages by name, read once: no address can name another file."""
-    folder = files("congruence") / "assets" / "page"
-    if not folder.is_dir():
-        return {}
-    return {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
 
 
 def as_json(status: int, value: Any) -> Response:
