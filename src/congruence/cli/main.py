@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": ("congruence.cli.demo", "Compare the two embedded models: a first result in a minute."),
     "recipe": ("congruence.cli.recipe", "List, show, run and audit the two papers' experiments."),
     "report": ("congruence.cli.report", "Redraw the figures and report of a finished run."),
+    "explore": ("congruence.cli.explore", "Look into a finished run in the browser."),
     "prune": (
         "congruence.cli.prune",
         "List what a run's folder holds, and remove what no configuration uses.",
