@@ -15,8 +15,8 @@ from congruence.report.pictures import (
     stars_of,
 )
 from congruence.report.scales import count_scale, difference_scale, p_scale
-from congruence.report.words import measure_words, null_words
 from congruence.run.results import Run
+from congruence.view.words import measure_words, null_words
 
 _CHOSEN = "features of one concept on each side, paired within it"
 

@@ -14,9 +14,9 @@ from congruence.report.concept_pictures import concept_pictures
 from congruence.report.pictures import Panel, Picture, headline_picture, pictures
 from congruence.report.scales import LIGHT, Scale, shade, text_on
 from congruence.report.sheet import Sheet, boxes_of, has_outlines, png, short, svg
-from congruence.report.views import headline, measure_views
 from congruence.run.results import Run, load_run
 from congruence.storage import atomic_path, generations
+from congruence.view.views import headline, measure_views
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,6 @@ import numpy as np
 from congruence.report.concept_pictures import concept_pictures
 from congruence.report.concepts import concept_keywords, concept_lines, lead_measure, subspaces
 from congruence.report.figures import FOLDER
-from congruence.report.numbers import ALPHA, format_count, format_p
 from congruence.report.pictures import Panel, Picture, pictures
 from congruence.report.sae_lines import sae_lines
 from congruence.report.scales import DARK, LEVELS, LIGHT, Scale, level, shade, text_on
@@ -22,11 +21,12 @@ from congruence.report.sections import (
     warnings_of,
 )
 from congruence.report.terminal import REPORT
-from congruence.report.verdict import verdict
-from congruence.report.views import headline, measure_views
-from congruence.report.words import measure_words, null_words
 from congruence.run.results import Run, load_run
 from congruence.storage import atomic_path, generations
+from congruence.view.numbers import ALPHA, format_count, format_p
+from congruence.view.verdict import verdict
+from congruence.view.views import headline, measure_views
+from congruence.view.words import measure_words, null_words
 from congruence.wording import format_score
 
 

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from congruence.report.numbers import ALPHA, format_count, format_p
 from congruence.report.scales import Scale, count_scale, p_scale, score_scale
-from congruence.report.verdict import ceiling_words, interval_words, star_words, tally, value_range
-from congruence.report.views import Grid, MeasureView, cell_grid, measure_views, other_controls
-from congruence.report.words import measure_words, null_words
 from congruence.run.results import Run
+from congruence.view.numbers import ALPHA, format_count, format_p
+from congruence.view.verdict import ceiling_words, interval_words, star_words, tally, value_range
+from congruence.view.views import Grid, MeasureView, cell_grid, measure_views, other_controls
+from congruence.view.words import measure_words, null_words
 from congruence.wording import format_score
 
 _CONTROLS = {

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from congruence.report.numbers import ALPHA, format_p, short_count
+from congruence.view.numbers import ALPHA, format_p, short_count
 from congruence.wording import format_score
 
 LEVELS = 25

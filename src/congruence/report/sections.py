@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from congruence.report.numbers import visible_list
-from congruence.report.verdict import chance_words, interval_words, pair_name, tally, unanswered
-from congruence.report.views import MeasureView, headline, records, where
-from congruence.report.words import measure_words
 from congruence.run.results import Run
+from congruence.view.numbers import visible_list
+from congruence.view.verdict import chance_words, interval_words, pair_name, tally, unanswered
+from congruence.view.views import MeasureView, headline, records, where
+from congruence.view.words import measure_words
 
 TOP_MATCHES = 25
 """Matched feature pairs that the report shows."""

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from congruence.report.concepts import ConceptLine, concept_lines, lead_measure, subspaces
-from congruence.report.numbers import ALPHA
 from congruence.report.sae_lines import sae_line
 from congruence.report.scales import LIGHT, score_scale, shade, text_on
-from congruence.report.verdict import Verdict, star_words, verdict
-from congruence.report.views import MeasureView, headline, measure_views
-from congruence.report.words import measure_words, null_words
 from congruence.run.results import Run, load_run
 from congruence.storage import generations
+from congruence.view.numbers import ALPHA
+from congruence.view.verdict import Verdict, star_words, verdict
+from congruence.view.views import MeasureView, headline, measure_views
+from congruence.view.words import measure_words, null_words
 from congruence.wording import format_score
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from congruence.report.scales import (
     shade,
     text_on,
 )
-from congruence.report.views import headline, measure_views
 from congruence.run.results import Run, load_run
+from congruence.view.views import headline, measure_views
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

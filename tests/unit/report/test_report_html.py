@@ -9,7 +9,7 @@ import pytest
 from planted_run import NASTY_TOKENS, write_planted_run
 
 from congruence.report import write_report
-from congruence.report.numbers import visible
+from congruence.view.numbers import visible
 
 VOID = {"meta", "link", "br", "img", "hr", "input", "col"}
 

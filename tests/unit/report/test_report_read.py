@@ -10,8 +10,8 @@ import pytest
 from planted_run import write_planted_run
 
 from congruence.errors import StorageError
-from congruence.report.views import cell_grid, headline, measure_views
 from congruence.run.results import load_run
+from congruence.view.views import cell_grid, headline, measure_views
 
 
 def test_reads_every_table(planted: Path) -> None:

@@ -13,8 +13,8 @@ from rich.console import Console
 from congruence.cli.main import main
 from congruence.cli.report import command
 from congruence.report import summary, write_report
-from congruence.report.views import headline, measure_views
 from congruence.run.results import load_run
+from congruence.view.views import headline, measure_views
 
 
 def printed(folder: Path, *, width: int = 80, **options) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from congruence.metrics import METRICS
 from congruence.nulls import NULLS
-from congruence.report.words import measure_words, null_words
+from congruence.view.words import measure_words, null_words
 
 
 @pytest.mark.parametrize("name", METRICS.names())

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from congruence.report.numbers import ALPHA, format_p
-from congruence.report.views import Ceiling, MeasureView, measure_views, other_controls, smallest_p
-from congruence.report.words import measure_words, null_words
 from congruence.run.results import Run
+from congruence.view.numbers import ALPHA, format_p
+from congruence.view.views import Ceiling, MeasureView, measure_views, other_controls, smallest_p
+from congruence.view.words import measure_words, null_words
 from congruence.wording import format_score, percent
 
 _CHANCE = {"greater": "above chance", "less": "below chance", "two-sided": "different from chance"}

@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from congruence.report.numbers import ALPHA
 from congruence.run.results import Run
+from congruence.view.numbers import ALPHA
 
 REAL, CEILING, WHOLE_SPACE, USUAL_NULL = "none", "other_seed", "all", "pairing"
 HEADLINES = ("translation_accuracy", "svcca", "rsa")
