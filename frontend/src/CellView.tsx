@@ -47,7 +47,7 @@ function Details({ answer, overview, measure }: { answer: CellAnswer; overview: 
           </div>
         )}
         <Waterfall answer={answer} />
-        <Points title="How often both features of a pair fire" xLabel={`fires in ${overview.sides.a.name}`} yLabel="fires in b" log
+        <Points title="How often both features of a pair fire" xLabel={`fires in ${overview.sides.a.name}`} yLabel={`fires in ${overview.sides.b.name}`} log
           x={answer.firing.firings_a} y={answer.firing.firings_b} front={answer.firing.kept} names={["kept pairs", "removed pairs"]} />
       </div>
       <dl class="facts">
@@ -78,10 +78,10 @@ function Waterfall({ answer }: { answer: CellAnswer }) {
     <figure class="chart">
       <figcaption>What the filters took</figcaption>
       <div class="flow">
-        {answer.waterfall.map((step) => (
+        {answer.waterfall.map((step, i) => (
           <div key={step.step}><span>{step.step}</span>
             <span class="b"><i style={{ left: "0", width: share(step.left) }} /><i class="gone" style={{ left: share(step.left), width: share(step.removed) }} /></span>
-            <span>{step.removed > 0 ? `−${count(step.removed)}` : count(step.left)}</span></div>
+            <span>{i === 0 && step.removed === 0 ? count(step.left) : `−${count(step.removed)}`}</span></div>
         ))}
         <div><span><b>scored</b></span><span class="b"><i style={{ left: "0", width: share(answer.pairs_after) }} /></span><span><b>{count(answer.pairs_after)}</b></span></div>
       </div>
