@@ -191,7 +191,7 @@ class Captures:
     def _layer(self, source: Source) -> Layer:
         """Statistics and top tokens of one layer; its decoder is read when it is wanted."""
         stored, variant = self._stores[source], self._variant_of(source)
-        acts = self._acts(source)
+        acts = self.acts(source)
         held = not stored.dense and stored.nbytes <= LAYER_IN_MEMORY
         offsets = np.asarray(acts.document_offsets)
         prepared = prepare(acts.to_csr(), document_offsets=offsets) if held else prepare(acts)
@@ -209,7 +209,8 @@ class Captures:
             acts_bytes=stored.nbytes * (_LAYOUTS + held),
         )
 
-    def _acts(self, source: Source) -> Any:
+    def acts(self, source: Source) -> "ActivationStore | PooledActs":
+        """Activations of a source, row by row as the cells compare them."""
         store, alignment = self._stores[source], self.text.alignment
         if alignment is None:
             return store

@@ -17,6 +17,7 @@ from congruence.errors import StorageError, quoted
 from congruence.progress import Progress, shown, working
 from congruence.run.captures import Captures, sources_of
 from congruence.run.concept_stage import check_concepts, stage_of
+from congruence.run.evidence import keep_evidence
 from congruence.run.grid import Cell, Source, ceiling_cells, control_cells, real_cells
 from congruence.run.plan import Plan
 from congruence.run.possible import check_possible, null_record
@@ -112,6 +113,8 @@ def _run(
     results = run_cells(cells, captures, plan, folder.cells, concepts=concepts, progress=progress)
     seconds = {"capture": captured - started, "grid": time.perf_counter() - captured}
     record = _record(config, sides, text, captures, seconds, fvus=fvus)
+    with working("keep what shows the features"):
+        record["evidence"] = keep_evidence(captures, sources_of(cells))
     record["uses"] = {
         "activations": [*captures.places(), *(concepts.places() if concepts else [])],
         "cells": [place for result in results for place in result.places],

@@ -78,12 +78,26 @@ def load_cell(folder: Path) -> CellResult | None:
     return whole_or_none(folder, _read)
 
 
+def rows_and_scores(folder: Path) -> tuple[list[dict[str, Any]], dict[int, np.ndarray]]:
+    """The rows that a cell adds to the results, and the null scores behind them, by the row's index.
+
+    Raises:
+        NotWhole: they aren't there, or aren't what was written.
+    """
+    cell = open_artefact(folder / RECORD, KIND, FORMAT_VERSION)
+    return cell.record["rows"], _scores(cell.read(SCORES), folder)
+
+
+def _scores(content: bytes, folder: Path) -> dict[int, np.ndarray]:
+    with not_whole_unless_read(folder), np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        return {int(name): stored[name] for name in stored.files}
+
+
 def _read(folder: Path) -> CellResult:
     cell = open_artefact(folder / RECORD, KIND, FORMAT_VERSION)
     stored_scores, stored_matches = cell.read(SCORES), cell.read(MATCHES)
     record = cell.record
     with not_whole_unless_read(folder):
-        with np.load(io.BytesIO(stored_scores), allow_pickle=False) as stored:
-            scores = {int(name): stored[name] for name in stored.files}
+        scores = _scores(stored_scores, folder)
         matches = pd.read_parquet(io.BytesIO(stored_matches))
         return CellResult(record["rows"], record["summary"], matches, scores, record["keywords"])

@@ -14,6 +14,8 @@ from congruence.storage import atomic_path
 GRID = ["control", "control_side", "concept", "subspace", "measure", "null"]
 """Rows that agree in these are one grid: q-values and max-T are computed over it."""
 CEILING = "other_seed"
+_GROUP = 1 << 15
+"""Rows that are read at once: one cell of a run with many is found without reading the others."""
 
 
 def put_together(results: Iterable[CellResult], folder: Path) -> None:
@@ -75,5 +77,7 @@ def _write(table: pd.DataFrame, columns: Sequence[Column], path: Path) -> None:
 
     with atomic_path(path) as temporary:
         pq.write_table(
-            pa.Table.from_pandas(table, schema=arrow_schema(columns, table), preserve_index=False), temporary
+            pa.Table.from_pandas(table, schema=arrow_schema(columns, table), preserve_index=False),
+            temporary,
+            row_group_size=_GROUP,
         )

@@ -67,7 +67,7 @@ class Memo:
         if self.folder is None:
             return compute()
         place = self._place(kind, of)
-        if (kept := whole_or_none(place, _arrays)) is not None:
+        if (kept := whole_or_none(place, arrays_in)) is not None:
             return kept
         found = compute()
         file = place.with_suffix(".npz")
@@ -76,9 +76,13 @@ class Memo:
         write_artefact(place, KIND, FORMAT, {"about": kind}, files=[file.name])
         return found
 
+    def name(self, kind: str, of: Any) -> str:
+        """What an answer's files are called, without their endings."""
+        return f"{kind}-{content_key([kind, FORMAT, _version(), of])}"
+
     def _place(self, kind: str, of: Any) -> Path:
         assert self.folder is not None
-        name = f"{kind}-{content_key([kind, FORMAT, _version(), of])}"
+        name = self.name(kind, of)
         self.used.add(name)
         return self.folder / f"{name}.json"
 
@@ -87,7 +91,12 @@ def _opened(place: Path) -> Artefact:
     return open_artefact(place, KIND, FORMAT)
 
 
-def _arrays(place: Path) -> Mapping[str, np.ndarray]:
+def arrays_in(place: Path) -> Mapping[str, np.ndarray]:
+    """The arrays of an answer, by the path of its record.
+
+    Raises:
+        NotWhole: they aren't there, or aren't what was written.
+    """
     content = _opened(place).read(place.with_suffix(".npz").name)
     with not_whole_unless_read(place), np.load(io.BytesIO(content), allow_pickle=False) as kept:
         return {name: kept[name] for name in kept.files}

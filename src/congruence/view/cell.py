@@ -1,0 +1,106 @@
+"""One cell: its pairs before and after filtering, its scores against their nulls, and its warnings."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from congruence.rng import derive
+from congruence.run.results import Run
+from congruence.view.cells import CellKey, summary_of
+from congruence.view.plain import count, edges_of, histogram, number, numbers, texts
+from congruence.view.stored import Stored
+from congruence.view.views import records, where
+from congruence.view.words import measure_words
+
+BINS = 40
+FIRINGS = 2000
+"""Pairs of the scatter of firings."""
+
+
+def cell(stored: Stored, key: CellKey, table: pd.DataFrame) -> dict[str, Any]:
+    """What is known of a cell; see `CellAnswer` in the pages' types.
+
+    Args:
+        stored: of the run.
+        key: of the cell.
+        table: its rows of matches.parquet.
+
+    Raises:
+        InputError: the run has no such cell.
+    """
+    run, summary = stored.run, summary_of(stored.run, key)
+    scores = _scores(stored, key)
+    return {
+        **key.record(),
+        **{name: count(summary[name]) for name in ("alive_a", "alive_b", "unmatched_a", "unmatched_b")},
+        **{name: int(summary[name]) for name in ("pairs_before", "pairs_after")},
+        **{name: number(summary[name]) for name in ("mean_r_before", "mean_r_after")},
+        "r": _r(table),
+        "scores": scores,
+        "waterfall": _waterfall(int(summary["pairs_before"]), summary["removed"]),
+        "firing": _firing(run, key, table),
+        "tokens": run.corpus.get("kept_tokens"),
+        "warnings": list(dict.fromkeys(text for score in scores for text in score["warnings"])),
+    }
+
+
+def _r(table: pd.DataFrame) -> dict[str, Any]:
+    known = where(table, table.r.notna())
+    values = known.r.to_numpy(dtype=np.float64)
+    edges = edges_of(np.append(values, [0.0, 1.0]), BINS)
+    null = known.null_r.dropna().to_numpy(dtype=np.float64)
+    return {
+        "edges": numbers(edges),
+        "before": np.histogram(values, edges)[0].tolist(),
+        "after": np.histogram(values[known.kept.to_numpy(dtype=bool)], edges)[0].tolist(),
+        "null_r": np.histogram(null, edges)[0].tolist() if len(null) else None,
+    }
+
+
+def _waterfall(pairs: int, removed: Any) -> list[dict[str, Any]]:
+    steps = [{"step": "matched", "removed": 0, "left": pairs}]
+    for one in removed:
+        pairs -= int(one["pairs"])
+        steps.append({"step": str(one["step"]), "removed": int(one["pairs"]), "left": pairs})
+    return steps
+
+
+def _firing(run: Run, key: CellKey, table: pd.DataFrame) -> dict[str, Any]:
+    """How often both features of a pair fire; of many pairs some, the same ones each time."""
+    chosen = table
+    if len(table) > FIRINGS:
+        draw = derive(int(run.info.get("seed") or 0), "firings", key.text)
+        chosen = table.iloc[np.sort(draw.choice(len(table), FIRINGS, replace=False))]
+    return {
+        "firings_a": chosen.firings_a.astype(int).tolist(),
+        "firings_b": chosen.firings_b.astype(int).tolist(),
+        "r": numbers(chosen.r),
+        "kept": chosen.kept.astype(bool).tolist(),
+    }
+
+
+def _scores(stored: Stored, key: CellKey) -> list[dict[str, Any]]:
+    names = ("measure", "null", "concept", "subspace")
+    drawn = {tuple(row[name] for name in names): scores for row, scores in stored.null_scores(key)}
+    found = []
+    for row in records(key.rows(stored.run.results)):
+        scores = drawn.get(tuple(row[name] for name in names))
+        finite = None if scores is None else scores[np.isfinite(scores)]
+        value = float(row["value"])
+        found.append(
+            {
+                **{name: str(row[name]) for name in names},
+                "n": int(row["n"]),
+                **{
+                    name: number(row[name])
+                    for name in ("value", "null_mean", "p", "q", "ceiling", "low", "high")
+                },
+                "histogram": (
+                    histogram(finite, edges_of(finite, 30)) if finite is not None and len(finite) else None
+                ),
+                "sentence": measure_words(str(row["measure"])).sentence(value) if np.isfinite(value) else "",
+                "warnings": texts(row["warnings"]),
+            }
+        )
+    return found
