@@ -53,13 +53,13 @@ function Evidence({ pair, overview }: { pair: PairAnswer; overview: Overview }) 
           </>
         ) : <p class="soft">{pair.contexts_words}</p>}
       </div>
-      <div class="card charts">
+      {(pair.joint || pair.a.histogram || pair.b.histogram) && <div class="card charts">
         {pair.joint && <Points title="Activations on the same tokens" xLabel={`a${pair.a.feature}`} yLabel={`b${pair.b.feature}`} x={pair.joint.a} y={pair.joint.b} names={["tokens on which either fires"]} />}
         {(["a", "b"] as const).map((side) => pair[side].histogram && (
           <Bars key={side} title={`Activations of ${side}${pair[side].feature} where it fires`} xLabel="activation" edges={pair[side].histogram!.edges}
             series={[{ name: "tokens", class: side === "a" ? "one" : "two", counts: pair[side].histogram!.counts }]} />
         ))}
-      </div>
+      </div>}
       <div class="card"><div class="two-columns">
         <Feature side="a" evidence={pair.a} name={overview.sides.a.name} /><Feature side="b" evidence={pair.b} name={overview.sides.b.name} />
       </div></div>

@@ -30,10 +30,16 @@ def browser() -> Iterator[Any]:
 class Watched:
     """A page of the report with every request, console line and error it gave."""
 
-    def __init__(self, browser: Any, address: str, width: int = 1400, scheme: str = "light", **options: Any) -> None:
+    def __init__(
+        self, browser: Any, address: str, width: int = 1400, scheme: str = "light", **options: Any
+    ) -> None:
         self.requests: list[str] = []
         self.complaints: list[str] = []
-        options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "offline": True} | options
+        options = {
+            "viewport": {"width": width, "height": 900},
+            "color_scheme": scheme,
+            "offline": True,
+        } | options
         self.context = browser.new_context(**options)
         self.page = self.context.new_page()
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -43,7 +49,30 @@ class Watched:
 
 
 @pytest.fixture(scope="session")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of a demo-sized comparison: two layers a side, with concepts."""
-    from congruence.recipes.demo import demo_config  # noqa: F401
-    raise NotImplementedError
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished comparison of the embedded models: 2 x 2 layers, a concept."""
+    from congruence.recipes import demo
+    from congruence.run import compare
+
+    config = demo(draws=50).model_dump(by_alias=True, mode="json", exclude_defaults=True)
+    for side, layers in (("a", [1, 2]), ("b", [2, 3])):
+        config[side] |= {"layers": layers}
+    config["corpus"] |= {"documents": 60}
+    out = tmp_path_factory.mktemp("browser") / "run"
+    compare(config | {"concepts": ["Time"]}, out=out, progress=False)
+    return out
+
+
+@pytest.fixture(scope="session")
+def report(folder: Path) -> str:
+    """Address of its report."""
+    from congruence.report import write_report
+
+    return write_report(folder).resolve().as_uri()
+
+
+@pytest.fixture
+def watched(browser: Any, report: str) -> Iterator[Watched]:
+    page = Watched(browser, report)
+    yield page
+    page.context.close()
