@@ -8,6 +8,7 @@ import numpy as np
 from congruence.report.concept_pictures import concept_pictures
 from congruence.report.concepts import concept_keywords, concept_lines, lead_measure, subspaces
 from congruence.report.figures import FOLDER
+from congruence.report.page import inline
 from congruence.report.pictures import Panel, Picture, pictures
 from congruence.report.sae_lines import sae_lines
 from congruence.report.scales import DARK, LEVELS, LIGHT, Scale, level, shade, text_on
@@ -23,17 +24,24 @@ from congruence.report.sections import (
 from congruence.report.terminal import REPORT
 from congruence.run.results import Run, load_run
 from congruence.storage import atomic_path, generations
+from congruence.view import embedded
 from congruence.view.numbers import ALPHA, format_count, format_p
 from congruence.view.verdict import verdict
 from congruence.view.views import headline, measure_views
 from congruence.view.words import measure_words, null_words
 from congruence.wording import format_score
 
+TEMPLATES = Path(__file__).parent / "templates"
+DATA_BYTES = 12_000_000
+"""Room for the evidence that a report carries; of the rest the most interesting pairs come first."""
+
 
 def write_report(run_dir: str | Path | Run) -> Path:
     """Write ``report.html`` into the folder of a finished run; an earlier one is replaced.
 
-    One file with everything inside it: no scripts, no requests. Tokens and names are escaped.
+    One file with everything inside it, the front end and its data too: its policy allows this script and
+    these styles only, and no request. Without scripts the answer and all tables can be read. Tokens and names
+    are escaped.
 
     Args:
         run_dir: a finished run, or its folder.
@@ -48,7 +56,7 @@ def write_report(run_dir: str | Path | Run) -> Path:
 
     run = load_run(run_dir)
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(score=format_score, p=format_p, count=format_count)
@@ -88,8 +96,12 @@ def context(run: Run) -> dict[str, Any]:
         "warnings": warnings_of(run),
         "config": config_text(run),
         "facts": facts(run),
-        "palette": palette_css(),
+        "inline": inline(f"{_rules()}\n{palette_css()}", embedded(run, DATA_BYTES)),
     }  # fmt: skip
+
+
+def _rules() -> str:
+    return (TEMPLATES / "report.css").read_text(encoding="utf-8")
 
 
 def concept_table(run: Run) -> dict[str, Any] | None:

@@ -34,12 +34,20 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] != "style":
+        if self._open and self._open[-1] not in ("style", "script"):
             self.texts.append(data)
 
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.texts).split())
+
+
+OURS = [{"type": "application/json", "id": "congruence-data"}, {}]
+"""The data and the front end."""
+
+
+def scripts(page: Page) -> list[dict[str, str | None]]:
+    return [attributes for tag, attributes in page.tags if tag == "script"]
 
 
 def page_of(folder: Path) -> Page:
@@ -52,7 +60,8 @@ def page(planted: Path) -> Page:
 
 
 def test_nothing_is_fetched_from_anywhere(page: Page) -> None:
-    assert not {"script", "iframe", "object", "embed", "form"} & {tag for tag, _ in page.tags}
+    assert not {"iframe", "object", "embed", "form"} & {tag for tag, _ in page.tags}
+    assert scripts(page) == OURS
     for tag, attributes in page.tags:
         assert not any(name.startswith("on") for name in attributes)
         for name in ("src", "href", "srcset", "action"):
@@ -61,7 +70,10 @@ def test_nothing_is_fetched_from_anywhere(page: Page) -> None:
     styles = [attributes.get("style") or "" for _, attributes in page.tags]
     assert "url(" not in "".join(styles)
     policy = next(a for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
-    assert "default-src 'none'" in (policy["content"] or "")
+    directives = dict((part.split(" ", 1) for part in (policy["content"] or "").split("; ")))
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"].startswith("'sha256-")
+    assert directives["style-src-elem"].startswith("'sha256-")
 
 
 def test_tokens_are_escaped_and_visible(page: Page) -> None:
@@ -73,7 +85,8 @@ def test_tokens_are_escaped_and_visible(page: Page) -> None:
 @pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "\"'><script>", "日本", "{{ 7 * 7 }}"])
 def test_names_are_escaped(tmp_path: Path, name: str) -> None:
     page = page_of(write_planted_run(tmp_path / "run", names=(name, "b"), measures=("rsa", "<u>")))
-    assert not {"img", "script", "u"} & {tag for tag, _ in page.tags}
+    assert not {"img", "u"} & {tag for tag, _ in page.tags}
+    assert scripts(page) == OURS
     assert name in page.text
 
 
