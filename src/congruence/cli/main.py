@@ -16,6 +16,11 @@ COMMANDS = {
     "run": ("congruence.cli.run", "Compare two language models as a config file says."),
     "demo": ("congruence.cli.demo", "Compare the two embedded models: a first result in a minute."),
     "report": ("congruence.cli.report", "Redraw the figures and report of a finished run."),
+    "figures": ("congruence.cli.figures", "Draw a finished run's figures as papers print them."),
+    "tables": ("congruence.cli.tables", "Write a finished run's tables for a paper."),
+    "compare-runs": ("congruence.cli.compare_runs", "Put several finished runs side by side."),
+    "diff": ("congruence.cli.compare_runs", "The same as compare-runs."),
+    "export": ("congruence.cli.export", "Write a finished run's tables for other programs."),
     "prune": (
         "congruence.cli.prune",
         "List what a run's folder holds, and remove what no configuration uses.",

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from congruence.report.verdict import unanswered
-from congruence.report.views import USUAL_NULL, MeasureView, concepts_of, measure_views, records, where
+from congruence.report.views import MeasureView, concepts_of, measure_views, records, where
+from congruence.run.best import USUAL_NULL
 from congruence.run.results import Run
 
 INTERACTION = "interaction"
