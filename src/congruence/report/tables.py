@@ -155,8 +155,9 @@ def _concepts(run: Run) -> list[PaperTable]:
             "pairs that stand",
         )
         caption = (
-            f"{measure_words(measure).title} inside each concept at its best layer pair; *: q ≤ {ALPHA:g} over "
-            f"that concept's layer pairs; the last column counts them under the nulls {', '.join(nulls)}."
+            f"{measure_words(measure).title} inside each concept at its best layer pair; *: q ≤ {ALPHA:g} "
+            "over its layer pairs; the last column counts those that stand under the nulls "
+            f"{', '.join(nulls)}."
         )
         tables.append(PaperTable(f"concepts_{_stem(measure)}", caption, heads, tuple(rows)))
     return tables
@@ -200,14 +201,12 @@ def _latex(table: PaperTable) -> str:
 
     body = [line(row, lambda text: re.sub(r"\*$", "$^{*}$", _escaped(text))) for row in table.rows]
     caption = _escaped(table.caption).replace("*:", "$^{*}$:")
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}", r"\begin{table}", r"\centering",
-            rf"\begin{{tabular}}{{l{'r' * (len(table.heads) - 1)}}}", r"\toprule", line(table.heads, _escaped),
-            r"\midrule", *body, r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}",
-            rf"\label{{tab:{table.name.replace('_', '-')}}}", r"\end{table}", "",
-        ]
-    )  # fmt: skip
+    tabular = rf"\begin{{tabular}}{{l{'r' * (len(table.heads) - 1)}}}"
+    above = ["% needs \\usepackage{booktabs}", r"\begin{table}", r"\centering", tabular, r"\toprule"]
+    below = [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}"]
+    label = rf"\label{{tab:{table.name.replace('_', '-')}}}"
+    head = [line(table.heads, _escaped), r"\midrule"]
+    return "\n".join([*above, *head, *body, *below, label, r"\end{table}", ""])
 
 
 def _escaped(text: str) -> str:

@@ -110,7 +110,7 @@ def compare_runs(*runs: str | Path | Run) -> RunComparison:
     names = _names(loaded)
     keyed = [_scores(run) for run in loaded]
     together = pd.concat(
-        [rows["value"].rename(n) for rows, n in zip(keyed, names, strict=True)], axis=1, sort=False
+        [cast(Any, rows["value"]).rename(n) for rows, n in zip(keyed, names, strict=True)], axis=1, sort=False
     )
     if not (together.notna().sum(axis=1) > 1).any():
         raise InputError(f"{', '.join(names)} have no score of one measure, null and layer pair in common")
@@ -151,7 +151,7 @@ def _spread(table: pd.DataFrame) -> pd.DataFrame:
 def _over_cells(together: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     common = together.dropna()
     groups = common.groupby(level=CELL[:4], sort=False)
-    table = _spread(cast(pd.DataFrame, groups.mean())[names])
+    table = _spread(cast(Any, groups.mean())[names])
     return table.assign(layer_pairs=groups.size()).reset_index()
 
 

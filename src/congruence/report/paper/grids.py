@@ -94,8 +94,7 @@ def heat_map(axes: Axes, panel: Panel, style: Style, longest: int, cell: tuple[f
 def colour_map(scale: Scale) -> ListedColormap:
     """The shades of a scale as matplotlib takes them; grey where there is no number."""
     colours = ListedColormap([shade(LIGHT[scale.palette], i / 255) for i in range(256)])
-    colours.set_bad(EMPTY)
-    return colours
+    return cast(ListedColormap, colours.with_extremes(bad=EMPTY))
 
 
 def colour_bar(figure: PaperFigure, beside: list[Axes], scale: Scale) -> None:
