@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "compare": "congruence.run",
+    "compare_runs": "congruence.run",
     "load_run": "congruence.run",
     "load_sae": "congruence.saes",
     "load_model": "congruence.models",
@@ -19,13 +20,13 @@ _SUBPACKAGES = (
     "transfer", "wordlists",
 )  # fmt: skip
 
-__all__ = ["__version__", "compare", "load_model", "load_run", "load_sae"]
+__all__ = ["__version__", "compare", "compare_runs", "load_model", "load_run", "load_sae"]
 
 settle_kernel_cache()
 
 if TYPE_CHECKING:
     from congruence.models import load_model
-    from congruence.run import compare, load_run
+    from congruence.run import compare, compare_runs, load_run
     from congruence.saes import load_sae
 
 

@@ -10,6 +10,10 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from scipy import sparse
 
+from congruence.display import html_table
+from congruence.scalar import Scalar
+from congruence.wording import format_score
+
 
 @runtime_checkable
 class FeatureActs(Protocol):
@@ -29,7 +33,7 @@ class FeatureActs(Protocol):
     def __iter__(self) -> Iterator[sparse.csr_array]: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Matching:
     """Pairs of features, one entry a pair, in the order of `feature_b` or `feature_a` as the method says.
 
@@ -73,15 +77,31 @@ class Matching:
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name in _PER_PAIR}
         return replace(self, **{name: v[keep] for name, v in values.items() if v is not None})
 
+    def __repr__(self) -> str:
+        mean = float(self.r.mean()) if len(self) else float("nan")
+        return f"Matching({self.method}: {len(self):,} pairs, mean {self.measure} {format_score(mean)})"
+
+    def _repr_html_(self) -> str:
+        """The strongest pairs, for a notebook."""
+        strongest = np.argsort(-self.r, kind="stable")[:10]
+        columns = ("feature_a", "feature_b", "r", "margin", "cofirings", "mutual")
+        rows = [[_plain(getattr(self, name)[i]) for name in columns] for i in strongest]
+        return html_table(repr(self), rows, heads=columns)
+
 
 _PER_PAIR = (
     "feature_a", "feature_b", "r", "firings_a", "firings_b", "cofirings", "margin", "mutual", "null_r", "p_r",
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Score:
-    """The value of one measure on paired rows, and what it rests on.
+def _plain(value: Any) -> str:
+    """One entry of an array as a table shows it."""
+    return format_score(float(value)) if isinstance(value, np.floating) else str(value)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Score(Scalar):
+    """The value of one measure on paired rows, and what it rests on. It is used as the number it holds.
 
     Attributes:
         measure: registered name.
@@ -100,11 +120,21 @@ class Score:
     def __float__(self) -> float:
         return float(self.value)
 
+    def __repr__(self) -> str:
+        doubts = len(self.warnings)
+        told = f", {doubts} warning{'s' if doubts > 1 else ''}" if doubts else ""
+        return f"Score({self.measure}: {float(self):.4g}, n={self.n}{told})"
+
+    def _repr_html_(self) -> str:
+        """Value, details and warnings, for a notebook."""
+        rows = [("value", f"{float(self):.6g}"), ("pairs", f"{self.n:,}"), *self.details.items()]
+        return html_table(self.measure, [*rows, *(("warning", text) for text in self.warnings)])
+
 
 Alternative = Literal["greater", "less", "two-sided"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NullTest:
     """An observed score against draws of a named null.
 
@@ -143,6 +173,23 @@ class NullTest:
     @property
     def scored(self) -> int:
         return int(np.isfinite(self.scores).sum())
+
+    def __repr__(self) -> str:
+        return (
+            f"NullTest({self.measure}: {float(self.observed):.4g}, p={self.p:.3g}; null {self.null}: "
+            f"{self.null_mean:.4g} on average over {self.draws:,} draws)"
+        )
+
+    def _repr_html_(self) -> str:
+        """The score beside its null, for a notebook."""
+        rows = [
+            ("score", f"{float(self.observed):.4g}"), ("null", self.null),
+            ("null mean", f"{self.null_mean:.4g}"),
+            *((f"null {level:.0%}", f"{value:.4g}") for level, value in self.quantiles.items()),
+            ("z", f"{self.z:.3g}"), ("p", f"{self.p:.3g} ({self.alternative})"), ("draws", f"{self.draws:,}"),
+        ]  # fmt: skip
+        lost = self.draws - self.scored
+        return html_table(self.measure, [*rows, *([("draws without a score", lost)] if lost else [])])
 
 
 @dataclass(frozen=True)

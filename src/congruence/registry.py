@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
+from congruence.display import html_table
 from congruence.errors import ConfigError, unknown_name
 
 T = TypeVar("T")
@@ -49,6 +50,14 @@ class Registry(Generic[T]):
         self._load_plugins()
         return list(self._entries)
 
+    def __repr__(self) -> str:
+        return f"Registry({self.kind}: {', '.join(self._entries) or 'nothing yet'})"
+
+    def _repr_html_(self) -> str:
+        """Every name with the first line of what it says of itself, for a notebook."""
+        rows = [(name, _first_line(entry)) for name, entry in self._entries.items()]
+        return html_table(f"{len(rows)} registered: {self.kind}", rows, most=len(rows))
+
     def __contains__(self, name: object) -> bool:
         if name not in self._entries:
             self._load_plugins()
@@ -76,3 +85,8 @@ class Registry(Generic[T]):
                 f"package {package!r} can't add its {self.kind} {entry_point.name!r} "
                 f"({entry_point.value}): {told}: update or uninstall the package".split()
             )
+
+
+def _first_line(entry: object) -> str:
+    told = entry.__doc__ if isinstance(entry, type) or callable(entry) else type(entry).__doc__
+    return (told or "").strip().split("\n", 1)[0]

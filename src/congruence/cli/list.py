@@ -83,7 +83,9 @@ def recipes() -> list[Listed]:
     """The papers' experiments; `congruence recipe` runs them."""
     from congruence.recipes import RECIPES
 
-    return [Listed(name, {}, f"{RECIPES.get(name).title}. Shows: {RECIPES.get(name).shows}.") for name in RECIPES]
+    return [
+        Listed(name, {}, f"{RECIPES.get(name).title}. Shows: {RECIPES.get(name).shows}.") for name in RECIPES
+    ]
 
 
 KINDS: dict[str, Callable[[], list[Listed]]] = {

@@ -20,6 +20,11 @@ COMMANDS = {
     "recipe": ("congruence.cli.recipe", "List, show, run and audit the two papers' experiments."),
     "report": ("congruence.cli.report", "Redraw the figures and report of a finished run."),
     "explore": ("congruence.cli.explore", "Look into a finished run in the browser."),
+    "figures": ("congruence.cli.figures", "Draw a finished run's figures as papers print them."),
+    "tables": ("congruence.cli.tables", "Write a finished run's tables for a paper."),
+    "compare-runs": ("congruence.cli.compare_runs", "Put several finished runs side by side."),
+    "diff": ("congruence.cli.compare_runs", "The same as compare-runs."),
+    "export": ("congruence.cli.export", "Write a finished run's tables for other programs."),
     "prune": (
         "congruence.cli.prune",
         "List what a run's folder holds, and remove what no configuration uses.",

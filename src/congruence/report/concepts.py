@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from congruence.run.best import USUAL_NULL
 from congruence.run.results import Run
 from congruence.view.verdict import unanswered
-from congruence.view.views import USUAL_NULL, MeasureView, concepts_of, measure_views, records, where
+from congruence.view.views import MeasureView, concepts_of, measure_views, records, where
 
 INTERACTION = "interaction"
 MOST_KEYWORDS = 6

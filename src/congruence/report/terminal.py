@@ -1,5 +1,6 @@
 """The summary in the terminal: the grid, the answer and where the rest lies."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,13 +48,24 @@ def summary(run_dir: str | Path | Run) -> "Summary":
     return Summary(run, view, verdict(run, view) if view else None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
     """A rich renderable; see :func:`summary`."""
 
     run: Run
     view: MeasureView | None
     answer: Verdict | None
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(width=80, color_system=None, file=io.StringIO(), legacy_windows=False)
+        with console.capture() as captured:
+            console.print(self)
+        return captured.get()
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         for line in self._lines(options.max_width):

@@ -8,14 +8,16 @@ from congruence.run.results import Run, load_run
 if TYPE_CHECKING:
     from congruence.config import RunConfig, load_config, parse_config
     from congruence.run.compare import compare
+    from congruence.run.side_by_side import compare_runs
 
-__all__ = ["Run", "RunConfig", "compare", "load_config", "load_run", "parse_config"]
+__all__ = ["Run", "RunConfig", "compare", "compare_runs", "load_config", "load_run", "parse_config"]
 
 
 def __getattr__(name: str) -> Any:
     """Load what computes when it is first used: reading a finished run needs neither torch nor numba."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "congruence.run.compare" if name == "compare" else "congruence.config"
+    homes = {"compare": "congruence.run.compare", "compare_runs": "congruence.run.side_by_side"}
+    home = homes.get(name, "congruence.config")
     globals()[name] = getattr(importlib.import_module(home), name)
     return globals()[name]

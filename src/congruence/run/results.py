@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from congruence.errors import InputError, StorageError, quoted, unknown_name
+from congruence.run.best import best_row, first_null, leading
+from congruence.run.reading import Reading
 from congruence.run.schema import TABLES, Column, blank
 from congruence.storage import Artefact, NotWhole, Older, generations, not_whole_unless_read, open_artefact
 
@@ -19,8 +21,8 @@ _UNSEALED = 2
 AGAIN = "give the same command again"
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False, eq=False)
+class Run(Reading):
     """A finished run.
 
     Everything is read from one generation of the run's folder, whatever is published there meanwhile.
@@ -128,19 +130,37 @@ class Run:
             raise InputError(f"the results hold {measure!r} of a layer pair more than once: run again")
         return rows.pivot(index="layer_a", columns="layer_b", values=value)
 
-    def best(self, measure: str, *, concept: str = "all", null: str | None = None) -> pd.Series:
-        """The row of the layer pair that scores highest."""
-        chosen = self._rows(measure, "none", concept, None, null)
-        if chosen.value.notna().sum() == 0:
-            raise InputError(f"no layer pair has a score of {measure!r}: see the warnings column")
-        return chosen.loc[chosen.value.idxmax()]
+    def best(
+        self,
+        measure: str | None = None,
+        *,
+        control: str = "none",
+        concept: str = "all",
+        subspace: str | None = None,
+        null: str | None = None,
+    ) -> pd.Series:
+        """The row of the best layer pair: the one that the report and its figures name.
+
+        The highest score of those that stand after correction, else of those tested, else of all.
+
+        Args:
+            measure: as for `grid`; by default the one that leads the report.
+            control, concept, subspace, null: as for `grid`.
+
+        Raises:
+            InputError: there is no such name, or no layer pair has a score.
+        """
+        best = best_row(self._rows(measure, control, concept, subspace, null))
+        if best is None:
+            named = "" if measure is None else f" of {measure!r}"
+            raise InputError(f"no layer pair has a score{named}: see the warnings column")
+        return best
 
     def _rows(
-        self, measure: str, control: str, concept: str, subspace: str | None, null: str | None
+        self, measure: str | None, control: str, concept: str, subspace: str | None, null: str | None
     ) -> pd.DataFrame:
         """The rows of one grid under one null; one that doesn't exist is named with what there is."""
         rows = self.results
-        usual = {"subspace": ("overlap",), "null": ("pairing",)}
         asked = {
             "control": control,
             "concept": concept,
@@ -150,7 +170,7 @@ class Run:
         }
         for column, given in asked.items():
             there = rows[column].unique().tolist()
-            name = given or next((known for known in usual[column] if known in there), there[0])
+            name = given or _usual(column, there, rows)
             variants = [label for label in there if str(label).startswith(f"{name}(")]
             if column == "measure" and name not in there and len(variants) == 1:
                 name = variants[0]
@@ -158,6 +178,17 @@ class Run:
                 raise InputError(unknown_name(column, name, there))
             rows = cast(pd.DataFrame, rows[rows[column] == name])
         return rows
+
+
+def _usual(column: str, there: list[str], rows: pd.DataFrame) -> str:
+    """The name that is meant where none is given."""
+    if column == "measure":
+        of_measure = [rows[rows.measure == name] for name in there]
+        grids = [of[of.null == first_null(of.null.unique().tolist())] for of in of_measure]
+        return there[leading(there, cast(list[pd.DataFrame], grids))]
+    if column == "subspace" and "overlap" in there:
+        return "overlap"
+    return first_null(there) if column == "null" else there[0]
 
 
 def load_run(path: "str | Path | Run", *, configuration: str | None = None) -> Run:

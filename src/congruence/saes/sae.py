@@ -11,6 +11,7 @@ from jaxtyping import Float
 from scipy import sparse
 from torch import Tensor
 
+from congruence.display import html_table
 from congruence.errors import SaeError
 from congruence.hook_names import HookPoint, parse_hook_name
 from congruence.saes.activation_functions import Activation, ReLU, Triplets
@@ -221,6 +222,17 @@ class Sae:
     def __repr__(self) -> str:
         at = f" at {self.hook_name}" if self.hook_name else ""
         return f"Sae({self.architecture}, d_in={self.d_in}, d_sae={self.d_sae}{at}, from {self.path})"
+
+    def _repr_html_(self) -> str:
+        """What it is and where it reads, for a notebook."""
+        rows = [
+            ("architecture", self.architecture), ("activation rule", type(self.activation).__name__),
+            ("d_in, d_sae, d_out", f"{self.d_in:,}, {self.d_sae:,}, {self.d_out:,}"),
+            ("hook", self.hook_name),
+            ("predicts", self.hook_name_out), ("format", self.format), ("from", self.path),
+            ("held as", f"{self.dtype} on {self.device}"),
+        ]  # fmt: skip
+        return html_table("Sae", [row for row in rows if row[1] is not None])
 
 
 def _csr_of(triplets: Triplets, shape: tuple[int, int]) -> sparse.csr_array:

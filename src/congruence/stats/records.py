@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from congruence.display import html_table
 from congruence.stats.moments import Moments
 
 
@@ -33,7 +34,7 @@ class EngineChoice:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Correlation:
     """The best partners of every feature, both ways, and the statistics of each side.
 
@@ -53,6 +54,22 @@ class Correlation:
     measure: str
     min_cofirings: int
     engine: EngineChoice
+
+    def __repr__(self) -> str:
+        sides = f"{len(self.a_to_b):,} × {len(self.b_to_a):,} features"
+        return (
+            f"Correlation({self.measure}: {sides}, {self.n:,} tokens, top {self.top_k}, {self.engine.name})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Both sides and what did the work, for a notebook."""
+        rows = [
+            ("features", f"{len(self.a_to_b):,}", f"{len(self.b_to_a):,}"),
+            ("that never vary", f"{self.constant_a:,}", f"{self.constant_b:,}"),
+            ("engine", self.engine.name, self.engine.reason),
+        ]
+        title = f"{self.measure} over {self.n:,} tokens, the best {self.top_k} of each feature"
+        return html_table(title, rows, heads=("", "a", "b"))
 
     @property
     def values(self) -> np.ndarray:

@@ -9,12 +9,11 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from congruence.run.best import best_row, first_null, leading
 from congruence.run.results import Run
 from congruence.view.numbers import ALPHA
 
-REAL, CEILING, WHOLE_SPACE, USUAL_NULL = "none", "other_seed", "all", "pairing"
-HEADLINES = ("translation_accuracy", "svcca", "rsa")
-"""The measure that leads the summary: the first of these that the run has, else its first."""
+REAL, CEILING, WHOLE_SPACE = "none", "other_seed", "all"
 
 
 @dataclass(frozen=True)
@@ -117,10 +116,7 @@ class MeasureView:
     @cached_property
     def best(self) -> pd.Series | None:
         """The highest score of those that stand after correction, else tested, else of all; None without."""
-        for rows in (self.significant, self.tested, self.scored):
-            if len(rows):
-                return rows.iloc[int(np.argmax(rows.value))]
-        return None
+        return best_row(self.rows)
 
     def grid(self, column: str) -> Grid:
         """One column of the results over the layer pairs."""
@@ -180,7 +176,7 @@ def measure_views(
     views = []
     for measure, of_measure in chosen.groupby("measure", sort=False):
         nulls = of_measure.null.unique()
-        first = USUAL_NULL if USUAL_NULL in nulls else nulls[0]
+        first = first_null(nulls.tolist())
         ceilings = ceilings_of(run, str(measure)) if concept == WHOLE_SPACE else ()
         for null in sorted(nulls, key=lambda name: name != first):
             rows = where(of_measure, of_measure.null == null)
@@ -204,14 +200,8 @@ def ceilings_of(run: Run, measure: str) -> tuple[Ceiling, ...]:
 
 def headline(views: Sequence[MeasureView]) -> MeasureView:
     """The view that leads: by HEADLINES, else the first; one that was tested, else that has any score."""
-    leading = [view for view in views if view.first_null]
-    scored = [view for view in leading if view.best is not None] or leading
-    scored = [view for view in scored if len(view.tested)] or scored
-
-    def rank(view: MeasureView) -> int:
-        return HEADLINES.index(view.base_measure) if view.base_measure in HEADLINES else len(HEADLINES)
-
-    return min(scored, key=rank)
+    first = [view for view in views if view.first_null]
+    return first[leading([view.measure for view in first], [view.rows for view in first])]
 
 
 def cell_grid(run: Run, column: str) -> Grid:

@@ -1,0 +1,1 @@
+"""Figures as papers print them: one idea a figure, column or page wide, without a title."""

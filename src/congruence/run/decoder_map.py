@@ -1,0 +1,84 @@
+"""Decoder rows of one layer laid out in two dimensions, with each row's nearest neighbours."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from congruence.errors import CongruenceError, InputError
+from congruence.run.results import Run
+
+NEIGHBOURS = 15
+_BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class DecoderMap:
+    """Some features of one layer of one side.
+
+    Attributes:
+        features: (f,) their numbers, ascending.
+        xy: (f, 2) first two principal components of their decoder rows, each of length one.
+        neighbours: (f, k) places in `features` of the nearest others by cosine, nearest first.
+        cosines: (f, k) of these.
+    """
+
+    features: np.ndarray
+    xy: np.ndarray
+    neighbours: np.ndarray
+    cosines: np.ndarray
+
+
+def decoder_map(run: Run, side: str, layer: int, features: np.ndarray) -> DecoderMap:
+    """The map of some features, from the SAE that the run's record names.
+
+    Raises:
+        InputError: the SAE can't be read any more, was an object in memory, or isn't the one that was used.
+    """
+    features = np.unique(features)
+    rows = _rows(run, side, layer)
+    if len(features) and features[-1] >= len(rows):
+        raise InputError(f"the SAE of {side} at layer {layer} has {len(rows)} features: it isn't the run's")
+    chosen = rows[features].astype(np.float64)
+    unit = chosen / np.maximum(np.linalg.norm(chosen, axis=1, keepdims=True), 1e-12)
+    return DecoderMap(features, _first_two(unit), *_nearest(unit, min(NEIGHBOURS, max(0, len(unit) - 1))))
+
+
+def _rows(run: Run, side: str, layer: int) -> np.ndarray:
+    about = (run.info["sides"][side].get("saes") or {}).get(str(layer)) or {}
+    if not about.get("source") or not about.get("sae_id"):
+        raise InputError(f"run.json names no SAE of {side} at layer {layer}")
+    from congruence.saes.find import find_sae
+
+    fold = bool((run.config.get(side) or {}).get("fold_decoder_norm"))
+    try:
+        entry = find_sae(about["source"], layer, sae_id=about["sae_id"])
+        key = entry.key(fold_decoder_norm=fold)
+        if about.get("key") and key != about["key"]:
+            raise InputError(f"{entry.where} has changed since the run used it")
+        return entry.decoder(fold_decoder_norm=fold)
+    except (CongruenceError, OSError) as error:
+        raise InputError(f"the SAE of {side} at layer {layer} can't be used: {error}") from error
+
+
+def _first_two(unit: np.ndarray) -> np.ndarray:
+    """Scores on the first two components; signs are set so that the largest loading is positive."""
+    if len(unit) < 2:
+        return np.zeros((len(unit), 2))
+    moved = unit - unit.mean(axis=0)
+    _, vectors = np.linalg.eigh(moved.T @ moved)
+    first = vectors[:, ::-1][:, :2]
+    first = np.pad(first, ((0, 0), (0, 2 - first.shape[1])))
+    signs = np.sign(first[np.abs(first).argmax(axis=0), np.arange(2)])
+    return moved @ (first * np.where(signs == 0, 1, signs))
+
+
+def _nearest(unit: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    places, cosines = np.empty((len(unit), k), np.int64), np.empty((len(unit), k))
+    for start in range(0, len(unit), _BLOCK):
+        block = unit[start : start + _BLOCK] @ unit.T
+        own = np.arange(len(block))
+        block[own, start + own] = -np.inf
+        order = np.argsort(-block, axis=1, kind="stable")[:, :k]
+        places[start : start + _BLOCK] = order
+        cosines[start : start + _BLOCK] = np.take_along_axis(block, order, axis=1)
+    return places, cosines
