@@ -28,7 +28,8 @@ class AuditResult:
     Attributes:
         title: what was compared.
         table: a row for each variant ("none", a quirk's name, "all"), space ("all": the whole space, else a
-            kind of concept subspace) and measure: ``score`` (mean over layer pairs), ``change`` from "none",
+            kind of concept subspace) and measure: ``score`` (mean over layer pairs), ``change`` (from "none",
+            mean over the layer pairs that both have a score of),
             ``null_mean``, ``n`` (mean number of pairs), ``n_change``, ``p`` (median), ``below`` (scores with
             p ≤ .05), ``tested``, ``draws``. A quirk that comes down to what the configuration says anyway has
             the numbers of "none", and ``applies`` false.
@@ -52,7 +53,8 @@ class AuditResult:
 
 
 _PREAMBLE = (
-    "Each cell: the mean score over layer pairs, its change from the row *none*, and how many scores have "
+    "Each cell: the mean score over layer pairs, its change from the row *none* over the layer "
+    "pairs that both have a score of, and how many scores have "
     "p ≤ .05 with the draws made. Pairs are means over layer pairs. A line (–) means that the quirk comes "
     "down to what this comparison does anyway. *svcca* stands for whatever a variant calls so: with "
     "`one_component_svcca` that is the correlation of first components."
@@ -83,13 +85,13 @@ def audit(config: RunConfig, quirks: Sequence[str], out: str | Path, *, progress
     runs: dict[str, Run] = {}
     for variant, asked in {**variants, NONE: []}.items():  # the right one last, so that it is current
         runs[variant] = compare(config.model_copy(update={"quirks": asked}), out=out, progress=progress)
-    base = _scores(runs[NONE])
+    base = _rows(runs[NONE])
     rows = [_against(base, base, NONE, applies=True)]
     for name in names:
-        found = _scores(runs[name]) if name in runs else base
+        found = _rows(runs[name]) if name in runs else base
         rows.append(_against(found, base, name, applies=name in runs))
     if ALL in runs:
-        rows.append(_against(_scores(runs[ALL]), base, ALL, applies=True))
+        rows.append(_against(_rows(runs[ALL]), base, ALL, applies=True))
     title = f"{config.a.label} × {config.b.label}"
     keys = {variant: run.configuration for variant, run in runs.items()}
     result = AuditResult(title, pd.concat(rows, ignore_index=True), keys)
@@ -117,38 +119,40 @@ def _applies(config: RunConfig, names: list[str]) -> bool:
     return changed.model_copy(update={"quirks": config.quirks}) != config
 
 
-def _scores(run: Run) -> pd.DataFrame:
-    """One row a space and measure: means over the real layer pairs, of the first null each score has."""
+def _rows(run: Run) -> pd.DataFrame:
+    """Scores of the real layer pairs under the first null that each has, by space and measure."""
     real: Any = run.results[run.results.control == "none"]
-    real = real.drop_duplicates(["subspace", "concept", "layer_a", "layer_b", "measure"])
-    grouped = real.groupby(["subspace", "measure"], sort=False)
-    return pd.DataFrame(
-        {
-            "score": grouped.value.mean(),
-            "null_mean": grouped.null_mean.mean(),
-            "n": grouped.n.mean(),
-            "p": grouped.p.median(),
-            "below": grouped.p.agg(lambda p: int((p <= AT).sum())),
-            "tested": grouped.p.count(),
-            "draws": grouped.draws.max(),
-        }
-    ).rename_axis(["space", "measure"])
+    real = real.rename(columns={"subspace": "space"})
+    return real.drop_duplicates(["space", "concept", "layer_a", "layer_b", "measure"])
 
 
-def _against(found: pd.DataFrame, base: pd.DataFrame, variant: str, *, applies: bool) -> pd.DataFrame:
+def _against(found: Any, base: Any, variant: str, *, applies: bool) -> pd.DataFrame:
     """A variant's numbers under the measures of the base, with their changes."""
-    there = [
-        key if key in found.index else (key[0], _SAME.get(key[1].split("(")[0], key[1])) for key in base.index
-    ]
-    aligned: Any = found.reindex(pd.MultiIndex.from_tuples(there)).set_axis(base.index)
-    aligned = aligned.assign(change=aligned.score - base.score, n_change=aligned.n - base.n)
-    return aligned.reset_index().assign(variant=variant, applies=applies)[_COLUMNS]
-
-
-_COLUMNS = [
-    "variant", "applies", "space", "measure", "score", "change", "null_mean", "n", "n_change", "p", "below",
-    "tested", "draws",
-]  # fmt: skip
+    rows = []
+    for (space, measure), own in base.groupby(["space", "measure"], sort=False):
+        of_space = found[found.space == space]
+        named = measure if measure in set(of_space.measure) else _SAME.get(measure.split("(")[0], measure)
+        there = of_space[of_space.measure == named]
+        places = ["concept", "layer_a", "layer_b"]
+        both = own.merge(there, on=places, suffixes=("_base", ""))
+        rows.append(
+            {
+                "variant": variant,
+                "applies": applies,
+                "space": space,
+                "measure": measure,
+                "score": there.value.mean(),
+                "change": (both.value - both.value_base).mean(),
+                "null_mean": there.null_mean.mean(),
+                "n": there.n.mean(),
+                "n_change": there.n.mean() - own.n.mean(),
+                "p": there.p.median(),
+                "below": int((there.p <= AT).sum()),
+                "tested": int(there.p.count()),
+                "draws": there.draws.max(),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _section(rows: pd.DataFrame) -> list[str]:
