@@ -150,6 +150,8 @@ class Run:
         }
         for column, given in asked.items():
             there = rows[column].unique().tolist()
+            if given is None and column not in usual:
+                raise InputError(f"{column} is None: name one of {', '.join(map(str, there))}")
             name = given or next((known for known in usual[column] if known in there), there[0])
             variants = [label for label in there if str(label).startswith(f"{name}(")]
             if column == "measure" and name not in there and len(variants) == 1:
