@@ -122,6 +122,15 @@ def _of_saes() -> Iterator[Attempt]:
     for name in ("encode", "encode_csr", "pre_activation", "reconstruct"):
         for label, value in bad.items():
             yield Attempt("SAE call", f"{name} of {label}", _calls(getattr(sae, name), value))
+    f = torch.zeros(3, sae.d_sae)
+    for label, value in {
+        **bad,
+        "NaN": f + NAN,
+        "complex": f + 1j,
+        "sparse": f.to_sparse(),
+        "a list": f.tolist(),
+    }.items():
+        yield Attempt("SAE call", f"decode of {label}", _calls(sae.decode, value))
     for value in (None, 3, "", ["x"], "./absent", b"x"):
         yield Attempt("SAE call", f"load_sae({value!r})", _calls(load_sae, value))
 

@@ -187,6 +187,7 @@ TOGETHER: dict[str, tuple[str, Any, str]] = {
     "SAEs of a layer twice": ("a.saes", {"02": "x", 2: "y"}, "twice"),
     "a variable that isn't set": ("a.model", "$CONGRUENCE_NO_SUCH/x", "CONGRUENCE_NO_SUCH"),
     "a variable in braces": ("corpus.path", "${CONGRUENCE_NO_SUCH}/x", "CONGRUENCE_NO_SUCH"),
+    "a home of nobody": ("a.model", "~no-such-user/x", "no-such-user"),
     "a revision of a folder": ("a.revision", "main", "revision"),
     "an empty separator": ("corpus.separator", "", "separator"),
     "no corpus there": ("corpus.path", "absent/texts.jsonl", "absent/texts.jsonl"),

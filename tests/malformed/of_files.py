@@ -206,6 +206,7 @@ def of_saes(rng: random.Random, count: int) -> Iterator[Attempt]:
         )
     for name, edit in TENSORS.items():
         yield Attempt("SAE", f"tensors {name}", _sae(_raw("sae.safetensors", edit)))
+    yield Attempt("SAE", "tensors behind a link to nowhere", _link_to_nowhere, says=("leads nowhere",))
     for name in ("sae.safetensors", "cfg.json"):
         yield Attempt(
             "SAE",
@@ -218,6 +219,15 @@ def of_saes(rng: random.Random, count: int) -> Iterator[Attempt]:
             yield Attempt("SAE", f"{name} random {number}", _sae(_raw(name, flipped)), refused=False)
     for name in ("ae.pt", "sae.pth", "pytorch_model.bin", "sae_weights.pt"):
         yield Attempt("SAE", f"a pickle called {name}", _only(name))
+
+
+def _link_to_nowhere(folder: Path) -> Ended:
+    """A run whose SAE is a link into a Hub cache from which the file was removed."""
+    shutil.copytree(DEMO / "saes" / "small", folder / "saes")
+    weights = next((folder / "saes").glob("*.2.*/*.safetensors"))
+    weights.unlink()
+    weights.symlink_to(folder / "blobs" / "gone")
+    return run_config(changed(base_config(), "a.saes", str(folder / "saes")), folder)
 
 
 def _flipper(seed: int) -> Callable[[bytes, Path], bytes]:

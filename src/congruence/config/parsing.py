@@ -200,8 +200,11 @@ def expand(value: str, where: str) -> str:
     """A path with the home folder and environment variables written out.
 
     Raises:
-        ConfigError: a variable isn't set.
+        ConfigError: a variable isn't set, or there is no such user.
     """
+    home = os.path.expanduser(value)
+    if value.startswith("~") and home == value:
+        raise ConfigError(f"{where} = {quoted(value, 100)}: there is no such user's home: write the path out")
 
     def variable(found: re.Match[str]) -> str:
         name = found[1] or found[2]
@@ -211,7 +214,7 @@ def expand(value: str, where: str) -> str:
             )
         return os.environ[name]
 
-    return re.sub(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", variable, os.path.expanduser(value))
+    return re.sub(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", variable, home)
 
 
 def _exists(path: Path) -> bool:

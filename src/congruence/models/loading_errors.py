@@ -26,6 +26,16 @@ _KNOWN = (
         ("no file named model.safetensors", "no file named pytorch_model.bin"),
         "it holds no weights: put its model.safetensors beside config.json",
     ),
+    (
+        ("deserializing header", "MetadataIncompleteBuffer", "unpack requires a buffer"),
+        "its file of weights (model.safetensors or pytorch_model.bin) is cut short or isn't one: copy it "
+        "again",
+    ),
+    (
+        ("not compiled with CUDA", "No CUDA GPUs", "invalid device ordinal", "NVIDIA driver"),
+        "its device, a CUDA GPU, isn't there or this torch can't use it: set device: cpu, or install "
+        "torch for CUDA",
+    ),
 )
 """Words of their messages, and what is to be said instead."""
 

@@ -147,7 +147,8 @@ class Sae:
             x: the inputs they came from; needed where each token was scaled by its own norm.
 
         Raises:
-            SaeError: `x` is needed and missing.
+            SaeError: `f` isn't a tensor, holds NaN or infinity, or doesn't fit d_sae; or `x` is needed and
+                missing.
         """
         if self.scaling.per_token and x is None and not self.is_transcoder:
             raise SaeError(
@@ -188,7 +189,15 @@ class Sae:
         return linear * norm, self.b_enc * norm
 
     def _weighted(self, f: Tensor) -> Tensor:
+        fits = isinstance(f, Tensor) and f.layout == torch.strided and not f.is_complex()
+        if not fits or f.ndim == 0 or f.shape[-1] != self.d_sae:
+            what = f"shape {tuple(f.shape)}" if isinstance(f, Tensor) else type(f).__name__
+            raise SaeError(
+                f"feature activations of {what} can't be decoded: give a dense, real (…, {self.d_sae}) tensor"
+            )
         f = f.to(device=self.device, dtype=self.dtype)
+        if not torch.isfinite(f).all():
+            raise SaeError("feature activations hold NaN or infinity: leave those tokens out")
         return f / self.W_dec.norm(dim=-1) if self.rescale_by_decoder_norm else f
 
     def _prepared(self, x: Tensor) -> Tensor:

@@ -22,7 +22,19 @@ def stamped_file_key(path: Path) -> str:
     """`file_key` of a file, looked up where its size and stamps are those it had when it was last read.
 
     What is looked up lies in the user's cache folder; where that can't be read or written the file is read.
+
+    Raises:
+        StorageError: the file can't be read, as where a symbolic link leads nowhere.
     """
+    try:
+        return _stamped_key(path)
+    except OSError as error:
+        why = "is a symbolic link that leads nowhere" if path.is_symlink() and not path.exists() else None
+        reason = why or f"can't be read ({error.strerror or type(error).__name__})"
+        raise StorageError(f"{path} {reason}: download or copy it again") from error
+
+
+def _stamped_key(path: Path) -> str:
     stamp = file_stamp(path)
     if stamp[0] <= SMALL:
         return file_key(path)
