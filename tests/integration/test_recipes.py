@@ -134,7 +134,9 @@ def everything(tmp_path_factory) -> Path:
     refs = root / "hub" / f"models--{stand_ins.PYTHIA_70M.model.replace('/', '--')}" / "refs"
     for step in STEPS:
         (refs / f"step{step}").write_text(stand_ins.SHA)
-    (root / "pythia-70m-other-seed").symlink_to(root / stand_ins.PYTHIA_70M.saes)
+    (root / "here").mkdir()
+    (root / "here" / "pythia-70m-other-seed").symlink_to(root / stand_ins.PYTHIA_70M.saes)
+    (root / "here" / "tinystories-saes").symlink_to(root / "tinystories-saes")
     return root
 
 
@@ -149,7 +151,7 @@ def test_every_recipe_runs_by_its_own_hub_ids(
         pytest.skip("sae-lens isn't installed, so its release names are unknown")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(everything / "hub"))
     monkeypatch.setattr("transformers.utils.hub.TRANSFORMERS_CACHE", str(everything / "hub"), raising=False)
-    monkeypatch.chdir(everything)
+    monkeypatch.chdir(everything / "here")
     flags = ("--as-published",) if variant == "as published" else ()
     done = in_process(
         capsys,

@@ -24,7 +24,7 @@ from congruence.recipes.numbers import Frame, Numbers
 
 L, S = "lan2024", "son2025"
 GRIDS = ("lan2024-pythia", "lan2024-gemma")
-MANY = ("lan2024-pythia-many-to-one", "lan2024-gemma-many-to-one")
+MANY = ("lan2024-pythia-many-to-one", "lan2024-gemma-many-to-one", "lan2024-pythia-one-to-many")
 SEMANTIC = ("lan2024-semantic-pythia", "lan2024-semantic-gemma")
 SON = ("son2025-gemma",)
 SVCCA, RSA = "pc1_correlation", "rsa"

@@ -74,7 +74,9 @@ class Recipe:
         sections = {**self.make(), **self.parts.get(chosen, {})}
         if as_published:
             paper = "son2025" if self.paper == "son2025" else "lan2024"
-            sections["quirks"] = quirks_of(paper, topk=self.topk)
+            bounded = sections.get("pairing", {}).get("measure") != "euclidean"  # of which none is above .1
+            quirks = quirks_of(paper, topk=self.topk)
+            sections["quirks"] = [name for name in quirks if bounded or name != "min_r_only"]
         if draws is not None:
             sections["null"] = {**sections.get("null", {}), "draws": draws}
         return repeated(RunConfig.model_validate(sections), run)

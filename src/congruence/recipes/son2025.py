@@ -44,11 +44,7 @@ def _overlap() -> dict[str, Any]:
 
 
 def _multi_token() -> dict[str, Any]:
-    phrases = [
-        {"first": "Emotions", "second": "Time", "likelihood": likelihood}
-        for likelihood in ("all", "likely", "unlikely")
-    ]
-    phrases.append({"first": "Calendar", "second": "Emotions", "likelihood": "unlikely"})
+    phrases = [{"first": "Emotions", "second": "Time"}, {"first": "Calendar", "second": "Emotions"}]
     lists = ["Emotions", "Time", "Calendar"]
     sections = grid(GREEDY, [6], concepts={"lists": lists, "multi_token": phrases, **OF_CONCEPTS})
     return {**sections, "b": gemma_2("9b", [2, 10])}
