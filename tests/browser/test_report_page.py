@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from conftest import AXE, Watched
 
 pytestmark = pytest.mark.slow

@@ -70,7 +70,7 @@ def test_nothing_is_fetched_from_anywhere(page: Page) -> None:
     styles = [attributes.get("style") or "" for _, attributes in page.tags]
     assert "url(" not in "".join(styles)
     policy = next(a for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
-    directives = dict((part.split(" ", 1) for part in (policy["content"] or "").split("; ")))
+    directives = dict(part.split(" ", 1) for part in (policy["content"] or "").split("; "))
     assert directives["default-src"] == "'none'"
     assert directives["script-src"].startswith("'sha256-")
     assert directives["style-src-elem"].startswith("'sha256-")
