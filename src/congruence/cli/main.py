@@ -16,6 +16,7 @@ COMMANDS = {
     "run": ("congruence.cli.run", "Compare two language models as a config file says."),
     "demo": ("congruence.cli.demo", "Compare the two embedded models: a first result in a minute."),
     "report": ("congruence.cli.report", "Redraw the figures and report of a finished run."),
+    "explore": ("congruence.cli.explore", "Look into a finished run in the browser."),
     "prune": (
         "congruence.cli.prune",
         "List what a run's folder holds, and remove what no configuration uses.",

@@ -51,6 +51,23 @@ def folder_lock(folder: Path, *, wait: bool = True) -> Iterator[bool]:
         os.close(handle)  # which gives the lock back
 
 
+def is_held(folder: Path) -> bool:
+    """Whether another process writes into a folder; nothing is written to tell it."""
+    try:
+        import fcntl
+
+        handle = os.open(folder / NAME, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except (ImportError, OSError):
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in _HELD
+    finally:
+        os.close(handle)
+    return False
+
+
 def holder(folder: Path) -> str:
     """Who wrote the lock last, in words."""
     try:

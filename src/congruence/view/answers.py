@@ -2,13 +2,13 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from congruence.errors import InputError, unknown_name
 from congruence.run.results import Run, load_run
 from congruence.storage import MemoryCache
 from congruence.view.cell import cell
-from congruence.view.cells import CellKey, summary_of
+from congruence.view.cells import FIELDS, CellKey, summary_of
 from congruence.view.concepts import concepts
 from congruence.view.maps import feature_map
 from congruence.view.matches import INTEREST, Matches, Query, row_of
@@ -17,8 +17,13 @@ from congruence.view.pair import pair
 from congruence.view.stored import Stored
 from congruence.view.unmatched import SHOWN, WITH_CONTEXTS, unmatched
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _HELD = 256 << 20
 """Bytes of pairs that are held in memory at a time."""
+_AT_ONCE = 200_000
+"""Pairs that a report reads at once."""
 
 
 class Answers:
@@ -60,13 +65,24 @@ class Answers:
         Raises:
             InputError: the run has no such cell.
         """
-        summary_of(self.run, key)
 
         def read() -> Matches:
+            summary_of(self.run, key)
+            if (every := self._every_cell) is not None:
+                return Matches.of(every.get(key, self.run.matches_of(-1, -1)))
             rows = self.run.matches_of(key.layer_a, key.layer_b, control=key.control)
             return Matches.of(key.rows(rows))
 
         return self._matches.get(key, read)
+
+    @cached_property
+    def _every_cell(self) -> "dict[CellKey, pd.DataFrame] | None":
+        """The pairs of all cells, read at once where a report goes through them all; None where too many."""
+        few = self.run.cells.pairs_before.sum() <= _AT_ONCE
+        if self.source != "embedded" or not few or not self.run.holds("matches"):
+            return None
+        parts = self.run.matches.groupby(list(FIELDS), sort=False)
+        return {CellKey.of(rows.iloc[0].to_dict()): rows for _, rows in parts}
 
     def cell(self, key: CellKey) -> dict[str, Any]:
         """Histograms, scores, filters and warnings of a cell."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from congruence.run.results import Run
 from congruence.view.plain import count, number, numbers
-from congruence.view.views import REAL, MeasureView, concepts_of, headline, measure_views, records
+from congruence.view.views import REAL, MeasureView, concepts_of, headline, measure_views, records, where
 
 KEYWORDS = 40
 
@@ -28,7 +28,7 @@ def concepts(run: Run, grids: list[dict[str, Any]]) -> dict[str, Any]:
         if table is not None and best is not None:
             mine = (table.concept == concept) & (table.subspace == subspace) & (table.control == REAL)
             at_best = mine & (table.layer_a == best.layer_a) & (table.layer_b == best.layer_b)
-            rows = records(table[at_best].sort_values(["pairs", "keyword"], ascending=[False, True]))
+            rows = sorted(records(where(table, at_best)), key=lambda row: (-row["pairs"], row["keyword"]))
         found.append(
             {
                 "concept": concept,
@@ -62,7 +62,7 @@ def _keyword(row: dict[str, Any]) -> dict[str, Any]:
         "change": [
             {
                 "measure": str(one["measure"]),
-                "value": number(np.nan if one["value"] is None else one["value"]),
+                "value": None if one["value"] is None else number(one["value"]),
             }
             for one in row["change"]
         ],
@@ -75,7 +75,7 @@ def _best_of(view: MeasureView, concept: str, subspace: str, side: str) -> dict[
     layers, others = view.layers_a, view.layers_b
     if side == "b":
         values, layers, others = values.T, others, layers
-    known = np.isfinite(values).any(axis=1)
+    known = np.asarray(np.isfinite(values).any(axis=1)).tolist()
     filled = np.where(np.isfinite(values), values, -np.inf)
     return {
         "measure": view.measure,
@@ -83,6 +83,6 @@ def _best_of(view: MeasureView, concept: str, subspace: str, side: str) -> dict[
         "subspace": subspace,
         "side": side,
         "layers": list(layers),
-        "values": numbers(np.where(known, filled.max(axis=1), np.nan)),
+        "values": numbers(np.where(np.array(known), filled.max(axis=1), np.nan)),
         "partners": [others[i] if k else None for i, k in zip(filled.argmax(axis=1), known, strict=True)],
     }

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from congruence.view.columns import values_at
-from congruence.view.plain import numbers
+from congruence.view.plain import rounded
 from congruence.view.stored import Text
 
 BEFORE, AFTER = 14, 6
@@ -59,7 +59,7 @@ def contexts(text: Text, side: str, peaks: Sequence[int], columns: dict[str, Col
                 "document": document,
                 "position": int(peak),
                 "tokens": text.tokens(side, start, stop),
-                **{name: numbers(values_at(one, start, stop).round(4)) for name, one in columns.items()},
+                **{name: rounded(values_at(one, start, stop)) for name, one in columns.items()},
                 "peak": int(peak) - start,
             }
         )

@@ -10,9 +10,7 @@ from congruence.view.plain import numbers
 from congruence.view.stored import Stored, Text
 from congruence.view.views import where
 
-NO_MAP = (
-    "No map is stored with this run: an older congruence wrote it, or its folder activations/ isn't here."
-)
+NO_MAP = "No map is stored with this run: an older version wrote it, or its folder activations/ isn't here."
 
 
 def feature_map(stored: Stored, key: CellKey, matches: Matches) -> dict[str, Any]:

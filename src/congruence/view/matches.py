@@ -13,14 +13,15 @@ from congruence.view.plain import number, texts
 from congruence.view.views import where
 
 INTEREST = (
-    "Surprise is r × margin × rarity. Margin: r minus that of the second-best partner. Rarity: the mean over the "
-    "words that both features have among their top tokens of 1 − log(pairs with the word) / log(pairs of the "
-    "cell); marks without a letter or digit count 0."
+    "Surprise is r × margin × rarity. Margin: r minus that of the second-best partner. Rarity: the mean over "
+    "the words that both features have among their top tokens of 1 − log(pairs with the word) / log(pairs of "
+    "the cell); marks without a letter or digit count 0."
 )
 SORTS = (
     "interest", "r", "margin", "cofirings", "firings_a", "firings_b", "mutual", "feature_a", "feature_b",
     "overlap", "null_r", "p_r",
 )  # fmt: skip
+_WHOLE = ("feature_a", "feature_b", "firings_a", "firings_b", "cofirings")
 KEPT = ("kept", "removed", "all")
 MOST = 1000
 """Rows that one answer may hold."""
@@ -86,6 +87,14 @@ class Matches:
         both = zip(self.table.top_tokens_a, self.table.top_tokens_b, strict=True)
         return pd.Series(["\n".join([*a, *b]).casefold() for a, b in both], dtype=object)
 
+    @cached_property
+    def partners(self) -> dict[str, dict[int, int]]:
+        """Side -> feature -> the kept partner with the highest r."""
+        kept = where(self.table, self.table.kept)
+        kept = kept.iloc[np.argsort(-kept.r.to_numpy(dtype=np.float64), kind="stable")]
+        a, b = kept.feature_a.tolist()[::-1], kept.feature_b.tolist()[::-1]
+        return {"a": dict(zip(a, b, strict=True)), "b": dict(zip(b, a, strict=True))}
+
     @property
     def nbytes(self) -> int:
         """Memory held, about."""
@@ -123,9 +132,7 @@ class Matches:
 def row_of(row: Mapping[str, Any], *, has_pair: bool) -> dict[str, Any]:
     """A row as the pages have it."""
     return {
-        **{
-            name: int(row[name]) for name in ("feature_a", "feature_b", "firings_a", "firings_b", "cofirings")
-        },
+        **{name: int(row[name]) for name in _WHOLE},
         **{name: number(row[name]) for name in ("r", "margin", "overlap", "null_r", "p_r", "interest")},
         **{name: bool(row[name]) for name in ("mutual", "kept")},
         "removed_by": str(row["removed_by"]),
@@ -159,7 +166,7 @@ def interest(table: pd.DataFrame) -> np.ndarray:
     return np.clip(np.nan_to_num(table.r.to_numpy(dtype=np.float64)), 0, 1) * margin * rarity
 
 
-def _flat(lists: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def _flat(lists: Any) -> tuple[np.ndarray, np.ndarray]:
     """Row and text of every entry of a column of lists."""
     sizes = np.array([len(one) for one in lists], dtype=np.int64)
     flat = [str(text) for one in lists for text in one]

@@ -10,13 +10,13 @@ from congruence.run.results import Run
 from congruence.view.plain import number, numbers, texts
 from congruence.view.verdict import ceiling_words, star_words, unanswered, verdict
 from congruence.view.views import (
-    CEILING,
     REAL,
     WHOLE_SPACE,
     MeasureView,
     concepts_of,
     headline,
     measure_views,
+    other_controls,
     records,
 )
 from congruence.view.words import measure_words, null_words
@@ -31,13 +31,11 @@ def overview(run: Run) -> dict[str, Any]:
     lead = headline(leading)
     answer = verdict(run, lead)
     shown = [(REAL, WHOLE_SPACE, "all", view) for view in leading]
-    shown += [
-        (REAL, c, s, view) for c, s in concepts_of(run) for view in measure_views(run, concept=c, subspace=s)
-    ]
-    others = [name for name in run.results.control.unique() if name not in (REAL, CEILING)]
-    shown += [
-        (control, WHOLE_SPACE, "all", v) for control in others for v in measure_views(run, control=control)
-    ]
+    for concept, subspace in concepts_of(run):
+        views = measure_views(run, concept=concept, subspace=subspace)
+        shown += [(REAL, concept, subspace, view) for view in views]
+    for control in other_controls(run):
+        shown += [(control, WHOLE_SPACE, "all", view) for view in measure_views(run, control=control)]
     before, after = run.pair_counts
     return {
         "format": FORMAT,

@@ -7,12 +7,11 @@ import numpy as np
 
 from congruence.errors import InputError
 from congruence.rng import derive
-from congruence.run.results import Run
 from congruence.view.cells import CellKey
 from congruence.view.contexts import Column, contexts, strongest
 from congruence.view.matches import Matches, row_of
 from congruence.view.neuronpedia import feature_page
-from congruence.view.plain import edges_of, histogram, number, numbers, texts
+from congruence.view.plain import edges_of, histogram, number, rounded, texts
 from congruence.view.stored import Stored
 
 JOINT = 600
@@ -37,9 +36,8 @@ def pair(stored: Stored, key: CellKey, matches: Matches, feature_a: int, feature
     read = [stored.columns(source) for source in sources]
     text = stored.text
     a, b = (None if one is None else one[f] for one, f in zip(read, (feature_a, feature_b), strict=True))
-    partners = _partners(matches)
     features = {
-        side: _feature(stored, side, sources[index], match, column, text.n if text else None, partners)
+        side: _feature(stored, side, match, source=sources[index], column=column, partners=matches.partners)
         for index, (side, column) in enumerate((("a", a), ("b", b)))
     }
     answer = {"cell": key.record(), "match": row_of(match, has_pair=True), **features}
@@ -66,7 +64,7 @@ def pair(stored: Stored, key: CellKey, matches: Matches, feature_a: int, feature
             "only_a": int(only_a.sum()),
             "only_b": int(only_b.sum()),
         },
-        "joint": _joint(stored.run, key, a, b, feature_a, feature_b),
+        "joint": _joint(stored, a, b, key.text, feature_a, feature_b),
     }
 
 
@@ -75,49 +73,36 @@ def _counted(match: Mapping[str, Any]) -> dict[str, int]:
     return {"both": both, **{f"only_{s}": max(int(match[f"firings_{s}"]) - both, 0) for s in ("a", "b")}}
 
 
-def _joint(run: Run, key: CellKey, a: Column, b: Column, feature_a: int, feature_b: int) -> dict[str, Any]:
+def _joint(stored: Stored, a: Column, b: Column, *names: str | int) -> dict[str, Any]:
     """Activations of both on tokens where either fires; many are drawn from, the same ones each time."""
     rows = np.union1d(a[0], b[0])
     if len(rows) > JOINT:
-        draw = derive(int(run.info.get("seed") or 0), "joint", key.text, feature_a, feature_b)
+        draw = derive(int(stored.run.info.get("seed") or 0), "joint", *names)
         rows = np.sort(draw.choice(rows, JOINT, replace=False))
-    found = {}
-    for side, (fired, values) in (("a", a), ("b", b)):
-        at = np.searchsorted(fired, rows)
-        there = (
-            (at < len(fired)) & (fired[np.minimum(at, len(fired) - 1)] == rows) if len(fired) else rows < 0
-        )
-        found[side] = (
-            numbers(np.where(there, values[np.where(there, at, 0)], 0).round(4))
-            if len(fired)
-            else ([0] * len(rows))
-        )
-    return found
+    return {side: rounded(_on(column, rows)) for side, column in (("a", a), ("b", b))}
 
 
-def _partners(matches: Matches) -> dict[str, dict[int, int]]:
-    """First kept partner of each feature, the one with the highest r."""
-    kept = matches.table[matches.table.kept].sort_values("r", ascending=False, kind="stable")
-    found: dict[str, dict[int, int]] = {"a": {}, "b": {}}
-    for a, b in zip(kept.feature_a.tolist(), kept.feature_b.tolist(), strict=True):
-        found["a"].setdefault(a, b)
-        found["b"].setdefault(b, a)
+def _on(column: Column, rows: np.ndarray) -> np.ndarray:
+    """A feature's activations on some ascending rows."""
+    found = np.zeros(len(rows))
+    _, mine, theirs = np.intersect1d(column[0], rows, assume_unique=True, return_indices=True)
+    found[theirs] = column[1][mine]
     return found
 
 
 def _feature(
     stored: Stored,
     side: str,
-    source: str,
     match: Mapping[str, Any],
+    *,
+    source: str,
     column: Column | None,
-    n: int | None,
     partners: Mapping[str, Mapping[int, int]],
 ) -> dict[str, Any]:
     feature, other = int(match[f"feature_{side}"]), "b" if side == "a" else "a"
     values = None if column is None else column[1]
     firings = len(values) if values is not None else int(match[f"firings_{side}"])
-    kept = stored.run.corpus.get("kept_tokens") if n is None else n
+    kept = stored.run.corpus.get("kept_tokens")
     neighbours, words = _neighbours(stored, match, side, other, partners)
     return {
         "feature": feature,
@@ -139,9 +124,9 @@ def _neighbours(
     other: str,
     partners: Mapping[str, Mapping[int, int]],
 ) -> tuple[list[dict[str, Any]] | None, str]:
-    """The features whose decoder rows are nearest, and whether their partners are near the pair's other one."""
+    """The features with the nearest decoder rows; whether their partners are near the pair's other one."""
     key = CellKey.of(match)
-    source = dict(zip(("a", "b"), key.sources(), strict=True))
+    source: dict[str, str] = dict(zip("ab", key.sources(), strict=True))
     mine, theirs, text = stored.layer(source[side]), stored.layer(source[other]), stored.text
     if mine is None or theirs is None or text is None:
         return None, NO_NEIGHBOURS
@@ -165,6 +150,6 @@ def _neighbours(
     matched = [one for one in found if one["partner"] is not None]
     agree = sum(one["corresponds"] for one in matched)
     return found, (
-        f"{len(matched)} of {len(found)} nearest features have a counterpart; {agree} of these are matched with "
-        "one of the nearest on the other side"
+        f"{len(matched)} of {len(found)} nearest features have a counterpart; {agree} of these are matched "
+        "with one of the nearest on the other side"
     )

@@ -26,6 +26,11 @@ def numbers(values: Iterable[Any]) -> list[float | int | None]:
     return [number(value) for value in values]
 
 
+def rounded(values: np.ndarray) -> list[float]:
+    """Activations, which are finite, with three digits after the point."""
+    return np.asarray(values, dtype=np.float64).round(3).tolist()
+
+
 def texts(values: Any) -> list[str]:
     """A column of text as a list; half a surrogate pair, which no file holds, is replaced."""
     return [str(value).encode("utf-8", "replace").decode() for value in values]

@@ -1,5 +1,6 @@
-"""What a run keeps beside its tables: activations, the text of their rows, decoder neighbours, null scores."""
+"""What a run keeps beside its tables: activations, text of their rows, decoder neighbours, null scores."""
 
+import itertools
 import re
 from collections.abc import Mapping
 from functools import cached_property
@@ -112,8 +113,7 @@ class Text:
         self.document_offsets = arrays["document_offsets"]
         content, offsets = arrays["strings"].tobytes(), arrays["string_offsets"].tolist()
         self.strings = [
-            content[start:stop].decode("utf-8", "replace")
-            for start, stop in zip(offsets, offsets[1:], strict=False)
+            content[start:stop].decode("utf-8", "replace") for start, stop in itertools.pairwise(offsets)
         ]
 
     @property

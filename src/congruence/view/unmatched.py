@@ -9,10 +9,11 @@ from congruence.view.contexts import contexts, strongest
 from congruence.view.matches import Matches
 from congruence.view.plain import count, number, texts
 from congruence.view.stored import Stored
+from congruence.view.views import where
 
 SHOWN = 100
 WITH_CONTEXTS = 20
-_OLD = "Only features that a filter left without a counterpart are known: this run doesn't keep its features' text."
+_OLD = "Only features that a filter took are known: this run doesn't keep the text of its features."
 
 
 def unmatched(
@@ -30,10 +31,11 @@ def unmatched(
     feature that fires once doesn't come first.
     """
     summary = summary_of(stored.run, key)
-    source = dict(zip(("a", "b"), key.sources(), strict=True))[side]
+    source = key.sources()["ab".index(side)]
     arrays, text = stored.layer(source), stored.text
     table, name = matches.table, f"feature_{side}"
-    lost = table[~table.kept.astype(bool)].sort_values("r", ascending=False, kind="stable")
+    lost = where(table, ~table.kept.astype(bool))
+    lost = lost.iloc[np.argsort(-lost.r.to_numpy(dtype=np.float64), kind="stable")]
     lost = lost.drop_duplicates(name).set_index(name)
     kept = np.unique(table.loc[table.kept.astype(bool), name].to_numpy(dtype=np.int64))
     rows = stored.run.corpus.get("kept_tokens")

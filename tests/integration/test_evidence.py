@@ -1,0 +1,108 @@
+"""What shows the features of a run is kept beside it, and says what the activations say."""
+
+import shutil
+
+import numpy as np
+import pytest
+from stored_run import run, tiny
+
+from congruence.activations import ActivationStore
+from congruence.run.evidence import nearest, principal_plane
+from congruence.view import Answers, CellKey, Query
+
+CELL = CellKey("none", "", 1, 2)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    from congruence.recipes import demo
+
+    config = demo(draws=10).model_dump(by_alias=True, mode="json", exclude_defaults=True)
+    config["corpus"] |= {"documents": 12}
+    return run(tiny(config, concepts=None), tmp_path_factory.mktemp("evidence") / "run")
+
+
+def acts_of(finished, source):
+    told = finished.info["evidence"]["layers"][source]["activations"]
+    return ActivationStore.open(finished.path / "activations" / told).to_csr().toarray()
+
+
+def test_contexts_are_what_the_features_fire_on(finished):
+    answers = Answers(finished)
+    (row, *_) = answers.matches(CELL, Query(limit=1))["rows"]
+    found = answers.pair(CELL, row["feature_a"], row["feature_b"])
+    a, b = (
+        acts_of(finished, "a/real/1")[:, row["feature_a"]],
+        acts_of(finished, "b/real/2")[:, row["feature_b"]],
+    )
+    assert found["counts"]["both"] == row["cofirings"] == int(((a != 0) & (b != 0)).sum())
+    assert found["counts"]["only_a"] == int(((a != 0) & (b == 0)).sum())
+    assert found["contexts"]["top_a"][0]["position"] == int(np.argmax(a))
+    for group in found["contexts"].values():
+        for context in group:
+            start = context["position"] - context["peak"]
+            rows = slice(start, start + len(context["tokens"]))
+            np.testing.assert_allclose(context["a"], a[rows], atol=6e-4)
+            np.testing.assert_allclose(context["b"], b[rows], atol=6e-4)
+    top = found["contexts"]["top_a"][0]
+    assert top["tokens"][top["peak"]] == row["top_tokens_a"][0]
+    assert all(context["b"][context["peak"]] == 0 for context in found["contexts"]["only_a"])
+    assert sum(found["a"]["histogram"]["counts"]) == row["firings_a"]
+    assert len(found["a"]["neighbours"]) == 10
+
+
+def test_null_scores_lie_beside_the_score(finished):
+    (score,) = Answers(finished).cell(CELL)["scores"]
+    assert sum(score["histogram"]["counts"]) == 10
+    assert score["null_mean"] == pytest.approx(float(finished.results.null_mean.iloc[0]), rel=1e-5)
+
+
+def test_features_without_a_counterpart(finished):
+    answers = Answers(finished)
+    found = answers.unmatched(CELL, "b", shown=10_000)
+    kept = set(finished.matches[finished.matches.kept].feature_b)
+    alive = set(np.flatnonzero(acts_of(finished, "b/real/2").any(axis=0)))
+    assert {row["feature"] for row in found["rows"]} == alive - kept
+    assert found["total"] == len(found["rows"])
+    drawn = answers.map(CELL)
+    assert set(drawn["b"]["features"]) == alive
+    assert len(drawn["pairs"]["a"]) == len(finished.matches)
+
+
+def test_without_its_activations_a_run_says_so(finished, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.path, copy, symlinks=True, ignore=shutil.ignore_patterns("activations"))
+    answers = Answers(copy)
+    assert answers.overview()["holds"]["contexts"] is False
+    (row, *_) = answers.matches(CELL, Query(limit=1))["rows"]
+    found = answers.pair(CELL, row["feature_a"], row["feature_b"])
+    assert found["contexts"] is None
+    assert "isn't here" in found["contexts_words"]
+
+
+def test_nothing_is_written_by_looking(finished):
+    def stamps():
+        return {path: path.stat().st_mtime_ns for path in finished.path.rglob("*")}
+
+    before, answers = stamps(), Answers(finished.path)
+    (row, *_) = answers.matches(CELL, Query(limit=1))["rows"]
+    answers.pair(CELL, row["feature_a"], row["feature_b"])
+    answers.unmatched(CELL, "a")
+    assert stamps() == before
+
+
+def test_nearest_rows_are_those_of_all_products():
+    rows = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
+    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    found, cosines = nearest(units, 4)
+    every = np.round(units @ units.T, 4)
+    np.fill_diagonal(every, -2)
+    np.testing.assert_allclose(cosines, -np.sort(-every, axis=1)[:, :4], atol=1e-4)
+    np.testing.assert_allclose(np.take_along_axis(every, found, axis=1), cosines, atol=1e-4)
+
+
+def test_plane_keeps_the_largest_variances():
+    rows = np.random.default_rng(1).normal(size=(200, 5)) * [5, 3, 1, 1, 1]
+    plane = principal_plane(rows)
+    singular = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
+    np.testing.assert_allclose(np.sqrt((plane**2).sum(axis=0)), singular[:2], rtol=1e-3)
