@@ -95,3 +95,16 @@ def test_unusable_input():
     empty = word_index(np.zeros(0, int), np.array([0]), [])
     assert empty.words == ()
     assert keyword_positions(make_concept("c", ["a"]), empty).shape == (0,)
+
+
+def test_padding_lies_in_no_word_and_moves_none():
+    texts, spans = ["a joyful day", "rain"], [[0, 1], [1, 8], [8, 12], [0, 4]]
+    bare = word_index_of_texts(texts, np.array([0, 0, 0, 1]), np.array(spans))
+    empty = [0, 0]
+    padded = [empty, *spans[:3], empty, empty, empty, spans[3], empty, empty]
+    documents = np.array([0] * 6 + [1] * 4)
+    index = word_index_of_texts(texts, documents, np.array(padded))
+    text = np.array([1, 2, 3, 7])
+    assert np.array_equal(index.occurrence[text], bare.occurrence)
+    assert np.array_equal(index.whole[text], bare.whole)
+    assert (np.delete(index.occurrence, text) == -1).all()

@@ -84,7 +84,8 @@ def word_index(
         text = b"".join(chunk).decode("utf-8", errors="surrogateescape")
         end = np.cumsum([len(piece) for piece in chunk])
         # the barrier before a token counts as part of it: it holds no letter
-        collector.add(first, text, np.concatenate([[0], end[:-1]]), end, _byte_offsets(text))
+        rows = np.arange(first, last)
+        collector.add(rows, text, np.concatenate([[0], end[:-1]]), end, _byte_offsets(text))
     return collector.finish()
 
 
@@ -99,7 +100,8 @@ def word_index_of_texts(
     Args:
         texts: the documents.
         documents: (n,) document of each token; never decreases.
-        spans: (n, 2) first and last + 1 character of each token in its document.
+        spans: (n, 2) first and last + 1 character of each token in its document; those of tokens that stand
+            for no text (padding, BOS) are empty, wherever they are, and lie in no word.
 
     Raises:
         InputError: a token lies outside its document.
@@ -111,9 +113,10 @@ def word_index_of_texts(
         held = np.unique(documents[first:last]).tolist()
         text = "\x00".join([str(texts[document]) for document in held])
         lengths = np.array([len(texts[document]) + 1 for document in held])
-        base = (np.cumsum(lengths) - lengths)[np.searchsorted(held, documents[first:last])]
-        ends = base + spans[first:last, 1]
-        collector.add(first, text, base + spans[first:last, 0], ends, np.arange(len(text) + 1))
+        rows = first + np.flatnonzero(spans[first:last, 1] > spans[first:last, 0])
+        base = (np.cumsum(lengths) - lengths)[np.searchsorted(held, documents[rows])]
+        starts, ends = (base + spans[rows, edge] for edge in (0, 1))
+        collector.add(rows, text, starts, ends, np.arange(len(text) + 1))
     return collector.finish()
 
 
@@ -129,16 +132,20 @@ class _Collector:
         self.capital: list[bool] = []
         self.joined: list[bool] = []
 
-    def add(self, first: int, text: str, start: np.ndarray, end: np.ndarray, place_of: np.ndarray) -> None:
-        """Add the words of a text whose tokens, from row `first` on, lie at `start` to `end`.
+    def add(
+        self, rows: np.ndarray, text: str, start: np.ndarray, end: np.ndarray, place_of: np.ndarray
+    ) -> None:
+        """Add the words of a text whose tokens, in order those of `rows`, lie at `start` to `end`.
 
         `place_of` (characters + 1,) turns characters into the units of `start` and `end`.
         """
         spans = _split_unspaced(list(word_spans(text)), text, place_of, end)
-        self._place(first, place_of[np.array(spans, dtype=np.int64).reshape(-1, 2)], start, end)
+        self._place(rows, place_of[np.array(spans, dtype=np.int64).reshape(-1, 2)], start, end)
         self._describe(text, spans)
 
-    def _place(self, first: int, spans: np.ndarray, token_start: np.ndarray, token_end: np.ndarray) -> None:
+    def _place(
+        self, rows: np.ndarray, spans: np.ndarray, token_start: np.ndarray, token_end: np.ndarray
+    ) -> None:
         """Give each token the word it shares most with; ties go to the earlier word."""
         low = np.searchsorted(token_end, spans[:, 0], side="right")
         high = np.maximum(low, np.searchsorted(token_start, spans[:, 1], side="left"))
@@ -149,9 +156,9 @@ class _Collector:
         word, token, shared = word[shared > 0], token[shared > 0], shared[shared > 0]
         order = np.lexsort((word, -shared, token))
         best = order[np.diff(token[order], prepend=-1) > 0]
-        rows = first + token[best]
-        self.occurrence[rows] = len(self.word_of) + word[best]
-        self.whole[rows] = shared[best] == (spans[:, 1] - spans[:, 0])[word[best]]
+        here = rows[token[best]]
+        self.occurrence[here] = len(self.word_of) + word[best]
+        self.whole[here] = shared[best] == (spans[:, 1] - spans[:, 0])[word[best]]
 
     def _describe(self, text: str, spans: list[tuple[int, int]]) -> None:
         before = -1
