@@ -79,6 +79,7 @@ def test_results_say_so_in_a_line(as_published_run, capsys):
     assert ("As published", ", ".join(OF_CAPTURE)) in facts(as_published_run)
 
 
+@pytest.mark.slow
 def test_audit(tmp_path):
     config = RunConfig.model_validate(small())
     quirks = ["keep_first", "one_component_svcca", "hidden_states_before", "whole_token_keywords"]

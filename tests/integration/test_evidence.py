@@ -27,6 +27,7 @@ def acts_of(finished, source):
     return ActivationStore.open(finished.path / "activations" / told).to_csr().toarray()
 
 
+@pytest.mark.slow
 def test_contexts_are_what_the_features_fire_on(finished):
     answers = Answers(finished)
     (row, *_) = answers.matches(CELL, Query(limit=1))["rows"]
@@ -51,12 +52,14 @@ def test_contexts_are_what_the_features_fire_on(finished):
     assert len(found["a"]["neighbours"]) == 10
 
 
+@pytest.mark.slow
 def test_null_scores_lie_beside_the_score(finished):
     (score,) = Answers(finished).cell(CELL)["scores"]
     assert sum(score["histogram"]["counts"]) == 10
     assert score["null_mean"] == pytest.approx(float(finished.results.null_mean.iloc[0]), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_features_without_a_counterpart(finished):
     answers = Answers(finished)
     found = answers.unmatched(CELL, "b", shown=10_000)
@@ -69,6 +72,7 @@ def test_features_without_a_counterpart(finished):
     assert len(drawn["pairs"]["a"]) == len(finished.matches)
 
 
+@pytest.mark.slow
 def test_without_its_activations_a_run_says_so(finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(finished.path, copy, symlinks=True, ignore=shutil.ignore_patterns("activations"))
@@ -80,6 +84,7 @@ def test_without_its_activations_a_run_says_so(finished, tmp_path):
     assert "isn't here" in found["contexts_words"]
 
 
+@pytest.mark.slow
 def test_nothing_is_written_by_looking(finished):
     def stamps():
         return {path: path.stat().st_mtime_ns for path in finished.path.rglob("*")}

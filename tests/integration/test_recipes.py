@@ -98,6 +98,7 @@ def test_what_is_wrong_is_one_line(arguments, told, capsys, tmp_path, monkeypatc
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_two_runs_of_a_recipe_beside_the_published_numbers(pythia, tmp_path, capsys) -> None:
     name, layers = "lan2024-pythia", layers_of("lan2024-pythia")
     done = in_process(

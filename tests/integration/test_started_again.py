@@ -55,6 +55,7 @@ def test_nothing_is_loaded(small_config, write_config, tmp_path):
     assert "congruence.models.load" not in last
 
 
+@pytest.mark.slow
 def test_a_verdict_that_was_forced_is_not_taken_for_a_pass(small_config, tmp_path):
     small_config["a"] |= {"saes": {1: small_config["a"]["saes"] + "/blocks.3.hook_resid_post"}, "layers": [1]}
     small_config["a"].pop("other_seed")
