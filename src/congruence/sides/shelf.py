@@ -160,7 +160,8 @@ class Shelf:
         source = self._source(layer)
         if source.layer not in (None, layer):
             raise ConfigError(
-                f"saes has hook {source.hook} for layer {layer} of {self.config.label}: correct hook or layers"
+                f"saes has hook {source.hook} for layer {layer} of {self.config.label}: correct hook or "
+                "layers"
             )
         if source.plain:
             return plain_entry(source, layer)
