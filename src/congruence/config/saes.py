@@ -83,7 +83,8 @@ class SaeSource(Section):
             if getattr(self, name) is not None and self.activation not in rules:
                 there = f"activation is {self.activation}" if self.activation else "no activation is given"
                 raise ValueError(
-                    f"{name} goes with activation {' or '.join(rules)}, and {there}: correct it or drop {name}"
+                    f"{name} goes with activation {' or '.join(rules)}, and {there}: correct it or "
+                    f"drop {name}"
                 )
         return self
 
