@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from congruence.config.parsing import parse_config
 from congruence.doctor import preflight
-from congruence.errors import SaeError
+from congruence.errors import CongruenceError, SaeError
 from congruence.recipes.demo import demo_folder
 from congruence.saes import load_plain, load_sae
 from congruence.sides.corpus import read_text
@@ -153,6 +153,32 @@ class TestInARun:
         path = write(tmp_path, names_of_ours(change(trained)), ".pt")
         with pytest.raises(SaeError, match=expected):
             examined({LAYER: {"path": str(path), **details}}, layers=[LAYER])
+
+    @pytest.mark.parametrize(
+        ("details", "expected"),
+        [
+            ({"activation": "relu", "k": 16}, "k goes with activation topk or batchtopk"),
+            ({"activation": "topk", "k": 16, "threshold": 0.5}, "threshold goes with activation jumprelu"),
+            ({"orientation": "in_first"}, "no activation is given"),
+            ({"activation": "topk", "k": 16, "hook": "resid_post.3"}, "hook resid_post.3 for layer 2"),
+            ({}, "reads an SAE of your own by its shapes"),
+        ],
+    )
+    def test_what_nothing_would_read_is_refused(self, tmp_path, trained, details, expected):
+        path = write(tmp_path, names_of_ours(trained), ".safetensors")
+        with pytest.raises(CongruenceError, match=expected) as caught:
+            examined({"path": str(path), **details}, layers=[LAYER])
+        assert "\n" not in str(caught.value)
+
+    def test_paths_may_be_path_objects(self):
+        side = parse_config(
+            {
+                "a": {"model": DEMO / "small", "saes": {LAYER: DEMO / "saes" / "small"}},
+                "b": {"model": DEMO / "small", "saes": DEMO / "saes" / "small"},
+                "corpus": {"path": str(DEMO / "text" / "comparison.jsonl")},
+            }
+        ).a
+        assert (side.model, side.saes) == (str(DEMO / "small"), {LAYER: str(DEMO / "saes" / "small")})
 
     def test_square_matrices_are_tried_both_ways(self, tmp_path, trained):
         square = slice(0, trained.d_in)

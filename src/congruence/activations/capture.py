@@ -221,7 +221,7 @@ def _compute_part(
             if time.monotonic() - started > PART_SECONDS:
                 break
         for part, writer, folder in zip(parts, writers, folders, strict=True):
-            writer.close(part.store.key)
+            writer.close(part.store.key, part.shard)
             (folder / STOP).write_text(str(stop), encoding="ascii")
     return stop
 

@@ -143,7 +143,7 @@ class JointCapture:
                 done += int(self.tokens.keep[batch].sum())
                 yield done
             for writer, store in zip(writers, stores.values(), strict=True):
-                writer.close(store.key)
+                writer.close(store.key, shard)
             with atomic_path(self._sums(shard)) as temporary, temporary.open("wb") as handle:
                 np.savez(handle, **dict[str, Any](total.arrays()))  # before the shards: where they are, it is
         for store in stores.values():

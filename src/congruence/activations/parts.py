@@ -84,7 +84,7 @@ class Parts:
             for start in range(0, rows, _BLOCK_ROWS):
                 end = min(start + _BLOCK_ROWS, rows)
                 writer.append(read(self.place(first), start, end, self.store.shape[1]))
-        writer.close(self.store.key)
+        writer.close(self.store.key, self.shard)
 
     def _stop(self, first: int) -> int | None:
         """Where the part that begins at a row ends; None where there is none, or it isn't whole."""
@@ -97,7 +97,7 @@ class Parts:
         if not first < stop <= len(self.kept):
             return None
         try:
-            open_shard(place, self.store.key, self._tokens(first, stop), width).check()
+            open_shard(place, self.store.key, self.shard, self._tokens(first, stop), width).check()
         except NotWhole:
             return None
         return stop

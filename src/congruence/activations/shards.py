@@ -39,11 +39,12 @@ class ShardWriter:
         self._indices.write(np.ascontiguousarray(block.indices, dtype="<i4").tobytes())
         self._indptr.append(self._indptr[-1][-1] + np.asarray(block.indptr[1:], dtype="<i8"))
 
-    def close(self, key: str) -> None:
+    def close(self, key: str, shard: int) -> None:
         """Flush everything, and say last what it is.
 
         Args:
             key: of the store that the shard belongs to.
+            shard: its number there.
         """
         self._stack.close()
         files = [DATA]
@@ -51,30 +52,32 @@ class ShardWriter:
             pointers = np.concatenate(self._indptr).astype("<i8")
             (self.folder / INDPTR).write_bytes(pointers.tobytes())  # numpy's tofile hides why it failed
             files += [INDICES, INDPTR]
-        write_artefact(self.folder / RECORD, KIND, FORMAT, {"key": key}, files=files)
+        write_artefact(self.folder / RECORD, KIND, FORMAT, {"key": key, "shard": shard}, files=files)
 
 
-def open_shard(folder: Path, key: str, rows: int, width: int | None) -> Artefact:
+def open_shard(folder: Path, key: str, shard: int, rows: int, width: int | None) -> Artefact:
     """A shard's record, of the right store and sizes.
 
     Args:
         folder: the shard's.
         key: of the store that it must belong to.
+        shard: its number there; one that names no number, as earlier versions wrote it, is believed.
         rows: that it must hold.
         width: of a dense shard; None for a sparse one.
 
     Raises:
         NotWhole: it isn't.
     """
-    shard = open_artefact(folder / RECORD, KIND, FORMAT)
-    sizes = {name: told["bytes"] for name, told in shard.files.items()}
+    opened = open_artefact(folder / RECORD, KIND, FORMAT)
+    sizes = {name: told["bytes"] for name, told in opened.files.items()}
     if width is None:
         expected = {DATA: sizes.get(DATA), INDICES: sizes.get(DATA), INDPTR: 8 * (rows + 1)}
     else:
         expected = {DATA: 4 * rows * width}
-    if shard.record.get("key") != key or sizes != expected:
+    belongs = opened.record.get("key") == key and opened.record.get("shard", shard) == shard
+    if not belongs or sizes != expected:
         raise NotWhole(f"{folder} is a shard of other activations")
-    return shard
+    return opened
 
 
 def read_sparse(folder: Path, start: int, stop: int, width: int) -> sparse.csr_array:

@@ -182,7 +182,7 @@ class ActivationStore:
         if self._proofs.holds(folder.name, stamps):
             return True
         rows = self.shard_offsets[shard + 1] - self.shard_offsets[shard]
-        open_shard(folder, self.key, rows, self.shape[1] if self.dense else None).check()
+        open_shard(folder, self.key, shard, rows, self.shape[1] if self.dense else None).check()
         self._proofs.add(folder.name, stamps)
         return True
 

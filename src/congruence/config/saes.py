@@ -1,15 +1,24 @@
 """How a side names its SAEs: a path, a path with details, either of them for each layer, or objects."""
 
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Discriminator, Field, PlainSerializer, Tag
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
 
 from congruence.config.section import Section
 from congruence.hook_names import parse_hook_name
 
 MOST_FEATURES = 2**31 - 1
 HIGHEST_THRESHOLD = 1e9
+_RULES = ("relu", "topk", "jumprelu", "batchtopk")
+_READ_BY = {
+    "k": ("topk", "batchtopk"),
+    "threshold": ("jumprelu", "batchtopk"),
+    "orientation": _RULES,
+    "subtract_b_dec": _RULES,
+}
+"""Options of a home-made file, and the activations that read them."""
 IN_MEMORY = "in memory: "
 """How run.json names what no file holds."""
 
@@ -37,7 +46,9 @@ class Given:
 
 
 def given(value: Any) -> Any:
-    """An object that isn't what a YAML file can hold, marked as such; anything else as it is."""
+    """An object that isn't what a YAML file can hold, marked as such; a `Path` as text, the rest as it is."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     plain = value is None or isinstance(value, str | bytes | int | float | Mapping | list | tuple | BaseModel)
     return value if plain or isinstance(value, Given) else Given(value)
 
@@ -64,6 +75,18 @@ class SaeSource(Section):
     """in_first: (d_in, d_sae) and (d_sae, d_in); out_first: as torch.nn.Linear; default: by shape."""
     subtract_b_dec: bool | None = None
     """Whether the decoder's bias is taken off the input first; default: by its name."""
+
+    @model_validator(mode="after")
+    def _read_by_its_activation(self) -> "SaeSource":
+        """An option that nothing would read is a mistake."""
+        for name, rules in _READ_BY.items():
+            if getattr(self, name) is not None and self.activation not in rules:
+                there = f"activation is {self.activation}" if self.activation else "no activation is given"
+                raise ValueError(
+                    f"{name} goes with activation {' or '.join(rules)}, and {there}: correct it or "
+                    f"drop {name}"
+                )
+        return self
 
     @property
     def plain(self) -> dict[str, Any]:

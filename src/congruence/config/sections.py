@@ -79,14 +79,15 @@ def _places(value: Any) -> Any:
     if any(key in SaeSource.model_fields for key in value):
         return value
     places: dict[int, Any] = {}
-    for key, place in value.items():
+    for key, named in value.items():
         digits = re.fullmatch(r"\d{1,5}", str(key)) and not isinstance(key, bool)
         if not digits:
             raise ValueError(f"the key {quoted(key)} isn't the number of a block: write {{2: place}}")
         if int(key) in places:
             raise ValueError(f"layer {int(key)} is written twice: leave one out")
+        place = given(named)
         text = isinstance(place, str) and place.strip()
-        if not text and not isinstance(given(place), Mapping | SaeSource | Given):
+        if not text and not isinstance(place, Mapping | SaeSource | Given):
             raise ValueError(f"layer {int(key)} has {quoted(place)}: write a folder or Hub id")
         places[int(key)] = place
     return places

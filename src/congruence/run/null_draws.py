@@ -47,7 +47,7 @@ def drawn_scores(folder: Path, names: list[str], row: Any) -> np.ndarray:
 
 
 def _scores_of(place: Path, wanted: dict[str, Any]) -> np.ndarray | None:
-    cell = open_artefact(place / RECORD, KIND, FORMAT_VERSION)
+    cell = open_artefact(place / RECORD, KIND, FORMAT_VERSION, place=place.name)
     for index, row in enumerate(cell.record["rows"]):
         if all(row.get(name, _ABSENT.get(name)) == value for name, value in wanted.items()):
             with np.load(io.BytesIO(cell.read(SCORES)), allow_pickle=False) as stored:

@@ -66,7 +66,7 @@ def publish_run(
             put_together(results, folder)
             record = {**record, **(more(folder) if more else {})}
             tables = [file.name for file in folder.glob("*.parquet")]
-            write_artefact(folder / generations.RECORD, KIND, FORMAT_VERSION, record, files=tables)
+            write_artefact(folder / generations.RECORD, KIND, FORMAT_VERSION, record, files=tables, place=key)
             _draw(folder, draw)
     generations.publish(path, key, NAMES)
     return key
@@ -79,5 +79,5 @@ def _draw(place: Path, draw: Callable[[Path], object] | None) -> None:
 
 
 def _proven(place: Path) -> bool:
-    open_artefact(place / generations.RECORD, KIND, FORMAT_VERSION).check()
+    open_artefact(place / generations.RECORD, KIND, FORMAT_VERSION, place=place.name).check()
     return True

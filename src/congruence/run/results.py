@@ -18,7 +18,7 @@ from congruence.storage import Artefact, NotWhole, Older, generations, not_whole
 KIND, FORMAT_VERSION = "run", 3
 _UNSEALED = 2
 """The format of runs that were written without checksums, which are read as they are."""
-AGAIN = "give the same command again"
+AGAIN = "give the command of the run again"
 
 
 @dataclass(frozen=True, repr=False, eq=False)

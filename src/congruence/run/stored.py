@@ -66,7 +66,9 @@ def save_cell(result: CellResult, folder: Path) -> None:
             "summary": dict(result.summary),
             "keywords": list(result.keywords),
         }
-        write_artefact(temporary / RECORD, KIND, FORMAT_VERSION, record, files=[MATCHES, SCORES])
+        write_artefact(
+            temporary / RECORD, KIND, FORMAT_VERSION, record, files=[MATCHES, SCORES], place=folder.name
+        )
 
 
 def load_cell(folder: Path) -> CellResult | None:
@@ -84,7 +86,7 @@ def rows_and_scores(folder: Path) -> tuple[list[dict[str, Any]], dict[int, np.nd
     Raises:
         NotWhole: they aren't there, or aren't what was written.
     """
-    cell = open_artefact(folder / RECORD, KIND, FORMAT_VERSION)
+    cell = open_artefact(folder / RECORD, KIND, FORMAT_VERSION, place=folder.name)
     return cell.record["rows"], _scores(cell.read(SCORES), folder)
 
 
@@ -94,7 +96,7 @@ def _scores(content: bytes, folder: Path) -> dict[int, np.ndarray]:
 
 
 def _read(folder: Path) -> CellResult:
-    cell = open_artefact(folder / RECORD, KIND, FORMAT_VERSION)
+    cell = open_artefact(folder / RECORD, KIND, FORMAT_VERSION, place=folder.name)
     stored_scores, stored_matches = cell.read(SCORES), cell.read(MATCHES)
     record = cell.record
     with not_whole_unless_read(folder):

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from congruence.errors import SaeError
 from congruence.saes.formats import FORMATS, SaeFiles, SaeFormat
 from congruence.saes.ids import natural_order, some
-from congruence.saes.plain import looks_plain
+from congruence.saes.plain import SUFFIXES, looks_plain
 from congruence.saes.sources import Source
 
 _BY_SHAPES = "saes: {{path: {}, activation: relu, hook: …}} reads an SAE of your own by its shapes"
@@ -29,6 +29,8 @@ def nothing_there(source: Source, wanted: str | None, ids: list[str]) -> str:
         return f"{source.where}: {told}"
     name = f"{source.where} holds no SAE" + (f" {wanted!r}" if wanted else "")
     hint = "`congruence list formats` shows the files that each format needs"
+    if below in source.files and PurePosixPath(below).suffix in SUFFIXES:
+        hint = f"{hint}; {_BY_SHAPES.format(source.where + '/' + below)}"
     return f"{name}, but {some(near)}: {hint}" if files else f"{name}: it is empty"
 
 

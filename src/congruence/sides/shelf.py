@@ -158,6 +158,11 @@ class Shelf:
 
     def _entry(self, layer: int) -> "SaeEntry":
         source = self._source(layer)
+        if source.layer not in (None, layer):
+            raise ConfigError(
+                f"saes has hook {source.hook} for layer {layer} of {self.config.label}: correct hook or "
+                "layers"
+            )
         if source.plain:
             return plain_entry(source, layer)
         catalogue = self._catalogue(source.path, layer)

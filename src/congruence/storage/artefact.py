@@ -129,7 +129,13 @@ def check_header(record: Any, kind: str, format_version: int, path: Path) -> Non
 
 
 def write_artefact(
-    path: Path, kind: str, format_version: int, record: Mapping[str, Any], *, files: Iterable[str] = ()
+    path: Path,
+    kind: str,
+    format_version: int,
+    record: Mapping[str, Any],
+    *,
+    files: Iterable[str] = (),
+    place: str | None = None,
 ) -> None:
     """Write a record down, atomically, with size and digest of its files, which must be there already.
 
@@ -138,6 +144,7 @@ def write_artefact(
         kind, format_version: of the artefact.
         record: JSON-like, numpy numbers and arrays included.
         files: that belong to it, relative to the record's folder.
+        place: the name under which it is looked for, where that says what it is.
 
     Raises:
         StorageError: it can't be written.
@@ -148,13 +155,21 @@ def write_artefact(
         with _readable(file):
             told[name] = {"bytes": file.stat().st_size, "blake2b": _digest_of(file)}
     first = header(kind, format_version)
-    content = _sealed({**first, **record, **first, "files": told})
+    content = _sealed(
+        {**first, **record, **first, **({} if place is None else {"place": place}), "files": told}
+    )
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
 def open_artefact(
-    path: Path, kind: str, format_version: int, *, oldest: int | None = None, unsealed: int = 0
+    path: Path,
+    kind: str,
+    format_version: int,
+    *,
+    oldest: int | None = None,
+    unsealed: int = 0,
+    place: str | None = None,
 ) -> Artefact:
     """The one way to open what was stored: its record, proven to be as written; files are proven when used.
 
@@ -163,9 +178,11 @@ def open_artefact(
         kind, format_version: what this version writes.
         oldest: the oldest format it reads; default: its own.
         unsealed: the newest format that was written without checksums.
+        place: the name under which it was looked for; what was written for another name isn't that. A record
+            that names no place, as earlier versions wrote it, is believed.
 
     Raises:
-        NotWhole: it isn't there, or was changed since.
+        NotWhole: it isn't there, was changed since, or lies under another name than it was written for.
         Older: its format is older than `oldest`.
         StorageError: it can't be read, is of another kind, or a newer congruence wrote it.
     """
@@ -182,6 +199,8 @@ def open_artefact(
         raise NotWhole(f"{path} has lost its checksum")
     if version < (format_version if oldest is None else oldest):
         raise Older(f"{path} has format {version}, older than this congruence reads ({format_version})")
+    if place is not None and record.get("place", place) != place:
+        raise NotWhole(f"{path} was written for {record['place']!r}, not for {place!r}")
     return Artefact(path, record)
 
 

@@ -58,7 +58,8 @@ class Memo:
             StorageError: the folder can't be written.
         """
         if self.folder is not None:
-            write_artefact(self._place(kind, of), KIND, FORMAT, {"about": kind, "value": value})
+            place = self._place(kind, of)
+            write_artefact(place, KIND, FORMAT, {"about": kind, "value": value}, place=place.stem)
 
     def arrays(
         self, kind: str, of: Any, compute: Callable[[], Mapping[str, np.ndarray]]
@@ -73,7 +74,7 @@ class Memo:
         file = place.with_suffix(".npz")
         with atomic_path(file) as temporary, temporary.open("wb") as handle:
             np.savez(handle, **dict[str, Any](found))
-        write_artefact(place, KIND, FORMAT, {"about": kind}, files=[file.name])
+        write_artefact(place, KIND, FORMAT, {"about": kind}, files=[file.name], place=place.stem)
         return found
 
     def name(self, kind: str, of: Any) -> str:
@@ -88,7 +89,7 @@ class Memo:
 
 
 def _opened(place: Path) -> Artefact:
-    return open_artefact(place, KIND, FORMAT)
+    return open_artefact(place, KIND, FORMAT, place=place.stem)
 
 
 def arrays_in(place: Path) -> Mapping[str, np.ndarray]:
