@@ -147,7 +147,7 @@ def test_what_is_not_a_finished_run_is_named_in_one_line(tmp_path: Path, spoil) 
 def test_an_older_run_is_refused_with_the_remedy(tmp_path: Path) -> None:
     folder = _older(write_planted_run(tmp_path / "run"))
     with pytest.raises(
-        StorageError, match=r"format 1, older than this congruence reads \(3\): give the same"
+        StorageError, match=r"format 1, older than this congruence reads \(3\): give the command"
     ):
         load_run(folder)
 
