@@ -5,15 +5,14 @@ from typing import Any
 from congruence.recipes.lan2024 import GATED, pythia_grid
 from congruence.recipes.recipe import Recipe, add
 from congruence.recipes.sides import (
-    FILTERS,
     GEMMA_TEXT,
-    MEASURES,
     ONE_TO_ONE,
     PYTHIA_TEXT,
     gemma_2,
+    grid,
     pythia,
 )
-from congruence.recipes.son2025 import grid
+from congruence.recipes.son2025 import gemma_grid
 
 STEPS = (512, 2000, 8000, 32_000, 128_000)
 """Checkpoints of Pythia's training that are compared with the last one, step 143,000."""
@@ -27,18 +26,12 @@ def _all_layers() -> dict[str, Any]:
 def _fine_tuned() -> dict[str, Any]:
     layers = [2, 6, 10, 14, 18, 22, 25]
     tuned = {"model": "google/gemma-2-2b-it", "name": "gemma-2-2b-it"}
-    return {
-        "a": gemma_2("2b", layers),
-        "b": {**gemma_2("2b", layers), **tuned},
-        "corpus": GEMMA_TEXT,
-        "pairing": ONE_TO_ONE,
-        "filters": FILTERS,
-        "measures": MEASURES,
-    }
+    base = gemma_2("2b", layers)
+    return grid(base, {**base, **tuned}, GEMMA_TEXT, ONE_TO_ONE)
 
 
 def _widths() -> dict[str, Any]:
-    sections = grid({"method": "many_to_one", "from": "b"}, [6, 12, 18])
+    sections = gemma_grid({"method": "many_to_one", "from": "b"}, [6, 12, 18])
     wide = gemma_2("2b", [6, 12, 18], width="65k", name="gemma-2-2b 65k")
     return {**sections, "a": gemma_2("2b", [6, 12, 18], name="gemma-2-2b 16k"), "b": wide}
 
@@ -53,14 +46,7 @@ def _checkpoint(step: int) -> dict[str, Any]:
 
 
 def _checkpoints() -> dict[str, Any]:
-    return {
-        "a": pythia("70m", [1, 2, 3, 4, 5]),
-        "b": _checkpoint(STEPS[-1]),
-        "corpus": PYTHIA_TEXT,
-        "pairing": ONE_TO_ONE,
-        "filters": FILTERS,
-        "measures": MEASURES,
-    }
+    return grid(pythia("70m", [1, 2, 3, 4, 5]), _checkpoint(STEPS[-1]), PYTHIA_TEXT, ONE_TO_ONE)
 
 
 add(

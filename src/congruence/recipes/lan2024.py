@@ -5,7 +5,6 @@ from typing import Any
 
 from congruence.recipes.recipe import Recipe, add
 from congruence.recipes.sides import (
-    FILTERS,
     GEMMA_2_2B,
     GEMMA_2B,
     GEMMA_TEXT,
@@ -13,7 +12,6 @@ from congruence.recipes.sides import (
     LLAMA_3_1,
     LLAMA_TEXT,
     MANY_TO_ONE,
-    MEASURES,
     ONE_TO_ONE,
     PYTHIA_70M,
     PYTHIA_160M,
@@ -22,6 +20,7 @@ from congruence.recipes.sides import (
     TINYSTORIES_1L,
     gemma_1,
     gemma_2,
+    grid,
     llama_3,
     llama_3_1,
     pythia,
@@ -43,28 +42,12 @@ REGISTRY = (
 
 def pythia_grid(pairing: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """Layers 1 to 5 of Pythia-70m by layers 1 to 11 of Pythia-160m."""
-    return {
-        "a": pythia("70m", LAYERS_70M),
-        "b": pythia("160m", LAYERS_160M),
-        "corpus": PYTHIA_TEXT,
-        "pairing": pairing,
-        "filters": FILTERS,
-        "measures": MEASURES,
-        **more,
-    }
+    return grid(pythia("70m", LAYERS_70M), pythia("160m", LAYERS_160M), PYTHIA_TEXT, pairing, **more)
 
 
 def gemma_grid(pairing: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """Four layers of Gemma 1 2B by six of Gemma 2 2B."""
-    return {
-        "a": gemma_1(LAYERS_GEMMA_1),
-        "b": gemma_2("2b", LAYERS_GEMMA_2),
-        "corpus": GEMMA_TEXT,
-        "pairing": pairing,
-        "filters": FILTERS,
-        "measures": MEASURES,
-        **more,
-    }
+    return grid(gemma_1(LAYERS_GEMMA_1), gemma_2("2b", LAYERS_GEMMA_2), GEMMA_TEXT, pairing, **more)
 
 
 def _semantic_pythia() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The models and SAEs of both papers, as sides of a configuration, and their texts."""
 
+from collections.abc import Mapping
 from typing import Any
 
 OPENWEBTEXT = "Skylion007/openwebtext"
@@ -78,3 +79,15 @@ ONE_TO_ONE = {"method": "many_to_one", "from": "b", "keep": "best"}
 MANY_TO_ONE = {"method": "many_to_one", "from": "b"}
 FILTERS = ["non_concept", "shared_token", {"min_r": 0.1}, {"min_cofirings": 5}]
 MEASURES = ["pc1_correlation", "rsa", "translation_accuracy", {"svcca": {"n_components": "n/10"}}]
+
+
+def grid(
+    a: Mapping[str, Any],
+    b: Mapping[str, Any],
+    corpus: Mapping[str, Any],
+    pairing: Mapping[str, Any],
+    **more: Any,
+) -> dict[str, Any]:
+    """The configuration of a grid of layer pairs, filtered and scored as both papers do."""
+    sections = {"a": a, "b": b, "corpus": corpus, "pairing": pairing}
+    return {**sections, "filters": FILTERS, "measures": MEASURES, **more}

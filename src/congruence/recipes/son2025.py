@@ -5,7 +5,7 @@ from typing import Any
 
 from congruence.recipes.lan2024 import GATED
 from congruence.recipes.recipe import Recipe, add
-from congruence.recipes.sides import FILTERS, GEMMA_2_2B, GEMMA_2_9B, GEMMA_TEXT, MEASURES, gemma_2
+from congruence.recipes.sides import GEMMA_2_2B, GEMMA_2_9B, GEMMA_TEXT, gemma_2, grid
 
 LAYERS_2B, LAYERS_9B = [2, 6, 10, 14, 17, 22], [2, 6, 10, 19, 25, 39]
 GREEDY = {"method": "greedy"}
@@ -21,32 +21,24 @@ INSIDE = {"method": "greedy"}
 OF_CONCEPTS = {"pairing": INSIDE, "measures": ["pc1_correlation", "rsa", "linear_cka"]}
 
 
-def grid(pairing: Mapping[str, Any], layers_a: list[int] = LAYERS_2B, **more: Any) -> dict[str, Any]:
+def gemma_grid(pairing: Mapping[str, Any], layers_a: list[int] = LAYERS_2B, **more: Any) -> dict[str, Any]:
     """Layers of Gemma 2 2B by six of Gemma 2 9B."""
-    return {
-        "a": gemma_2("2b", layers_a),
-        "b": gemma_2("9b", LAYERS_9B),
-        "corpus": GEMMA_TEXT,
-        "pairing": pairing,
-        "filters": FILTERS,
-        "measures": MEASURES,
-        **more,
-    }
+    return grid(gemma_2("2b", layers_a), gemma_2("9b", LAYERS_9B), GEMMA_TEXT, pairing, **more)
 
 
 def _semantic() -> dict[str, Any]:
-    return grid(GREEDY, [6, 10, 14, 17], concepts={"lists": ["all"], **OF_CONCEPTS})
+    return gemma_grid(GREEDY, [6, 10, 14, 17], concepts={"lists": ["all"], **OF_CONCEPTS})
 
 
 def _overlap() -> dict[str, Any]:
     lists = sorted({name for union in OVERLAPS for name in union})
-    return grid(GREEDY, [6, 10, 14, 17], concepts={"lists": lists, "overlaps": OVERLAPS, **OF_CONCEPTS})
+    return gemma_grid(GREEDY, [6, 10, 14, 17], concepts={"lists": lists, "overlaps": OVERLAPS, **OF_CONCEPTS})
 
 
 def _multi_token() -> dict[str, Any]:
     phrases = [{"first": "Emotions", "second": "Time"}, {"first": "Calendar", "second": "Emotions"}]
     lists = ["Emotions", "Time", "Calendar"]
-    sections = grid(GREEDY, [6], concepts={"lists": lists, "multi_token": phrases, **OF_CONCEPTS})
+    sections = gemma_grid(GREEDY, [6], concepts={"lists": lists, "multi_token": phrases, **OF_CONCEPTS})
     return {**sections, "b": gemma_2("9b", [2, 10])}
 
 
@@ -58,7 +50,7 @@ add(
         "son2025-gemma",
         "Gemma 2 2B × Gemma 2 9B, greedy 1-to-1",
         shows="heat maps of 1-to-1 SVCCA, RSA and mean activation correlation (five-run means: --runs 5)",
-        make=lambda: grid(GREEDY),
+        make=lambda: gemma_grid(GREEDY),
         published="son one-to-one",
         beside="son2025-gemma-many-to-one",
         **_SON,
@@ -69,7 +61,7 @@ add(
         "son2025-gemma-many-to-one",
         "Gemma 2 2B × Gemma 2 9B, each feature of A to its best of B",
         shows="heat maps of many-to-1 SVCCA and RSA (single run, and five-run means: --runs 5)",
-        make=lambda: grid(MANY_TO_ONE),
+        make=lambda: gemma_grid(MANY_TO_ONE),
         published="son many-to-one",
         beside="son2025-gemma",
         **_SON,
@@ -110,7 +102,7 @@ add(
         "son2025-distance-measures",
         "Pairing by Pearson, cosine and Euclidean similarity, Gemma 2 2B × Gemma 2 9B",
         shows="the comparison of distance measures, in the text",
-        make=lambda: grid(GREEDY),
+        make=lambda: gemma_grid(GREEDY),
         published="son one-to-one",
         parts={
             "pearson": {},
