@@ -9,9 +9,11 @@ what neither test settles can't be told.
   ceiling, which is the best r in another SAE of the feature's own model. p is the chance that such a one shows
   so small an r on so few occasions (:func:`p_of_lacking`).
 
-*Shared*: the first is rejected, the two features are each other's best partners in their layers, and r is at
-least `share` of the ceiling, or of 1 where no ceiling is known. *Not shared*: the second is rejected, which
-needs a ceiling. All else, with its reason: *can't be told*.
+*Shared*: the first is rejected, r is at least `share` of the ceiling (of 1 where no ceiling is known), and the
+two features are each other's best partners in their layers. A best partner that is nearer to another feature
+may be a parent or a part: what fires on half of the tokens of another feature has r = √½ of what it could be.
+So such a one counts only if its r is above √½ of the ceiling beyond the error of r. *Not shared*: the second is
+rejected, which needs a ceiling. All else, with its reason: *can't be told*.
 
 Judged on made-up models in docs/truth.md.
 """
@@ -29,7 +31,7 @@ SHARED, NOT_SHARED, UNTOLD = "shared", "not shared", "can't be told"
 VERDICTS = (SHARED, NOT_SHARED, UNTOLD)
 REASONS = {
     "chance": "its best r is what unrelated text gives as well",
-    "one-sided": "its best partner is nearer to another feature",
+    "one-sided": "its best partner is nearer to another feature: it may be a part or a parent of it",
     "weak": "its best r lies below the share of its ceiling, but not clearly",
     "few": "it fires on too few occasions for any r to speak against a counterpart",
     "no ceiling": "its best r is small, and no other SAE of its model says what it could be",
@@ -37,6 +39,8 @@ REASONS = {
 """Why a verdict can't be given."""
 
 FDR, SHARE, NEIGHBOURS = 0.05, 0.5, 50
+HALF = math.sqrt(0.5)
+"""Correlation of a feature with one that fires on half of its tokens."""
 _Z = 1.6448536269514722
 """95 % point of the normal distribution."""
 
@@ -98,7 +102,8 @@ def verdicts(
     needed = share * np.where(np.isnan(ceiling), 1.0, ceiling)
     with np.errstate(invalid="ignore"):
         above, enough = q <= fdr, r >= needed
-        shared = above & mutual & enough
+        near = p_of_lacking(r, ceiling, occasions, share=HALF) >= 1 - fdr
+        shared = above & enough & (mutual | near)
         lacks = (q_lacking <= fdr) & ~shared
         seen = p_of_lacking(np.zeros_like(r), ceiling, occasions, share=share) <= fdr
     reason = np.select(
