@@ -13,16 +13,23 @@ import pandas as pd
 
 from congruence.config.sections import VerdictsConfig
 from congruence.matching.counterparts import Arrays, best_r, counterparts_of_pair, over_layers
-from congruence.progress import Progress
+from congruence.progress import Progress, Silent
 from congruence.rng import derive
 from congruence.run.captures import Captures
 from congruence.run.concept_stage import ConceptStage, document_offsets_of
 from congruence.run.grid import Source
+from congruence.run.presence import MOST, Looked, judge, look
 from congruence.run.schema import FEATURES, blank, typed
 from congruence.run.tables import write_table
 from congruence.sides.crosscoder import is_by_crosscoder
 from congruence.sides.variants import REAL
-from congruence.significance.verdicts import VERDICTS, design_effect, share_interval, verdicts
+from congruence.significance.verdicts import (
+    NOT_SHARED,
+    VERDICTS,
+    design_effect,
+    share_interval,
+    verdicts,
+)
 from congruence.stats.occasions import occasions
 
 logger = logging.getLogger(__name__)
@@ -80,12 +87,24 @@ class FeatureStage:
                 if self.concepts is not None:
                     self._members(source)
         self.seconds["verdicts"] = time.perf_counter() - started
+        if self.config.presence:
+            started = time.perf_counter()
+            for side in OTHER:
+                self._look(side, self._side(side), progress)
+            self.captures.let_go()
+            self.seconds["presence"] = time.perf_counter() - started
 
     def finish(self, folder: Path) -> dict[str, Any]:
         """Write features.parquet into a run's folder; what run.json says of it."""
         if self.config is None:
             return {"verdicts": {"none": self.none}}
-        table = pd.concat([self._side(side) for side in OTHER], ignore_index=True)
+        sides = {side: self._side(side) for side in OTHER}
+        if self.config.presence:
+            sides = {side: self._with_presence(side, rows) for side, rows in sides.items()}
+        for rows in sides.values():
+            rows["top_tokens"] = self._top_tokens(rows)
+            rows["concepts"] = self._concepts_of(rows)
+        table = pd.concat(sides.values(), ignore_index=True)
         write_table(typed(table, FEATURES), FEATURES, folder / TABLE)
         for side in OTHER:
             counted = table[table.side == side].verdict.value_counts()
@@ -173,8 +192,6 @@ class FeatureStage:
         self._null[side] = null
         shown = {name: getattr(found, name) for name in _TESTED}
         rows = pd.DataFrame({**columns, **shown, "side": side})
-        rows["top_tokens"] = self._top_tokens(side, rows)
-        rows["concepts"] = self._concepts_of(side, rows)
         for column in FEATURES:
             if column.name not in rows:
                 rows[column.name] = pd.Series([blank(column)] * len(rows), dtype=object)
@@ -207,18 +224,58 @@ class FeatureStage:
         }
         return columns, found.null[:, live]
 
-    def _top_tokens(self, side: str, rows: pd.DataFrame) -> list[list[str]]:
-        found: list[list[str]] = []
+    def _chosen(self, side: str, rows: pd.DataFrame) -> dict[Source, np.ndarray]:
+        """Features that are looked for in states: all that aren't shared, and others, at random, up to MOST."""
+        found = {}
         for source in self._sources(side):
+            mine = rows[rows.layer == source.layer]
+            lacking = (mine.verdict == NOT_SHARED).to_numpy()
+            rank = derive(self.captures.config.seed, "presence", source.name).random(len(mine))
+            order = np.lexsort((rank, ~lacking))[: max(MOST, int(lacking.sum()))]
+            found[source] = np.sort(mine.feature.to_numpy()[order])
+        return found
+
+    def _look(self, side: str, rows: pd.DataFrame, progress: Progress) -> tuple[np.ndarray, Looked]:
+        """Rows of the chosen features, and what is found of them."""
+        chosen = self._chosen(side, rows)
+        looked = look(self.captures, side, chosen, progress)
+        at = [
+            np.flatnonzero((rows.layer == source.layer) & rows.feature.isin(features))
+            for source, features in chosen.items()
+        ]
+        return np.concatenate(at), looked
+
+    def _with_presence(self, side: str, rows: pd.DataFrame) -> pd.DataFrame:
+        assert self.config is not None
+        at, looked = self._look(side, rows, Silent())
+        presence, q, point = judge(
+            looked,
+            firings=rows.firings.to_numpy()[at],
+            occasions=rows.occasions.to_numpy(dtype=np.float64)[at],
+            share=self.config.share,
+            fdr=self.config.fdr,
+        )
+        columns = {
+            "readout": looked.r, "readout_layer": looked.layer, "readout_null": point, "readout_q": q,
+            "readout_ceiling": looked.own, "scaling": looked.scaling, "scaling_error": looked.error,
+            "presence": presence,
+        }  # fmt: skip
+        for name, values in columns.items():
+            rows.loc[at, name] = values
+        return rows
+
+    def _top_tokens(self, rows: pd.DataFrame) -> list[list[str]]:
+        found: list[list[str]] = []
+        for source in self._sources(rows.side.iloc[0]):
             mine = rows.feature[rows.layer == source.layer].to_numpy()
             found += self.captures.features(source).top_token_strings(mine)
         return found
 
-    def _concepts_of(self, side: str, rows: pd.DataFrame) -> list[list[str]]:
+    def _concepts_of(self, rows: pd.DataFrame) -> list[list[str]]:
         found: list[list[str]] = [[] for _ in range(len(rows))]
         if self.concepts is None:
             return found
-        for source in self._sources(side):
+        for source in self._sources(rows.side.iloc[0]):
             at = dict(zip(*_places(rows, source.layer), strict=True))
             for name, members in self._members(source).items():
                 for feature in members.tolist():
