@@ -1,4 +1,4 @@
-"""The verdict on every feature of a run: its best partner over all layers, chance, ceiling, what it amounts to."""
+"""The verdict on every feature of a run: its best partner over all layers, chance, ceiling, presence."""
 
 import logging
 import time
@@ -225,7 +225,7 @@ class FeatureStage:
         return columns, found.null[:, live]
 
     def _chosen(self, side: str, rows: pd.DataFrame) -> dict[Source, np.ndarray]:
-        """Features that are looked for in states: all that aren't shared, and others, at random, up to MOST."""
+        """Features that are looked for in states: all that aren't shared, others at random up to MOST."""
         found = {}
         for source in self._sources(side):
             mine = rows[rows.layer == source.layer]
@@ -325,9 +325,7 @@ def _places(rows: pd.DataFrame, layer: int) -> tuple[Sequence[int], Sequence[int
     return mine.feature.tolist(), mine.index.tolist()
 
 
-def _share_rows(
-    side: str, layer: int, concept: str, verdict: Any, design: float
-) -> list[dict[str, Any]]:
+def _share_rows(side: str, layer: int, concept: str, verdict: Any, design: float) -> list[dict[str, Any]]:
     counts, features = verdict.value_counts(), len(verdict)
     rows = []
     for name in VERDICTS:

@@ -1,4 +1,4 @@
-"""Features of one model looked for in the hidden states of the other, in one more pass of each over the text."""
+"""Features of one model looked for in the hidden states of the other, in one more pass over the text."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from congruence.stats.readout import Readout, ReadoutSums
 
 VERSION = 1
 MOST, SHIFTS = 250, 2
-"""Features of a layer that are looked for besides those that aren't shared; shifts of the text for the null."""
+"""Features of a layer that are looked for, unless more aren't shared; shifts of the text for the null."""
 PRESENT, ABSENT = "present", "absent"
 Chosen = Mapping[Source, Int[np.ndarray, " k"]]
 
@@ -113,7 +113,9 @@ def _states_of(
     sums: dict[tuple[int, int], ReadoutSums] = {}
     start = 0
     label = f"look for features in {side.config.label}"
-    batches = hidden_states(side.model, tokens, list(hooks.values()), batch_tokens=captures.config.batch_tokens)
+    batches = hidden_states(
+        side.model, tokens, list(hooks.values()), batch_tokens=captures.config.batch_tokens
+    )
     for batch in batches:
         count = len(next(iter(batch.values())))
         acts = {shift: rows.at(start, count, shift) for shift in shifts}

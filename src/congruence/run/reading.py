@@ -122,8 +122,8 @@ class Reading:
             concept: of features of one concept only, where the run compared concepts.
 
         Returns:
-            side, layer (−1: all of them), verdict, features, count, share, low and high (90 % interval: Wilson's,
-            with a design effect from the variance between shifts of the text), design.
+            side, layer (−1: all of them), verdict, features, count, share, low and high (90 % interval:
+            Wilson's, with a design effect from the variance between shifts of the text), design.
 
         Raises:
             InputError: the run has no verdicts, or no such concept.
@@ -138,7 +138,9 @@ class Reading:
     def _verdict_record(self) -> dict[str, Any]:
         told = self.info.get("verdicts") or {}
         if "shares" not in told:
-            why = told.get("none") or "it was run without, or by an older congruence: run again with verdicts:"
+            why = (
+                told.get("none") or "it was run without, or by an older congruence: run again with verdicts:"
+            )
             raise InputError(f"{self.path} has no verdicts on features: {why}")
         return told
 

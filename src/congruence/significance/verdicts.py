@@ -3,17 +3,17 @@
 Two things are tested of a feature, each with its own false discovery rate over all features of its side, and
 what neither test settles can't be told.
 
-- **Is its best r chance?** p is the share of best r of shifted text, of the features that fire about as often,
-  that reach it; the best is taken over the same layers in both.
+- **Is its best r chance?** p is the share of best r of shifted text, of the features that fire about as
+  often, that reach it; the best is taken over the same layers in both.
 - **Is its best r less than a counterpart's?** A counterpart is a feature whose r is at least `share` of the
-  ceiling, which is the best r in another SAE of the feature's own model. p is the chance that such a one shows
-  so small an r on so few occasions (:func:`p_of_lacking`).
+  ceiling, which is the best r in another SAE of the feature's own model. p is the chance that such a one
+  shows so small an r on so few occasions (:func:`p_of_lacking`).
 
-*Shared*: the first is rejected, r is at least `share` of the ceiling (of 1 where no ceiling is known), and the
-two features are each other's best partners in their layers. A best partner that is nearer to another feature
-may be a parent or a part: what fires on half of the tokens of another feature has r = √½ of what it could be.
-So such a one counts only if its r is above √½ of the ceiling beyond the error of r. *Not shared*: the second is
-rejected, which needs a ceiling. All else, with its reason: *can't be told*.
+*Shared*: the first is rejected, r is at least `share` of the ceiling (of 1 where no ceiling is known), and
+the two features are each other's best partners in their layers. A best partner that is nearer to another
+feature may be a parent or a part: what fires on half of the tokens of another feature has r = √½ of what it
+could be. So such a one counts only if its r is above √½ of the ceiling beyond the error of r. *Not shared*:
+the second is rejected, which needs a ceiling. All else, with its reason: *can't be told*.
 
 Judged on made-up models in docs/truth.md.
 """
@@ -121,7 +121,7 @@ def p_of_chance(
     firings: Int[np.ndarray, " f"],
     neighbours: int = NEIGHBOURS,
 ) -> tuple[Float[np.ndarray, " f"], Float[np.ndarray, " f"]]:
-    """(1 + null r that reach it) / (1 + null r), over the features that fire about as often; and their 95 % point.
+    """(1 + null r that reach it) / (1 + null r) of features that fire about as often; and the 95 % point.
 
     Features of equal firing rate have best r of about equal distribution on unrelated text, so a feature is
     held against the draws of those nearest to it by rank of firing rate, its own among them: a handful of
@@ -154,10 +154,10 @@ def p_of_lacking(
     *,
     share: float = SHARE,
 ) -> Float[np.ndarray, " f"]:
-    """P(best r ≤ r) of a feature that has a counterpart of correlation ρ = share · ceiling; NaN without a ceiling.
+    """P(best r ≤ r) of a feature whose counterpart has ρ = share · ceiling; NaN without a ceiling.
 
-    Φ((r − ρ) / s) with s² = (ρ (1 − ρ) + share² c (1 − c)) / m, where c is the ceiling and m the occasions: of
-    features that mostly fire or don't, an r is about the share of the firings that are common, on m
+    Φ((r − ρ) / s) with s² = (ρ (1 − ρ) + share² c (1 − c)) / m, where c is the ceiling and m the occasions:
+    of features that mostly fire or don't, an r is about the share of the firings that are common, on m
     independent occasions, and the ceiling was seen on the same ones. A maximum over features lies no lower
     than the counterpart's own r, so the p is cautious.
     """

@@ -1,9 +1,9 @@
-"""Is a feature in hidden states, whatever their dictionary holds? From sums, found and judged on other documents.
+"""Is a feature in hidden states, whatever their dictionary holds? From sums, judged on other documents.
 
 Of a feature's activations f and states h, with covariances c = cov(f, h), C = cov(h, h) and v = var(f):
 
-- **readout**: r of f with its best linear readout wᵀh, w = (C + λ I)⁻¹ c of one half of the documents, judged on
-  the other half;
+- **readout**: r of f with its best linear readout wᵀh, w = (C + λ I)⁻¹ c of one half of the documents,
+  judged on the other half;
 - **scaling**: the β that minimises Σ |h − β f δ|², in closed form cov(f, δᵀh) / (v |δ|²), with the direction
   δ = c / v of the other half: 1 where what the states do when the feature fires comes again, 0 where they
   do nothing of their own. The β of the error that an SAE leaves, for the same δ, is the part that its
@@ -79,13 +79,14 @@ class ReadoutSums:
             rows = np.flatnonzero(half == part)
             if not len(rows):
                 continue
-            x, f = states[rows].astype(np.float64), sparse.csr_array(acts[rows]).astype(np.float64)
+            x, f = states[rows].astype(np.float64), sparse.csr_array(acts[rows], dtype=np.float64)
             turned: Any = sparse.csr_array(f.T)
             self.rows[part] += len(rows)
             self.states[part] += x.sum(axis=0)
             self.gram[part] += x.T @ x
-            self.acts[part] += np.bincount(f.indices, f.data, minlength=f.shape[1])
-            self.squares[part] += np.bincount(f.indices, f.data**2, minlength=f.shape[1])
+            width = self.acts.shape[1]
+            self.acts[part] += np.bincount(f.indices, f.data, minlength=width)
+            self.squares[part] += np.bincount(f.indices, f.data**2, minlength=width)
             self.cross[part] += turned @ x
             if self.error is not None and error is not None:
                 left = error[rows].astype(np.float64)

@@ -32,7 +32,9 @@ def shared_words(run: Run) -> list[str]:
         untold = where(features, (features.side == side) & (features.verdict == UNTOLD))
         if len(untold):
             reason = str(untold.reason.value_counts().index[0])
-            sentence += f", {_percent(told[UNTOLD]['share'])} can't be told: mostly, {REASONS.get(reason, reason)}"
+            sentence += (
+                f", {_percent(told[UNTOLD]['share'])} can't be told: mostly, {REASONS.get(reason, reason)}"
+            )
         found.append(sentence + ".")
     return found
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from congruence.synthetic.study import sharing
+from congruence.synthetic.study import looking, sharing
 from congruence.synthetic.study.pairing import IN_WORDS
 from congruence.synthetic.study.scoring import FOUND, KNOWN
 from congruence.synthetic.study.summary import Frame
@@ -27,7 +27,18 @@ def page_of(summary: Frame, *, command: str, figures: Mapping[str, str]) -> str:
 
 def measured(summary: Frame, *, command: str, figures: Mapping[str, str]) -> str:
     """The part of the page that numbers decide, between two marks that name the command."""
-    sections = [_matchers, _filters, _best_r, _verdicts, _shares, _power, _chance, _dictionaries, _transfer]
+    sections = [
+        _matchers,
+        _filters,
+        _best_r,
+        _verdicts,
+        _presence,
+        _shares,
+        _power,
+        _chance,
+        _dictionaries,
+        _transfer,
+    ]
     parts = [BEGIN.format(command=command)]
     for section in sections:
         text = section(summary)
@@ -133,7 +144,10 @@ def _verdicts(summary: Frame) -> str:
             told = mine[mine.setting == setting]
             line += [_percent(_value(told[told.subject == claim], "said of"), 1) for claim in _CLAIMS]
         cells.append(line)
-    head = ["models", *(f"{claim}, {setting}" for setting in (sharing.WITH, sharing.WITHOUT) for claim in _CLAIMS)]
+    head = [
+        "models",
+        *(f"{claim}, {setting}" for setting in (sharing.WITH, sharing.WITHOUT) for claim in _CLAIMS),
+    ]
     of_kinds = []
     for world in [*_order(many.world), "all"]:
         mine = many if world == "all" else many[many.world == world]
@@ -144,15 +158,40 @@ def _verdicts(summary: Frame) -> str:
         told = mine[(mine.subject == _CLAIMS[0]) & (mine.setting == sharing.WITHOUT)]
         line += [_percent(_over_shares(told, quantity), 1) for quantity in ("false among them", "found")]
         of_kinds.append(line)
-    counted = many[(many.quantity == "said of") & (many.subject == _CLAIMS[0]) & (many.setting == sharing.WITH)]
+    counted = many[
+        (many.quantity == "said of") & (many.subject == _CLAIMS[0]) & (many.setting == sharing.WITH)
+    ]
     shares = ", ".join(_percent(share) for share in sorted(set(many.shared)))
     return (
         "## Shared, not shared, can't be told\n\nThe verdict on every feature of both models "
-        f"({_worlds(pairs)} each), {sharing.DRAWS} shifts of the text; the ceiling is another reading of the same "
-        f"model. Share of the features of which it is said:\n\n{_table(head, cells)}\n\n"
-        f"Over {int(counted.worlds.sum())} pairs of models with {shares} shared, in turn: share of the verdicts "
-        f"that are false (nominally at most {_percent(sharing.FDR)}), and of the features that are found.\n\n"
+        f"({_worlds(pairs)} each), {sharing.DRAWS} shifts of the text; the ceiling is another reading of "
+        f"the same model. Share of the features of which it is said:\n\n{_table(head, cells)}\n\n"
+        f"Over {int(counted.worlds.sum())} pairs of models with {shares} shared, in turn: share of the "
+        f"verdicts that are false (nominally at most {_percent(sharing.FDR)}), and of the features that are "
+        "found.\n\n"
         f"{_table(['world', *_HEADS], of_kinds)}"
+    )
+
+
+def _presence(summary: Frame) -> str:
+    table = _chapter(summary, looking.CHAPTER)
+    if not len(table):
+        return ""
+    quantities = _order(table.quantity)
+    cells = []
+    for world in _order(table.world):
+        for kind in _order(table.subject):
+            mine = table[(table.world == world) & (table.subject == kind)]
+            values = [_value(mine, quantity) for quantity in quantities]
+            shown = [
+                _percent(v) if q.startswith("said") else _number(v)
+                for q, v in zip(quantities, values, strict=True)
+            ]
+            cells.append([world, kind, *shown])
+    return (
+        "## In the model, or in its dictionary?\n\nA's features looked for in B's hidden states and in the "
+        f"error of B's SAE; half of the features are shared, and of these one in {looking.DROPPED} was "
+        f"dropped from B's dictionary ({_worlds(table)}).\n\n{_table(['world', 'features of A', *quantities], cells)}"
     )
 
 
