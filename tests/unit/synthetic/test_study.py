@@ -29,7 +29,7 @@ from congruence.synthetic.study.task import COLUMNS
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 TINY = replace(
     Size.of("quick"), features=24, tokens=2000, curve_worlds=1, curve_features=40, power_pairs=(40,),
-    power_worlds=1, null_worlds=1, shares=(0.5,), per_dimension=(4.0,),
+    power_worlds=1, null_worlds=1, verdict_worlds=2, shares=(0.5,), per_dimension=(4.0,),
 )  # fmt: skip
 
 

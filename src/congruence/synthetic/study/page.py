@@ -191,7 +191,8 @@ def _presence(summary: Frame) -> str:
     return (
         "## In the model, or in its dictionary?\n\nA's features looked for in B's hidden states and in the "
         f"error of B's SAE; half of the features are shared, and of these one in {looking.DROPPED} was "
-        f"dropped from B's dictionary ({_worlds(table)}).\n\n{_table(['world', 'features of A', *quantities], cells)}"
+        f"dropped from B's dictionary ({_worlds(table)}).\n\n"
+        f"{_table(['world', 'features of A', *quantities], cells)}"
     )
 
 
