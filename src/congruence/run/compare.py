@@ -27,6 +27,7 @@ from congruence.run.results import Run, load_run
 from congruence.run.run_cells import concepts_finished, run_cells
 from congruence.run.sae_records import fvus_of, sae_records
 from congruence.run.sharing import shared_out
+from congruence.run.status import noted
 from congruence.runners.choose import check_runner
 from congruence.sides.corpus import SharedText
 from congruence.sides.crosscoder import with_its_layers
@@ -84,7 +85,7 @@ def compare(
             "a path"
         )
     folder = open_folder(Path(out))
-    with run_log(folder), held(folder), shown(progress) as bars:
+    with run_log(folder), held(folder), noted(folder.path) as notes, shown(progress, notes) as bars:
         logger.info("run starts in %s", folder.path)
         if given := _in_memory(resolved):
             logger.warning(

@@ -58,12 +58,14 @@ class OnRay:
         self.opening, self.address, self.workers = opening, address, workers
         self.cpus, self.gpus, self.attempts = cpus, gpus, attempts
         self._ours = False
+        self._actors: list[Any] = []
+        self._gpus = 0.0
 
     def __enter__(self) -> "OnRay":
         import ray
 
         if not ray.is_initialized():
-            os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+            os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's own future default
             quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
             try:
                 if self.address is None:
@@ -82,6 +84,7 @@ class OnRay:
     def __exit__(self, *_: object) -> None:
         import ray
 
+        self._dismiss(self._actors)
         if self._ours:
             with contextlib.suppress(Exception):
                 ray.shutdown()
@@ -97,34 +100,36 @@ class OnRay:
         import ray
 
         gpus = max((task.gpus for task in tasks), default=0.0)
+        if gpus != self._gpus:  # GPUs are given back when nothing asks for them
+            self._dismiss(self._actors)
+        self._gpus = gpus
         wanted = self._room(len(tasks), gpus)
         schedule = Schedule(tasks, self.attempts, moved)
-        actors: list[Any] = []
         running: dict[Any, tuple[Any, Task]] = {}
-        try:
-            while True:
-                while len(actors) < min(wanted, schedule.waiting + len(running)):
-                    actors.append(self._actor(gpus))
-                busy = [actor for actor, _ in running.values()]
-                for actor in actors:
-                    if actor not in busy and (task := schedule.next()) is not None:
-                        running[actor.attempt.remote(task)] = actor, task
-                if not running:
-                    return
-                finished, _ = ray.wait([*running], num_returns=1, timeout=_LOOK_EVERY)
-                for reference in finished:
-                    actor, task = running.pop(reference)
-                    again = self._heard(reference, task, schedule)
-                    if not again:
-                        actors.remove(actor)
-                        with contextlib.suppress(Exception):
-                            ray.kill(actor)
-                    elif (following := schedule.next(task)) is not None:
-                        running[actor.attempt.remote(following)] = actor, following
-        finally:
-            for actor in actors:
-                with contextlib.suppress(Exception):
-                    ray.kill(actor)
+        while True:
+            while len(self._actors) < min(wanted, schedule.waiting + len(running)):
+                self._actors.append(self._actor(gpus))
+            busy = [actor for actor, _ in running.values()]
+            for actor in self._actors:
+                if actor not in busy and (task := schedule.next()) is not None:
+                    running[actor.attempt.remote(task)] = actor, task
+            if not running:
+                return
+            finished, _ = ray.wait([*running], num_returns=1, timeout=_LOOK_EVERY)
+            for reference in finished:
+                actor, task = running.pop(reference)
+                if not self._heard(reference, task, schedule):
+                    self._dismiss([actor])
+                elif (following := schedule.next(task)) is not None:
+                    running[actor.attempt.remote(following)] = actor, following
+
+    def _dismiss(self, actors: Sequence[Any]) -> None:
+        import ray
+
+        for actor in [*actors]:
+            self._actors.remove(actor)
+            with contextlib.suppress(Exception):
+                ray.kill(actor)
 
     def _heard(self, reference: Any, task: Task, schedule: Schedule) -> bool:
         """Note how a task ended; whether its worker can go on."""
