@@ -134,10 +134,11 @@ class OnRay:
     def _heard(self, reference: Any, task: Task, schedule: Schedule) -> bool:
         """Note how a task ended; whether its worker can go on."""
         import ray
+        from ray.exceptions import RayError
 
         try:
             outcome, what, taken, worker = ray.get(reference)
-        except ray.exceptions.RayError as error:
+        except RayError as error:
             schedule.lost(task, _why(error))
             return False
         log_again(taken, f"worker {worker}")
@@ -184,9 +185,9 @@ class OnRay:
 
 def _why(error: Exception) -> str:
     """The cause of a lost worker in a few words."""
-    import ray
+    from ray.exceptions import OutOfMemoryError
 
-    if isinstance(error, ray.exceptions.OutOfMemoryError):
+    if isinstance(error, OutOfMemoryError):
         return "Ray ended it for want of memory"
     told = " ".join(str(error).split())
     for mark in ("The worker died unexpectedly", "The actor died", "The node"):

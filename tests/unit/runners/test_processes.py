@@ -67,6 +67,7 @@ print("ready", flush=True)
 time.sleep(60)
 """
     with subprocess.Popen([sys.executable, "-c", call], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         worker = int((tmp_path / "one").read_text())
         os.kill(worker, 0)
