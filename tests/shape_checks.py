@@ -18,6 +18,7 @@ LEFT_OUT: dict[str, str] = {}
 
 ANSWERS_ITSELF = {
     "congruence.activations.capture.capture_features",
+    "congruence.activations.capture.Capture.__init__",
     "congruence.activations.capture.capture_together",
     "congruence.activations.pooling.pool_rows",
     "congruence.concepts.keywords.make_concept",

@@ -1,6 +1,6 @@
 """Feature activations of a corpus: captured in one pass, kept in shards, read as CSR blocks."""
 
-from congruence.activations.capture import capture_features, capture_together
+from congruence.activations.capture import Capture, capture_features, capture_together
 from congruence.activations.known_sae import KnownSae, decoder_rows, sae_key, stated
 from congruence.activations.plan import ActivationKind, stored_already
 from congruence.activations.pooling import PooledActs, pool_rows
@@ -9,6 +9,7 @@ from congruence.activations.store import ActivationStore
 __all__ = [
     "ActivationKind",
     "ActivationStore",
+    "Capture",
     "KnownSae",
     "PooledActs",
     "capture_features",

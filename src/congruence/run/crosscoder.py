@@ -15,7 +15,7 @@ from congruence.config.run import RunConfig
 from congruence.errors import ConfigError, ModelError
 from congruence.matching.crosscoder import EXCLUSIVE, SHARED, relative_norms
 from congruence.progress import Progress
-from congruence.run.captures import Captures
+from congruence.run.captures import Captures, Pass
 from congruence.run.grid import Source
 from congruence.run.layer import Layer
 from congruence.saes import Crosscoder
@@ -92,6 +92,10 @@ class CrosscoderCaptures(Captures):
         )
         for source in sources:
             self._stores[source] = stores[self._place(source)]
+
+    def passes(self, sources: Iterable[Source]) -> list[Pass]:
+        """None that others could take: both models are read in step, by this process."""
+        return []
 
     def finished(self, sources: Iterable[Source]) -> bool:
         """Whether everything is on disk already."""
