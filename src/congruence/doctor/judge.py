@@ -129,6 +129,20 @@ def _genuine(fit: Fit, changed: Fit) -> bool:
     return better or (fit.fvu >= SPENT and changed.fvu <= fit.fvu / 3)
 
 
+def other_order(fit: Fit, flipped: Fit) -> Record | None:
+    """A crosscoder of two models fits them better the other way round."""
+    if flipped.fvu * CLEARLY > fit.fvu or flipped.fvu > EXPLAINED:
+        return None
+    return _suspicion(
+        "order",
+        "error",
+        f"the crosscoder fits its two models better the other way round (FVU {flipped.fvu:.2f}) than as they "
+        f"are ({fit.fvu:.2f})",
+        "exchange a and b, or write pairing.places: [1, 0] ([0, 1] where it says that)",
+        flipped.fvu,
+    )
+
+
 def other_decoder(fit: Fit, cosine: float, probes: list[Probe]) -> Record | None:
     """The decoder's numbers lie in another order than its encoder's."""
     best = min(probes, key=lambda probe: probe.fit.fvu)

@@ -27,7 +27,7 @@ from congruence.run.results import Run, load_run
 from congruence.run.run_cells import concepts_finished, run_cells
 from congruence.run.sae_records import fvus_of, sae_records
 from congruence.sides.corpus import SharedText, read_text
-from congruence.sides.crosscoder import is_by_crosscoder, with_its_layers
+from congruence.sides.crosscoder import JointReading, joint_reading
 from congruence.sides.side import Side, known_saes, open_sides
 from congruence.sides.variants import check_controls
 from congruence.storage import Memo
@@ -92,14 +92,16 @@ def _run(
 ) -> str:
     """Compute what isn't finished, publish it, and give the key under which it stands."""
     started = time.perf_counter()
-    config = with_its_layers(config)
     memo = Memo(folder.known)
     with working("open models and SAEs"):
+        reading = joint_reading(config, memo)
+        config = config if reading is None else reading.config
         sides = open_sides(config, memo)
     with working("read the text"):
-        text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
+        bos = None if reading is None else reading.prepend_bos
+        text = read_text(config.corpus, sides["a"], sides["b"], memo=memo, trained_with_bos=bos)
     cells = cells_of(sides, config.controls)
-    captures = _captures_kind(config)(sides, text, config, folder.activations, memo)
+    captures = _kind_of_captures(reading)(sides, text, config, folder.activations, memo, reading=reading)
     plan = Plan.of(config)
     check_possible(config, plan, sides, text, cells)
     fvus = _examine(config, captures, sources_of(cells), memo)
@@ -126,8 +128,8 @@ def _run(
     return key
 
 
-def _captures_kind(config: RunConfig) -> type[Captures]:
-    if not is_by_crosscoder(config):
+def _kind_of_captures(reading: JointReading | None) -> type[Captures]:
+    if reading is None:
         return Captures
     from congruence.run.crosscoder import CrosscoderCaptures  # brings torch
 
@@ -144,7 +146,7 @@ def _examine(config: RunConfig, captures: Captures, sources: Sequence[Source], m
     from congruence.doctor import preflight
 
     with working("preflight"):
-        found = fvus_of(preflight(config, captures.sides, captures.text))
+        found = fvus_of(preflight(config, captures.sides, captures.text, captures.reading))
     memo.keep("preflight-fvu", verdict, found)
     return found
 
