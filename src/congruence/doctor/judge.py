@@ -31,6 +31,8 @@ HOPELESS = 1.0
 """FVU above which the mean of the vectors says more about them than the SAE."""
 DENSE = 0.25
 """Share of features active on a token above which an SAE isn't sparse."""
+TIMES = 2
+"""Firings a token over k, or k over them, from which k isn't what is meant."""
 NORM_RATIO = (0.6, 1.5)
 ENOUGH_FIRINGS = 20
 """Mean firings a feature in the sample from which dead features say something."""
@@ -99,6 +101,20 @@ def other_reading(fit: Fit, readings: Sequence[tuple[str, Fit]]) -> Record | Non
         "check activation, k, threshold, orientation and hook beside its path",
         fit.fvu,
     )
+
+
+def other_count(fit: Fit, k: int | None) -> Record | None:
+    """A home-made file whose features fire by its threshold, and not as often as `k` says.
+
+    Args:
+        fit: as it is read.
+        k: features that should fire on a token on average; None where nobody says.
+    """
+    if k is None or k / TIMES <= fit.l0 <= k * TIMES:
+        return None
+    message = f"{fit.l0:.3g} features fire on a token by the threshold in its file, and k says {k}"
+    remedy = "correct k, or take the threshold out of the file to let k features fire"
+    return Record("fit", "warning", message, remedy, "reading", figures={"fvu_mended": fit.fvu})
 
 
 def other_scale(fit: Fit, probes: list[Probe]) -> Record | None:
