@@ -2,7 +2,15 @@
 
 import pytest
 
-from congruence.doctor.judge import judge, other_decoder, other_hook, other_model, other_order, other_scale
+from congruence.doctor.judge import (
+    judge,
+    other_count,
+    other_decoder,
+    other_hook,
+    other_model,
+    other_order,
+    other_scale,
+)
 from congruence.doctor.probes import Probe
 from congruence.saes.fit import Fit
 
@@ -44,6 +52,16 @@ def test_another_hook(here, there, named, status):
 def test_a_crosscoder_whose_models_are_exchanged(here, flipped, status):
     found = other_order(fit(here), fit(flipped))
     assert (found.status if found else None) == status
+
+
+@pytest.mark.parametrize(("k", "told"), [(20, False), (None, False), (39, False), (5, True), (64, True)])
+def test_firings_that_k_contradicts(k, told):
+    found = other_count(fit(0.3), k)
+    assert (found is not None) == told
+    assert (
+        found is None
+        or f"20 features fire on a token by the threshold in its file, and k says {k}" in found.message
+    )
 
 
 def test_no_other_hook_is_no_suspicion():
