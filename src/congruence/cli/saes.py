@@ -168,13 +168,14 @@ def _config_lines(entries: "list[SaeEntry]") -> list[str]:
     """What names these SAEs in a side's section: one line where a folder says all, else one for each."""
     from congruence.saes.choice import lines_for_all
 
-    return lines_for_all(entries) or [_config_line(entry) for entry in entries]
+    entries = [entry.by_itself() for entry in entries]
+    return lines_for_all(entries) or list(dict.fromkeys(_config_line(entry) for entry in entries))
 
 
 def _config_line(entry: "SaeEntry") -> str:
     from congruence.saes.choice import line_for
 
-    return line_for(entry)
+    return line_for(entry.by_itself())
 
 
 def _shown(entry: "SaeEntry", name: str) -> object:

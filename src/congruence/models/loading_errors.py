@@ -29,6 +29,10 @@ _KNOWN = (
         "it holds no weights: put its model.safetensors beside config.json",
     ),
     (
+        ("We couldn't connect to", "outgoing traffic has been disabled"),
+        "it isn't in the Hub's cache, and the Hub can't be asked: check its name, or download it first",
+    ),
+    (
         ("deserializing header", "MetadataIncompleteBuffer", "unpack requires a buffer"),
         "its file of weights (model.safetensors or pytorch_model.bin) is cut short or isn't one: copy it "
         "again",

@@ -102,6 +102,17 @@ class SaeEntry:
             return self
         return replace(self, layer=layer, own_layer=self.layer)
 
+    @property
+    def pairing(self) -> str | None:
+        """Path of the crosscoder that this is or is a file of; None for SAEs."""
+        if self.architecture != "crosscoder":
+            return None
+        return self.where.rpartition("/")[0] if self.sae_id.endswith(".safetensors") else self.where
+
+    def by_itself(self) -> "SaeEntry":
+        """The entry as the SAE of the layer that its own files say."""
+        return self if self.own_layer is None else replace(self, layer=self.own_layer, own_layer=None)
+
     def check_layer(self) -> None:
         """Refuse what ``{layer}`` makes the SAE of a layer that its own files contradict.
 

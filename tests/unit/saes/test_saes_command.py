@@ -123,6 +123,20 @@ def test_check_begins_rows_with_bos_as_the_file_says(tmp_path: Path, monkeypatch
     assert sorted(asked) == [False, True]
 
 
+def test_a_layer_that_the_files_contradict_is_shown(tmp_path: Path) -> None:
+    shutil.copytree(SMALL / "blocks.2.hook_resid_post", tmp_path / "layer_1")
+    table = run(tmp_path / "layer_{layer}")
+    assert "blocks.2.hook_resid_post" in table
+    assert f"saes: {tmp_path}, layers: [2]" in table.replace("\n", "")
+
+
+def test_a_crosscoder_is_pasted_as_a_pairing() -> None:
+    crosscoder = Path(__file__).parents[2] / "golden" / "crosscoder"
+    table = run(crosscoder).replace("\n", "")
+    assert f"pairing: {{method: crosscoder, path: {crosscoder}}}" in table
+    assert "saes:" not in table
+
+
 def test_check_of_saes_takes_one_model() -> None:
     result = CliRunner().invoke(
         command, [str(SMALL), "--check", "--model", str(DEMO / "small"), "--model", str(DEMO / "large")]
