@@ -16,7 +16,7 @@ from congruence.run.plan import Plan
 from congruence.run.run_cells import cell_places, run_cells
 from congruence.runners import Task
 from congruence.sides.corpus import SharedText, read_text
-from congruence.sides.crosscoder import is_by_crosscoder
+from congruence.sides.crosscoder import JointReading, joint_reading
 from congruence.sides.side import Side, open_sides
 from congruence.storage import Memo
 from congruence.storage.run_folder import RunFolder
@@ -59,10 +59,13 @@ class Bench:
         """
         memo = Memo(folder.known)
         with working("open models and SAEs"):
+            reading = joint_reading(config, memo)
+            config = config if reading is None else reading.config
             sides = open_sides(config, memo)
         with working("read the text"):
-            text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
-        captures = _captures_kind(config)(sides, text, config, folder.activations, memo)
+            bos = None if reading is None else reading.prepend_bos
+            text = read_text(config.corpus, sides["a"], sides["b"], memo=memo, trained_with_bos=bos)
+        captures = _kind_of_captures(reading)(sides, text, config, folder.activations, memo, reading=reading)
         cells = cells_of(
             {name: side.layers for name, side in sides.items()}, _ceilings(sides), config.controls
         )
@@ -179,8 +182,8 @@ def _ceilings(sides: dict[str, Side]) -> dict[str, list[int]]:
     return {name: list(side.other_seed) for name, side in sides.items()}
 
 
-def _captures_kind(config: RunConfig) -> type[Captures]:
-    if not is_by_crosscoder(config):
+def _kind_of_captures(reading: JointReading | None) -> type[Captures]:
+    if reading is None:
         return Captures
     from congruence.run.crosscoder import CrosscoderCaptures  # brings torch
 

@@ -15,6 +15,7 @@ from congruence.progress import Progress
 from congruence.run.grid import REAL, Cell, Source
 from congruence.run.layer import Layer, Vocabulary, shared_vocabulary
 from congruence.sides.corpus import SharedText
+from congruence.sides.crosscoder import JointReading
 from congruence.sides.side import Side
 from congruence.sides.variants import Variant, variant_of
 from congruence.stats import prepare, top_tokens
@@ -40,6 +41,7 @@ class Captures:
         folder: where activations are kept.
         memo: keeps what is found out about text.
         what: text that isn't the corpus, for whoever watches.
+        reading: the crosscoder whose features these are; None where SAEs or models give them.
     """
 
     def __init__(
@@ -51,9 +53,11 @@ class Captures:
         memo: Memo,
         *,
         what: str = "",
+        reading: JointReading | None = None,
     ) -> None:
         self.sides, self.text, self.config, self.folder = sides, text, config, folder
         self.memo, self.what = memo, what
+        self.reading = reading
         self._stores: dict[Source, ActivationStore] = {}
         self._variant = cache(lambda side, name: variant_of(sides[side], name, config.seed))
         self._layers: MemoryCache[Layer] = MemoryCache(LAYERS_BYTES, lambda layer: layer.nbytes, at_least=2)

@@ -30,7 +30,6 @@ from congruence.run.sharing import shared_out
 from congruence.run.status import noted
 from congruence.runners.choose import check_runner
 from congruence.sides.corpus import SharedText
-from congruence.sides.crosscoder import with_its_layers
 from congruence.sides.side import Side, known_saes
 from congruence.sides.variants import check_controls
 from congruence.storage import Memo
@@ -101,9 +100,9 @@ def _run(
 ) -> str:
     """Compute what isn't finished, publish it, and give the key under which it stands."""
     started = time.perf_counter()
-    config = with_its_layers(config)
     bench = Bench.open(config, folder)
-    memo, sides, text, cells, captures, plan = (
+    config, memo, sides, text, cells, captures, plan = (
+        bench.config,
         bench.memo,
         bench.sides,
         bench.text,
@@ -151,7 +150,7 @@ def _examine(config: RunConfig, captures: Captures, sources: Sequence[Source], m
     from congruence.doctor import preflight
 
     with working("preflight"):
-        found = fvus_of(preflight(config, captures.sides, captures.text))
+        found = fvus_of(preflight(config, captures.sides, captures.text, captures.reading))
     memo.keep("preflight-fvu", verdict, found)
     return found
 
