@@ -35,7 +35,7 @@ def test_a_key_twice_names_file_line_and_key(tmp_path: Path, name: str, key: str
 def test_the_same_key_in_different_objects_is_no_fault(tmp_path: Path) -> None:
     row = {"text": "one fine day", "about": {"text": "x", "id": {"text": "y"}}}
     (tmp_path / "c.jsonl").write_text("\n".join([json.dumps(row)] * 3))
-    assert len(load_corpus(tmp_path / "c.jsonl").documents) == 3
+    assert len(load_corpus(tmp_path / "c.jsonl").texts) == 3
 
 
 def test_a_column_twice_is_refused(tmp_path: Path) -> None:
