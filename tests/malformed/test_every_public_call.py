@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_every_public_function_answers_in_one_line(tmp_path: Path, monkeypatch: 
 @pytest.mark.slow
 def test_every_public_function_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, SWEEP], cwd=folder, env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        [sys.executable, SWEEP], cwd=tmp_path, env=os.environ | {"HF_HUB_OFFLINE": "1"},
         capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"died ({done.returncode}) {done.stderr[-600:]}"
@@ -40,15 +40,15 @@ def test_every_public_function_in_a_process_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_first_argument_that_doesn_t_fit_is_named() -> None:
-    rows = np.eye(3)
+    rows, unlike, called = np.eye(3), cast(Any, [1]), cast(Any, relative_norms)
     assert relative_norms(rows, rows).tolist() == [0.5, 0.5, 0.5]
     with pytest.raises(InputError, match=r"^relative_norms: rows_b=\[1\]: use an array") as caught:
-        relative_norms(rows, [1])
+        relative_norms(rows, unlike)
     assert caught.value.__cause__ is not None
     with pytest.raises(InputError, match=r"^relative_norms.*an array \(3,\) of float64"):
         relative_norms(np.ones(3), np.ones(3))
     with pytest.raises(TypeError, match="missing"):
-        relative_norms(rows)
+        called(rows)
 
 
 def test_what_a_caller_s_own_code_raises_is_left_alone() -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "RunConfig", "compare", "compare_runs", "load_config", "load_run", "parse_config"]
 
-guard(globals(), ("load_run",))
+guard(globals(), ("Run", "load_run"))
 
 
 def __getattr__(name: str) -> Any:

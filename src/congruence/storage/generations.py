@@ -54,9 +54,10 @@ def current_folder(path: Path) -> Path:
 def place_of(folder: Path) -> str | None:
     """The name under which a generation was written, where its folder's name is that; None elsewhere.
 
-    A copy beside or outside of `generations`, and files of an earlier version that were adopted, have others.
+    A copy beside or outside of `generations`, files of an earlier version that were adopted, and one that is
+    being written have others.
     """
-    named = folder.parent.name == FOLDER and not folder.name.startswith(EARLIER)
+    named = folder.parent.name == FOLDER and not folder.name.startswith((EARLIER, "."))
     return folder.name if named else None
 
 
