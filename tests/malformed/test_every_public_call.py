@@ -19,6 +19,7 @@ from congruence.significance import bootstrap_interval
 SWEEP = Path(__file__).with_name("every_public_call.py")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_every_public_function_answers_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
