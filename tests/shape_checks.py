@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 SOURCES = Path(__file__).resolve().parents[1] / "src"
 
-LEFT_OUT: dict[str, str] = {}
+LEFT_OUT: dict[str, str] = {"congruence.careful": "its wrapper looks at who calls it"}
 """Module -> why it isn't checked although it holds no kernels."""
 
 ANSWERS_ITSELF = {

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from command_line import in_process
+from stored_run import flip, stored_files, unproven
 
 import congruence as package
 import crosscoder_training as training
@@ -125,6 +126,27 @@ def test_a_finished_run_is_read_and_not_captured_again(
     monkeypatch.setattr(JointCapture, "_states", lambda *_: pytest.fail("captured again"))
     again = package.compare(config, out=out, progress=False)
     pd.testing.assert_frame_equal(again.results, found.results)
+
+
+def test_every_stored_file_is_checked_and_sums_are_computed_again(
+    run: Any, config: dict[str, Any], tmp_path: Path
+) -> None:
+    found, out = run
+    copy = Path(shutil.copytree(out, tmp_path / "out", symlinks=True))
+    table = pd.read_parquet(copy / "crosscoder.parquet")
+    checked = set(stored_files(copy)) - unproven(copy)
+    assert checked == set(stored_files(copy))
+    (sums,) = copy.rglob("sums-00000.npz")
+    before = sums.read_bytes()
+    damages = (flip, lambda path, _: path.write_bytes(before[:-9]), lambda path, _: path.unlink())
+    for damage in damages:
+        damage(sums, len(before) // 2)
+        shutil.rmtree(copy / "generations")
+        again = package.compare(config, out=copy, progress=False)
+        pd.testing.assert_frame_equal(again.matches, found.matches)
+        pd.testing.assert_frame_equal(pd.read_parquet(copy / "crosscoder.parquet"), table)
+        assert sums.read_bytes() == before
+        assert "sums-00000.npz" in (copy / "run.log").read_text().rpartition("set aside as")[0]
 
 
 @pytest.mark.parametrize(("seed", "least"), [("small", 0.99), ("small-seed1", 0.75)])

@@ -5,6 +5,7 @@ from congruence.activations.known_sae import KnownSae, decoder_rows, sae_key, st
 from congruence.activations.plan import ActivationKind, stored_already
 from congruence.activations.pooling import PooledActs, pool_rows
 from congruence.activations.store import ActivationStore
+from congruence.careful import guard
 
 __all__ = [
     "ActivationKind",
@@ -20,3 +21,5 @@ __all__ = [
     "stated",
     "stored_already",
 ]
+
+guard(globals())
