@@ -8,6 +8,10 @@ from collections.abc import Iterable
 class CongruenceError(Exception):
     """Anything the user can mend. Shown as one line, without a traceback."""
 
+    def __init__(self, message: object = "") -> None:
+        text = str(message)  # values in it may have lines, as arrays do
+        super().__init__(text if "\n" not in text else " ".join(text.split()))
+
 
 class InputError(CongruenceError, ValueError):
     """An argument, array or file that can't be used as it is."""

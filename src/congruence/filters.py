@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from jaxtyping import Int
 
+from congruence.careful import guard
 from congruence.errors import ConfigError
 from congruence.options import Rule, at_least, check_arguments
 from congruence.records import Matching
@@ -205,3 +206,6 @@ def beats_null(pairs: Pairs, *, alpha: Annotated[float, LEVEL] = 0.05) -> np.nda
     if pairs.matching.p_r is None:
         raise ConfigError("beats_null needs the null of the best r: set pairing.null_draws, e.g. 20")
     return pairs.matching.p_r <= alpha
+
+
+guard(globals())

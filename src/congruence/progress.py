@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -198,18 +198,35 @@ def working(task: str) -> Iterator[None]:
     shown_at_start.advance(task, 1, 1, "")
 
 
+class Both:
+    """Tells two."""
+
+    def __init__(self, one: Progress, other: Progress) -> None:
+        self.both = one, other
+
+    def advance(self, task: str, done: int, total: int, unit: str) -> None:
+        """Tell each."""
+        for progress in self.both:
+            progress.advance(task, done, total, unit)
+
+
 @contextmanager
-def shown(progress: bool) -> Iterator[Progress]:
-    """Bars where standard error is a terminal, lines where it isn't, or silence; for this block."""
+def shown(progress: bool, also: Progress | None = None) -> Iterator[Progress]:
+    """Bars where standard error is a terminal, lines where it isn't, or silence; for this block.
+
+    Args:
+        progress: False for silence.
+        also: is told everything, too, whatever is shown.
+    """
     global _shown  # noqa: PLW0603 - one screen
     before = _shown
-    if not isinstance(before, Silent):  # within a block that shows already
+    if not isinstance(before, Silent) and also is None:  # within a block that shows already
         yield before
         return
-    with _view(progress) as view:
-        _shown = view
+    with _view(progress) if isinstance(before, Silent) else nullcontext(before) as view:
+        _shown = view if also is None else Both(view, also)
         try:
-            yield view
+            yield _shown
         finally:
             _shown = before
 

@@ -59,6 +59,8 @@ class Registry(Generic[T]):
         return html_table(f"{len(rows)} registered: {self.kind}", rows, most=len(rows))
 
     def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str):
+            return False
         if name not in self._entries:
             self._load_plugins()
         return name in self._entries

@@ -84,15 +84,21 @@ class Twice(ValueError):
     """A key is written twice."""
 
 
-def _json(text: str) -> Any:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise Twice(f"the key {quoted(key)} is written twice")
-            found[key] = value
-        return found
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of its pairs, for `object_pairs_hook`, each key once.
 
+    Raises:
+        Twice: it has a key twice.
+    """
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        again = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise Twice(f"the key {quoted(again)} is written twice")
+    return found
+
+
+def _json(text: str) -> Any:
     def refuse(word: str) -> Any:
         raise ValueError(f"{word} isn't a number: write a finite one")
 

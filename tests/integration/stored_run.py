@@ -1,5 +1,6 @@
 """A very small run for tests of what lies on disk, and changing its bytes."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -30,6 +31,15 @@ def stored_files(folder: Path) -> list[Path]:
     found = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     inside = [path for path in found if not any(p.is_symlink() for p in path.relative_to(folder).parents)]
     return sorted(path for path in inside if path.name not in NOT_DATA and ".broken" not in str(path))
+
+
+def unproven(folder: Path) -> set[Path]:
+    """Stored files that are no record with a checksum, and have none in one."""
+    records = [path for path in stored_files(folder) if path.suffix == ".json"]
+    said = {path: json.loads(path.read_text()) for path in records}
+    proven = {path for path, record in said.items() if "checksum" in record}
+    proven |= {path.parent / name for path in proven for name in said[path]["files"]}
+    return set(stored_files(folder)) - proven
 
 
 def flip(path: Path, position: int, bit: int = 0) -> None:

@@ -10,12 +10,17 @@ import pandas as pd
 import pytest
 import torch
 from command_line import in_process
+from stored_run import flip, stored_files, unproven
 
 import congruence as package
 import crosscoder_training as training
+from congruence.config.parsing import resolve
+from congruence.doctor import diagnose
 from congruence.errors import CongruenceError
 from congruence.matching import judge_matching, match, partners_through
 from congruence.saes import load_crosscoder, load_sae
+from congruence.sides import corpus
+from congruence.sides.crosscoder import joint_reading
 
 LAYER = training.LAYER
 
@@ -123,6 +128,27 @@ def test_a_finished_run_is_read_and_not_captured_again(
     pd.testing.assert_frame_equal(again.results, found.results)
 
 
+def test_every_stored_file_is_checked_and_sums_are_computed_again(
+    run: Any, config: dict[str, Any], tmp_path: Path
+) -> None:
+    found, out = run
+    copy = Path(shutil.copytree(out, tmp_path / "out", symlinks=True))
+    table = pd.read_parquet(copy / "crosscoder.parquet")
+    checked = set(stored_files(copy)) - unproven(copy)
+    assert checked == set(stored_files(copy))
+    (sums,) = copy.rglob("sums-00000.npz")
+    before = sums.read_bytes()
+    damages = (flip, lambda path, _: path.write_bytes(before[:-9]), lambda path, _: path.unlink())
+    for damage in damages:
+        damage(sums, len(before) // 2)
+        shutil.rmtree(copy / "generations")
+        again = package.compare(config, out=copy, progress=False)
+        pd.testing.assert_frame_equal(again.matches, found.matches)
+        pd.testing.assert_frame_equal(pd.read_parquet(copy / "crosscoder.parquet"), table)
+        assert sums.read_bytes() == before
+        assert "sums-00000.npz" in (copy / "run.log").read_text().rpartition("set aside as")[0]
+
+
 @pytest.mark.parametrize(("seed", "least"), [("small", 0.99), ("small-seed1", 0.75)])
 def test_our_own_matcher_is_judged_by_known_partners(
     models: tuple[Path, Path], demo_assets: Path, seed: str, least: float
@@ -185,12 +211,166 @@ def test_what_a_side_can_t_ask_of_it_is_one_line(config: dict[str, Any], tmp_pat
     assert expected in str(caught.value)
 
 
-def test_models_of_another_width_are_told(config: dict[str, Any], tmp_path: Path, demo_assets: Path) -> None:
+def test_models_of_another_width_are_told_before_anything_is_captured(
+    config: dict[str, Any], tmp_path: Path, demo_assets: Path
+) -> None:
     b = {"model": str(demo_assets / "large")}
-    with pytest.raises(
-        CongruenceError, match=r"gives vectors of 192, but .* reads 96: it is of other models"
-    ):
-        package.compare(config | {"b": b, "measures": ["rsa"]}, out=tmp_path / "out", progress=False)
+    said = refused(config | {"b": b, "measures": ["rsa"]}, tmp_path)
+    assert "reads vectors of 96, but large has d_model 192: it is of other models" in said
+
+
+def refused(config: dict[str, Any], folder: Path) -> str:
+    """The one line of a run that stops before it captures."""
+    with pytest.raises(CongruenceError) as caught:
+        package.compare(config, out=folder / "out", progress=False)
+    assert not list((folder / "out").glob("activations/crosscoder-*"))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def changed(folder: Path, *, tensors: Any = None, **trainer: Any) -> dict[str, Any]:
+    """`pairing` of a copy of the crosscoder with other tensors or another config."""
+    shutil.copytree(training.ASSET, folder / "cc")
+    if tensors is not None:
+        state = torch.load(training.ASSET / "model_final.pt", weights_only=True)
+        torch.save(state | tensors(state), folder / "cc" / "model_final.pt")
+    told = json.loads((folder / "cc" / "config.json").read_text())["trainer"]
+    (folder / "cc" / "config.json").write_text(json.dumps({"trainer": told | trainer}))
+    return {"method": "crosscoder", "path": str(folder / "cc")}
+
+
+def named_otherwise(folder: Path, hook: Any, **config: Any) -> dict[str, Any]:
+    """The same crosscoder in Kissane's and Nanda's layout, whose config may name any hook."""
+    coder = load_crosscoder(training.ASSET)
+    (reader,) = coder.readers
+    (folder / "cc").mkdir()
+    state = {"W_enc": reader.W_enc, "W_dec": coder.W_dec.transpose(0, 1), "b_enc": coder.b_enc}
+    torch.save(state | {"b_dec": coder.b_dec}, folder / "cc" / "cc_weights.pt")
+    told = {"d_in": coder.d_in, "dict_size": coder.d_sae, "hook_point": hook} | config
+    (folder / "cc" / "cfg.json").write_text(json.dumps(told))
+    return {"method": "crosscoder", "path": str(folder / "cc")}
+
+
+MISFITS = {
+    "a decoder in another order": (
+        lambda state: {"decoder.weight": state["decoder.weight"].flip(1) * 3},
+        "worse than its mean would (FVU",
+    ),
+    "features that never fire": (
+        lambda state: {"threshold": state["threshold"] * 1e4},
+        "none of its features fires on",
+    ),
+    "inputs of another scale": (
+        lambda state: {
+            "encoder.weight": state["encoder.weight"] * 20,
+            "decoder.weight": state["decoder.weight"] / 20,
+            "decoder.bias": state["decoder.bias"] / 20,
+        },
+        "FVU",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISFITS)
+def test_a_crosscoder_that_doesn_t_fit_is_refused_like_an_sae(
+    config: dict[str, Any], tmp_path: Path, case: str
+) -> None:
+    tensors, expected = MISFITS[case]
+    said = refused(config | {"pairing": changed(tmp_path, tensors=tensors)}, tmp_path)
+    assert expected in said
+    assert said.startswith(f"a layer {LAYER}: ")
+    assert "`congruence doctor` shows everything, --force runs all the same" in said
+
+
+def test_a_crosscoder_of_another_layer_fits_the_right_one_better(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    pairing = changed(tmp_path, layer=LAYER - 1)
+    assert f"fits block {LAYER}'s output better (FVU" in refused(config | {"pairing": pairing}, tmp_path)
+    records = [r for r in diagnose(config | {"pairing": pairing}, sample_tokens=1000) if r.check == "fit"]
+    assert [(r.side, r.layer, r.status, r.cause) for r in records] == [
+        (side, LAYER - 1, "error", "hook") for side in "ab"
+    ]
+
+
+def test_the_doctor_measures_both_places(config: dict[str, Any]) -> None:
+    records = [r for r in diagnose(config, sample_tokens=1000) if r.check == "fit"]
+    assert [(r.side, r.layer, r.status, r.hook_name) for r in records] == [
+        (side, LAYER, "ok", "blocks.2.hook_resid_post") for side in "ab"
+    ]
+    for record in records:
+        assert record.figures["fvu"] < 0.35
+        assert record.figures["fvu_after"] > 1.25 * record.figures["fvu"]
+
+
+HOOKS = {
+    "no such kind": ("blocks.2.hook_resid_pots", {"layers": [2]}, "names hook 'blocks.2.hook_resid_pots'"),
+    "no such kind, no layers": ("hook_nowhere", {}, "doesn't say which layers it reads"),
+    "a number": (5, {"layers": [2]}, "hook_point is 5, expected a word"),
+    "another layer": ("blocks.3.hook_resid_post", {"layers": [2]}, "a.layers is [2], write [3]"),
+    "another kind": (
+        "blocks.2.hook_mlp_out",
+        {"hook": "resid_post"},
+        "reads blocks.2.hook_mlp_out, and a.hook is resid_post: leave hook out",
+    ),
+    "no such block": ("blocks.9.hook_resid_post", {}, "layer 9 isn't in small"),
+}
+
+
+@pytest.mark.parametrize("case", HOOKS)
+def test_a_hook_that_can_t_be_read_or_contradicts_a_side_is_refused(
+    config: dict[str, Any], tmp_path: Path, case: str
+) -> None:
+    hook, side, expected = HOOKS[case]
+    sides = {name: config[name] | side for name in ("a", "b")}
+    assert expected in refused(config | sides | {"pairing": named_otherwise(tmp_path, hook)}, tmp_path)
+
+
+def test_a_side_s_own_hook_stands_in_for_one_that_can_t_be_read(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    pairing = named_otherwise(tmp_path, "somewhere")
+    sides = {name: config[name] | {"layers": [LAYER], "hook": "resid_post"} for name in ("a", "b")}
+    records = diagnose(config | sides | {"pairing": pairing}, sample_tokens=500)
+    assert [r.hook_name for r in records if r.check == "fit"] == [f"resid_post.{LAYER}"] * 2
+
+
+def test_the_hook_that_its_file_names_is_the_side_s(config: dict[str, Any], tmp_path: Path) -> None:
+    reading = joint_reading(resolve(config | {"pairing": named_otherwise(tmp_path, "layers.2.mlp")}, {}))
+    assert reading is not None
+    assert (reading.config.a.hook, reading.config.b.layers) == ("mlp_out", [2])
+
+
+def test_bos_as_a_crosscoder_was_trained_with_it(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        corpus, "begins_with_bos", lambda *arguments: asked.append(arguments[3]) or arguments[3]
+    )
+    for number, told in enumerate((True, False)):
+        (tmp_path / str(number)).mkdir()
+        pairing = named_otherwise(tmp_path / str(number), "blocks.2.hook_resid_post", prepend_bos=told)
+        reading = joint_reading(resolve(config | {"pairing": pairing}, {}))
+        assert reading is not None
+        assert reading.prepend_bos is told
+    text = config["corpus"] | {"documents": 2}
+    diagnose(config | {"pairing": pairing, "corpus": text}, sample_tokens=200)
+    assert asked == [False, False]
+
+
+def test_the_listing_measures_a_crosscoder(
+    models: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["saes", training.ASSET, "--check", "--json"]
+    done = in_process(capsys, *arguments, "--model", models[0], "--model", models[1])
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["status"] == "ok"
+    assert told["measured_fvu"] < 0.5
+    told = json.loads(in_process(capsys, *arguments, "--model", models[0]).stdout)
+    assert told["status"] == "warning"
+    assert "give --model 2 times" in told["found"]
 
 
 def test_the_command_line_takes_a_path_beside_the_configuration(

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from congruence.config.parsing import parse_config
 from congruence.doctor import preflight
-from congruence.errors import CongruenceError, SaeError
+from congruence.errors import ConfigError, CongruenceError, SaeError
 from congruence.recipes.demo import demo_folder
 from congruence.saes import load_plain, load_sae
 from congruence.sides.corpus import read_text
@@ -88,6 +88,30 @@ def test_the_same_activations_from_any_layout(tmp_path, trained, names, suffix):
             {"activation": "topk", "k": 9},
             "k=9 isn't between 1 and d_sae=8",
         ),
+        ({"W_enc": (4, 8), "W_dec": (8, 4)}, {"activation": "batchtopk"}, "needs k: add k, .* or threshold"),
+        (
+            {"W_enc": (4, 8), "W_dec": (8, 4)},
+            {"activation": "topk", "k": 0},
+            "k is 0, expected a whole number",
+        ),
+        ({"W_enc": (4, 8), "W_dec": (8, 4)}, {"k": 2}, "k goes with activation topk or batchtopk.*: drop k"),
+        ({"W_enc": (4, 8), "W_dec": (8, 4)}, {"threshold": 0.1}, "threshold goes with activation jumprelu"),
+        (
+            {"W_enc": (4, 8), "W_dec": (8, 4)},
+            {"subtract_b_dec": True},
+            "no bias of the decoder: leave subtract",
+        ),
+        ({"W_enc": (4, 8), "W_dec": (8, 4)}, {"activaton": "relu"}, "unknown option 'activaton'"),
+        (
+            {"W_enc": (4, 8), "W_dec": (8, 4), "threshold": (8,)},
+            {"activation": "jumprelu", "threshold": 0.1},
+            r"a threshold of its own \(threshold\): leave threshold out",
+        ),
+        (
+            {"W_enc": (4, 8), "W_dec": (8, 4)},
+            {"activation": "batchtopk", "threshold": 0.1, "k": 2},
+            "by threshold or by k: give one",
+        ),
     ],
 )
 def test_what_cant_be_told_is_asked_for_in_one_line(tmp_path, tensors, reading, expected):
@@ -95,6 +119,34 @@ def test_what_cant_be_told_is_asked_for_in_one_line(tmp_path, tensors, reading, 
     with pytest.raises(SaeError, match=expected) as caught:
         load_plain(path, **reading)
     assert "\n" not in str(caught.value)
+
+
+def test_batchtopk_without_a_threshold_fires_k_a_token(tmp_path, trained):
+    path = write(tmp_path, names_of_ours(trained), ".safetensors")
+    x = torch.randn(20, trained.d_in, generator=torch.Generator().manual_seed(1))
+    found, topk = (load_plain(path, activation=kind, k=8) for kind in ("batchtopk", "topk"))
+    assert torch.equal(found.encode(x), topk.encode(x))
+    assert int((found.encode(x) != 0).sum(1).max()) == 8
+
+
+def test_what_nothing_reads_is_told(tmp_path, trained, caplog):
+    load_plain(write(tmp_path, names_of_ours(trained) | {"scale": torch.ones(3)}, ".safetensors"))
+    assert "nothing reads its scale" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"activation": "topk"}, "activation topk needs k"),
+        ({"activation": "relu", "k": 4}, "k goes with activation topk or batchtopk"),
+        ({"k": 4}, "no activation is given"),
+        ({"activation": "batchtopk", "k": 4, "threshold": 0.5}, "by threshold or by k"),
+    ],
+)
+def test_a_configuration_without_k_or_with_too_much_is_refused(options, expected):
+    side = {"model": "x", "saes": {"path": "y.pt", **options}}
+    with pytest.raises(ConfigError, match=expected):
+        parse_config({"a": side, "b": side, "corpus": {"path": "z"}})
 
 
 def examined(saes, **side):

@@ -72,6 +72,62 @@ def test_an_unknown_configuration_is_named_with_those_there_are(both, alone):
         load_run(both, configuration="x")
 
 
+def test_generations_that_changed_places_are_refused_and_made_again(both, configs, alone):
+    first, second = (both / "generations" / one.configuration for one in alone)
+    aside = first.with_name("aside")
+    for source, target in ((first, aside), (second, first), (aside, second)):
+        source.rename(target)
+    for ask in (
+        lambda: load_run(both),
+        lambda: load_run(first),
+        lambda: load_run(both, configuration=first.name),
+        lambda: load_run(both, configuration=second.name),
+    ):
+        with pytest.raises(StorageError, match=r"was written for '\w+', not for '\w+': give the command"):
+            ask()
+    for config, one in zip(configs, alone, strict=True):
+        same_results(run(config, both), one)
+        same_results(load_run(both, configuration=one.configuration), one)
+
+
+COMMANDS = {
+    "report": ["report", "DIR"],
+    "explore": ["explore", "DIR"],
+    "figures": ["figures", "DIR", "--out", "OUT"],
+    "tables": ["tables", "DIR", "--out", "OUT"],
+    "export": ["export", "DIR", "--to", "parquet", "--out", "OUT"],
+    "prune": ["prune", "DIR"],
+    "compare-runs": ["compare-runs", "DIR", "DIR"],
+}
+ELSEWHERE = {
+    "outside": "../other/current",
+    "absolute": "OTHER",
+    "nowhere": "generations/none",
+    "itself": "current",
+}
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_a_current_that_leads_elsewhere_is_one_line_and_a_run_sets_it_right(
+    both, configs, alone, tmp_path, capsys, where
+):
+    other = Path(shutil.copytree(alone[0].path, tmp_path / "other", symlinks=True))
+    (both / "current").unlink()
+    (both / "current").symlink_to(ELSEWHERE[where].replace("OTHER", str(other / "current")))
+    places = {"DIR": str(both), "OUT": str(tmp_path / "written")}
+    for command_line in COMMANDS.values():
+        done = in_process(capsys, *(places.get(word, word) for word in command_line))
+        assert done.returncode == 2, command_line
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert "current leads to" in done.stderr
+    with pytest.raises(StorageError, match="current leads to"):
+        load_run(both)
+    assert not (tmp_path / "written").exists() or not list((tmp_path / "written").iterdir())
+    same_results(load_run(both, configuration=alone[1].configuration), alone[1])
+    same_results(run(configs[1], both), alone[1])
+    assert load_run(both).configuration == alone[1].configuration
+
+
 def test_report_draws_the_current_configuration_and_removes_stale_pictures(both, alone, capsys):
     folder = load_run(both).folder
     (folder / "figures").mkdir()

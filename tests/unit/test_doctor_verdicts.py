@@ -2,7 +2,15 @@
 
 import pytest
 
-from congruence.doctor.judge import judge, other_decoder, other_hook, other_model, other_scale
+from congruence.doctor.judge import (
+    judge,
+    other_count,
+    other_decoder,
+    other_hook,
+    other_model,
+    other_order,
+    other_scale,
+)
 from congruence.doctor.probes import Probe
 from congruence.saes.fit import Fit
 
@@ -35,6 +43,25 @@ def test_the_sentence_of_an_off_by_one():
 def test_another_hook(here, there, named, status):
     found = other_hook(HERE, fit(here), {BEFORE: fit(there)}, named)
     assert (found.status if found else None) == status
+
+
+@pytest.mark.parametrize(
+    ("here", "flipped", "status"),
+    [(0.5, 0.3, "error"), (0.3, 0.28, None), (1.6, 0.9, None), (0.3, 0.5, None)],
+)
+def test_a_crosscoder_whose_models_are_exchanged(here, flipped, status):
+    found = other_order(fit(here), fit(flipped))
+    assert (found.status if found else None) == status
+
+
+@pytest.mark.parametrize(("k", "told"), [(20, False), (None, False), (39, False), (5, True), (64, True)])
+def test_firings_that_k_contradicts(k, told):
+    found = other_count(fit(0.3), k)
+    assert (found is not None) == told
+    assert (
+        found is None
+        or f"20 features fire on a token by the threshold in its file, and k says {k}" in found.message
+    )
 
 
 def test_no_other_hook_is_no_suspicion():

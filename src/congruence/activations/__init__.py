@@ -1,14 +1,16 @@
 """Feature activations of a corpus: captured in one pass, kept in shards, read as CSR blocks."""
 
-from congruence.activations.capture import capture_features, capture_together
+from congruence.activations.capture import Capture, capture_features, capture_together
 from congruence.activations.known_sae import KnownSae, decoder_rows, sae_key, stated
 from congruence.activations.plan import ActivationKind, stored_already
 from congruence.activations.pooling import PooledActs, pool_rows
 from congruence.activations.store import ActivationStore
+from congruence.careful import guard
 
 __all__ = [
     "ActivationKind",
     "ActivationStore",
+    "Capture",
     "KnownSae",
     "PooledActs",
     "capture_features",
@@ -19,3 +21,5 @@ __all__ = [
     "stated",
     "stored_already",
 ]
+
+guard(globals())

@@ -105,22 +105,115 @@ def capture_together(
     Raises:
         ModelError, SaeError, StorageError: as there.
     """
-    if activations not in ("encode", "pre_activation"):
-        raise InputError(f"activations {activations!r} isn't known: write 'encode' or 'pre_activation'")
-    asked = [
-        plan_jobs(model, tokens, saes, Path(folder), activations=activations, hook_offset=hook_offset)
-        for saes in requests
-    ]
-    jobs = list({job.store.path: job for planned in asked for job in planned}.values())
-    groups = _groups(jobs)
-    for number, group in enumerate(groups):
-        before, total = number * tokens.n, len(groups) * tokens.n
-        if progress is not None:
+    capture = Capture(
+        model,
+        tokens,
+        requests,
+        folder,
+        batch_tokens=batch_tokens,
+        activations=activations,
+        hook_offset=hook_offset,
+    )
+    return capture.run(progress)
+
+
+class Capture:
+    """A capture that is planned: which shards of which stores are wanted, in which passes over the text.
+
+    Args:
+        model, tokens, requests, folder, batch_tokens, activations, hook_offset: as in `capture_together`.
+
+    Raises:
+        ModelError, SaeError, StorageError: as there.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        tokens: Tokens,
+        requests: Sequence[Mapping[str, Any]],
+        folder: str | Path,
+        *,
+        batch_tokens: int = 4096,
+        activations: ActivationKind = "encode",
+        hook_offset: int = 0,
+    ) -> None:
+        if activations not in ("encode", "pre_activation"):
+            raise InputError(f"activations {activations!r} isn't known: write 'encode' or 'pre_activation'")
+        self.model, self.tokens, self.batch_tokens = model, tokens, batch_tokens
+        self._asked = [
+            plan_jobs(model, tokens, saes, Path(folder), activations=activations, hook_offset=hook_offset)
+            for saes in requests
+        ]
+        jobs = list({job.store.path: job for planned in self._asked for job in planned}.values())
+        self._groups = _groups(jobs)
+        self._offsets = shard_offsets(tokens)
+        self._saes: dict[Path, Any] = {}
+
+    @property
+    def stores(self) -> list[dict[str, ActivationStore]]:
+        """The stores of each request, by hook point."""
+        return [{job.hook_name: job.store for job in planned} for planned in self._asked]
+
+    def missing(self) -> list[tuple[int, int, int]]:
+        """(group of SAEs, shard, its tokens) of what isn't on disk yet, in order."""
+        return [
+            (group, shard, stop - start)
+            for group, jobs in enumerate(self._groups)
+            for shard, (start, stop) in enumerate(itertools.pairwise(self._offsets))
+            if not all(job.store.has_shard(shard) for job in jobs)
+        ]
+
+    def run(self, progress: Progress | None = None) -> list[dict[str, ActivationStore]]:
+        """Compute every shard that isn't there, and give the stores of each request."""
+        progress = progress or (lambda done, total: None)
+        total = len(self._groups) * self.tokens.n
+        for group in range(len(self._groups)):
+            before = group * self.tokens.n
             progress(before, total)
-        for done in _capture_group(model, tokens, group, batch_tokens=batch_tokens):
-            if progress is not None:
-                progress(before + done, total)
-    return [{job.hook_name: job.store for job in planned} for planned in asked]
+            for shard, (start, stop) in enumerate(itertools.pairwise(self._offsets)):
+                for done in self.compute(group, shard):
+                    progress(before + start + done, total)
+                progress(before + stop, total)
+        self.let_go()
+        return self.stores
+
+    def compute(self, group: int, shard: int) -> Iterator[int]:
+        """One shard of a group's stores, where it isn't there; yields the tokens of it that are done.
+
+        SAEs are loaded at the first that is missing, and stay until another group's are.
+        """
+        jobs = self._groups[group]
+        missing = [job for job in jobs if not job.store.has_shard(shard)]
+        _log_plan(shard, len(self._offsets) - 1, jobs, missing)
+        for job in jobs:
+            if job not in missing:  # what a process left that was killed when it had joined them
+                Parts(job.store, shard, np.empty(0)).remove()
+        if not missing:
+            return
+        self._load(group, missing)
+        step = rows_per_shard(self.tokens)
+        rows = np.arange(shard * step, min((shard + 1) * step, len(self.tokens.keep)))
+        yield from _compute_shard(
+            self.model,
+            self.tokens,
+            rows,
+            shard=shard,
+            jobs=missing,
+            saes=self._saes,
+            batch_tokens=self.batch_tokens,
+        )
+
+    def let_go(self) -> None:
+        """Forget the loaded SAEs; what is used again is loaded again."""
+        self._saes.clear()
+
+    def _load(self, group: int, jobs: Sequence[Job]) -> None:
+        for path in set(self._saes) - {job.store.path for job in self._groups[group]}:
+            del self._saes[path]
+        for job in jobs:
+            if job.sae is not None and job.store.path not in self._saes:
+                self._saes[job.store.path] = job.sae.load()
 
 
 def _groups(jobs: list[Job]) -> list[list[Job]]:
@@ -135,32 +228,6 @@ def _groups(jobs: list[Job]) -> list[list[Job]]:
         groups[-1].append(job)
         held += size
     return groups
-
-
-def _capture_group(
-    model: LanguageModel, tokens: Tokens, jobs: list[Job], *, batch_tokens: int
-) -> Iterator[int]:
-    """Every shard of the jobs that isn't there; yields the tokens done. SAEs are loaded at the first."""
-    offsets, step = shard_offsets(tokens), rows_per_shard(tokens)
-    saes: dict[Path, Any] = {}
-    for shard, (start, stop) in enumerate(itertools.pairwise(offsets)):
-        missing = [job for job in jobs if not job.store.has_shard(shard)]
-        _log_plan(shard, len(offsets) - 1, jobs, missing)
-        for job in jobs:
-            if job not in missing:  # what a process left that was killed when it had joined them
-                Parts(job.store, shard, np.empty(0)).remove()
-        if not missing:
-            yield stop
-            continue
-        for job in missing:
-            if job.sae is not None and job.store.path not in saes:
-                saes[job.store.path] = job.sae.load()
-        rows = np.arange(shard * step, min((shard + 1) * step, len(tokens.keep)))
-        parts = _compute_shard(
-            model, tokens, rows, shard=shard, jobs=missing, saes=saes, batch_tokens=batch_tokens
-        )
-        for done in parts:
-            yield start + done
 
 
 def _log_plan(shard: int, n_shards: int, jobs: list[Job], missing: list[Job]) -> None:

@@ -13,16 +13,25 @@ from typing import Any
 import numpy as np
 
 from congruence.activations.capture import Progress
-from congruence.activations.plan import rows_per_shard, shard_offsets
+from congruence.activations.plan import existing_store, rows_per_shard, shard_offsets
 from congruence.activations.shards import ShardWriter
 from congruence.activations.store import FORMAT, ActivationStore
-from congruence.errors import ModelError, StorageError
+from congruence.errors import ModelError
 from congruence.models import LanguageModel, Tokens, batch_states
 from congruence.saes.crosscoder import Crosscoder
 from congruence.saes.latent_scaling import LatentSums, latent_sums
-from congruence.storage import atomic_folder, atomic_path, content_key
+from congruence.storage import (
+    NotWhole,
+    atomic_folder,
+    content_key,
+    read_arrays,
+    whole_or_none,
+    write_arrays,
+)
 
 log = logging.getLogger(__name__)
+
+SUMS, SUMS_FORMAT = "crosscoder-sums", 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +75,8 @@ class JointCapture:
         """The finished stores by place; None where there is something to capture."""
         found = {place: self._existing(place) for place in self.wanted}
         stores = {place: store for place, store in found.items() if store is not None and store.finished}
-        return stores if len(stores) == len(self.wanted) else None
+        shards = range(len(shard_offsets(self.tokens)) - 1)
+        return stores if len(stores) == len(self.wanted) and all(map(self._has_sums, shards)) else None
 
     def capture(
         self, load: Any, *, batch_tokens: int = 4096, progress: Progress | None = None
@@ -86,7 +96,7 @@ class JointCapture:
         offsets, step = shard_offsets(self.tokens), rows_per_shard(self.tokens)
         for shard, (start, stop) in enumerate(itertools.pairwise(offsets)):
             stores = stores or self._existing_all()
-            if stores and all(store.has_shard(shard) for store in stores.values()):
+            if stores and self._has_sums(shard) and all(s.has_shard(shard) for s in stores.values()):
                 log.info("shard %d/%d: reused crosscoder", shard + 1, len(offsets) - 1)
             else:
                 log.info("shard %d/%d: computing crosscoder", shard + 1, len(offsets) - 1)
@@ -104,16 +114,14 @@ class JointCapture:
         """Of the whole text, from what is kept beside its shards.
 
         Raises:
-            StorageError: it can't be read.
+            NotWhole: something isn't there, or was changed since it was captured.
         """
         total = LatentSums.zero(len(self.wanted), crosscoder.d_sae, crosscoder.d_in)
         for shard in range(len(shard_offsets(self.tokens)) - 1):
-            file = self._sums(shard)
             try:
-                with np.load(file, allow_pickle=False) as arrays:
-                    total = total + LatentSums(**{name: arrays[name] for name in arrays.files})
-            except (OSError, ValueError, TypeError, KeyError) as error:
-                raise StorageError(f"{file} can't be read: remove {file.parent} and run again") from error
+                total = total + LatentSums(**self._read_sums(shard))
+            except NotWhole as error:
+                raise NotWhole(f"{error}: run again, only this shard is computed anew") from error
         return total
 
     def _shard(
@@ -144,13 +152,24 @@ class JointCapture:
                 yield done
             for writer, store in zip(writers, stores.values(), strict=True):
                 writer.close(store.key, shard)
-            with atomic_path(self._sums(shard)) as temporary, temporary.open("wb") as handle:
-                np.savez(handle, **dict[str, Any](total.arrays()))  # before the shards: where they are, it is
+            about = self._about_sums(shard)
+            write_arrays(self._sums(shard), SUMS, SUMS_FORMAT, about, total.arrays())
         for store in stores.values():
             store.wrote(shard)
 
     def _sums(self, shard: int) -> Path:
-        return self.path(self.wanted[0]) / f"sums-{shard:05d}.npz"
+        return self.path(self.wanted[0]) / f"sums-{shard:05d}.json"
+
+    def _about_sums(self, shard: int) -> dict[str, Any]:
+        """Whose sums they are: those of another capture or shard have the same names and shapes."""
+        return {"key": self.key_at(self.wanted[0]), "shard": shard}
+
+    def _read_sums(self, shard: int) -> dict[str, np.ndarray]:
+        return read_arrays(self._sums(shard), SUMS, SUMS_FORMAT, self._about_sums(shard))
+
+    def _has_sums(self, shard: int) -> bool:
+        """Whether a shard's sums are there and as they were written; what isn't is set aside."""
+        return whole_or_none(self._sums(shard), lambda _: self._read_sums(shard)) is not None
 
     def _encoded(self, crosscoder: Crosscoder, x: Any) -> dict[int, Any]:
         if len(crosscoder.rules) == 1:
@@ -202,10 +221,4 @@ class JointCapture:
         return {p: s for p, s in found.items() if s is not None} if all(found.values()) else {}
 
     def _existing(self, place: int) -> ActivationStore | None:
-        if not (self.path(place) / "store.json").exists():
-            return None
-        try:
-            return ActivationStore.open(self.path(place))
-        except StorageError as error:
-            log.warning("setting %s up anew: %s", self.path(place), error)
-            return None
+        return existing_store(self.path(place), self.key_at(place))

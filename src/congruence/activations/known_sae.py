@@ -61,7 +61,8 @@ class KnownSae:
 def stated(metadata: Mapping[str, Any], name: str) -> Any:
     """What an SAE's file says of its training, in SAELens' `metadata` or beside it; None where it doesn't."""
     inner = metadata.get("metadata")
-    return (inner if isinstance(inner, Mapping) else metadata).get(name)
+    found = inner.get(name) if isinstance(inner, Mapping) else None
+    return metadata.get(name) if found is None else found
 
 
 def decoder_rows(sae: Any) -> np.ndarray:

@@ -70,7 +70,7 @@ def plan_jobs(
     sources = {name: read_at(name, hook_offset) for name in saes}
     keys = {name: _key(model, tokens, sources[name], sae, activations) for name, sae in known.items()}
     paths = {name: folder / f"{_label(name)}-{key}" for name, key in keys.items()}
-    stores = {name: _existing(paths[name], keys[name]) for name in saes}
+    stores = {name: existing_store(paths[name], keys[name]) for name in saes}
     fresh = [name for name, store in stores.items() if store is None]
     widths = _widths(model, tokens, [sources[name] for name in fresh])
     for name in fresh:
@@ -106,7 +106,7 @@ def stored_already(
     found = {}
     for name, sae in saes.items():
         key = _key(model, tokens, read_at(name, hook_offset), _known(sae), activations)
-        store = _existing(folder / f"{_label(name)}-{key}", key)
+        store = existing_store(folder / f"{_label(name)}-{key}", key)
         found[name] = store if store is not None and store.finished else None
     return found
 
@@ -140,7 +140,7 @@ def _label(hook_name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", hook_name)
 
 
-def _existing(path: Path, key: str) -> ActivationStore | None:
+def existing_store(path: Path, key: str) -> ActivationStore | None:
     """The store of a key, if its description can be believed; else it is set up anew and keeps its shards."""
     store = whole_or_none(path / RECORD, lambda _: ActivationStore.open(path))
     return store if store is not None and store.key == key else None

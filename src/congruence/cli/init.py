@@ -34,7 +34,7 @@ def command(
     from congruence.config.parsing import load_config, parse_config
     from congruence.config.steps import check_names
     from congruence.config.template import template
-    from congruence.storage.atomic import atomic_path
+    from congruence.storage.atomic import write_text
     from congruence.strict_files import parse_strict
 
     if out is not None and out.exists():
@@ -56,8 +56,7 @@ def command(
     if out is None:
         click.echo(text, nl=False)
         return
-    with atomic_path(out) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(out, text)
     load_config(out, there=True)
     click.echo(f"{out} is written: read it, then congruence validate {out}")
 

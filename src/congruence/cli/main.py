@@ -14,6 +14,7 @@ from congruence.errors import Stopped
 
 COMMANDS = {
     "run": ("congruence.cli.run", "Compare two language models as a config file says."),
+    "status": ("congruence.cli.status", "Say how far the run in a folder is."),
     "init": ("congruence.cli.init", "Write a commented configuration for two models."),
     "validate": ("congruence.cli.validate", "Check a config file without loading a model."),
     "demo": ("congruence.cli.demo", "Compare the two embedded models: a first result in a minute."),

@@ -70,6 +70,11 @@ def finish(folder: Path, *, pictures: bool = True, progress: bool = True) -> Non
 @click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")
 @click.option("--progress/--no-progress", default=True, help="Show progress bars.")
 @click.option("--pictures/--no-pictures", default=True, help="Draw the figures and the report.")
+@click.option(
+    "--runner",
+    type=click.Choice(["serial", "processes", "ray"]),
+    help="Who does the work: this process, several, or a Ray cluster (--set runner.KEY=… for the rest).",
+)
 @click.option("--force", is_flag=True, help="Run although an SAE doesn't fit its model or hook.")
 def command(
     config: Path,
@@ -79,6 +84,7 @@ def command(
     verbose: int,
     progress: bool,
     pictures: bool,
+    runner: str | None,
     force: bool,
 ) -> None:
     """Compare two language models as the YAML file CONFIG says.
@@ -90,6 +96,8 @@ def command(
     from congruence.run import compare
 
     log_to_terminal(verbose)
+    if runner:
+        changes = (f"runner.kind={runner}", *changes)
     changed = load_changed(config, changes) if changes else config
     run = compare(changed, out=out, progress=progress, force=force, draw=draw if pictures else None)
     finish(run.folder, pictures=False)

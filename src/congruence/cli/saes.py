@@ -24,7 +24,12 @@ _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 @click.option("--hook", help="Only those that read at this kind of hook, such as mlp_out, or at this path.")
 @click.option("--sae-id", help="Only those whose id this names; {layer} and wildcards may stand in it.")
 @click.option("--check", is_flag=True, help="Measure how well each SAE fits its model, on a little text.")
-@click.option("--model", help="Of --check: folder or Hub id of the model; default: the one the SAEs name.")
+@click.option(
+    "--model",
+    multiple=True,
+    help="Of --check: folder or Hub id of the model; default: the one the SAEs name. Twice for a crosscoder "
+    "of two models, in its order.",
+)
 @click.option("--text", type=click.Path(path_type=Path), help="Of --check: text to measure on.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of a table.")
 def command(
@@ -34,7 +39,7 @@ def command(
     hook: str | None,
     sae_id: str | None,
     check: bool,
-    model: str | None,
+    model: tuple[str, ...],
     text: Path | None,
     as_json: bool,
 ) -> None:
@@ -81,7 +86,7 @@ def _chosen(path: str, layer: int | None, hook: str | None, sae_id: str | None) 
     return entries
 
 
-def _checked(entries: "list[SaeEntry]", model: str | None, text: Path | None) -> "dict[str, Record]":
+def _checked(entries: "list[SaeEntry]", model: tuple[str, ...], text: Path | None) -> "dict[str, Record]":
     from congruence.doctor.fits import check_saes
 
     return check_saes([entry for entry in entries if not entry.problem], model=model, text=text)
@@ -163,18 +168,19 @@ def _config_lines(entries: "list[SaeEntry]") -> list[str]:
     """What names these SAEs in a side's section: one line where a folder says all, else one for each."""
     from congruence.saes.choice import lines_for_all
 
-    return lines_for_all(entries) or [_config_line(entry) for entry in entries]
+    entries = [entry.by_itself() for entry in entries]
+    return lines_for_all(entries) or list(dict.fromkeys(_config_line(entry) for entry in entries))
 
 
 def _config_line(entry: "SaeEntry") -> str:
     from congruence.saes.choice import line_for
 
-    return line_for(entry)
+    return line_for(entry.by_itself())
 
 
 def _shown(entry: "SaeEntry", name: str) -> object:
-    """A fact as the table has it: hooks by their kind, as the layer stands beside them."""
-    if name == "hook_name" and entry.hook_point is not None:
+    """A fact as the table has it: hooks by their kind, unless the layer beside them is another."""
+    if name == "hook_name" and entry.hook_point is not None and entry.own_layer is None:
         return entry.hook_point.kind
     if name == "format" and entry.problem:
         return "can't be read"

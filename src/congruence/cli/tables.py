@@ -20,7 +20,7 @@ def command(*, run_dir: Path, form: str, out: Path | None, only: tuple[str, ...]
     from congruence.errors import InputError, StorageError, unknown_name
     from congruence.report.tables import FORMATS, paper_tables, written
     from congruence.run import load_run
-    from congruence.storage import atomic_path
+    from congruence.storage import write_text
 
     tables = paper_tables(load_run(run_dir))
     names = [table.name for table in tables]
@@ -34,8 +34,7 @@ def command(*, run_dir: Path, form: str, out: Path | None, only: tuple[str, ...]
     try:
         out.mkdir(parents=True, exist_ok=True)
         for table in chosen:
-            with atomic_path(out / f"{table.name}.{FORMATS[form]}") as temporary:
-                temporary.write_text(written(table, form), encoding="utf-8")
+            write_text(out / f"{table.name}.{FORMATS[form]}", written(table, form))
     except OSError as error:
         raise StorageError(f"--out {out} can't be written: {error.strerror or error}") from error
     click.echo(f"{len(chosen)} tables: {out}")

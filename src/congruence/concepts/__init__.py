@@ -7,6 +7,7 @@ can be asked for here as well.
 import importlib
 from typing import Any
 
+from congruence.careful import guard
 from congruence.concepts.keyword_positions import keyword_counts, keyword_positions, keyword_table
 from congruence.concepts.keyword_use import KeywordUse, keyword_use
 from congruence.concepts.keywords import Concept, make_concept, union
@@ -114,6 +115,8 @@ __all__ = [
     "word_index_of_texts",
     "write_concepts",
 ]
+
+guard(globals())
 
 
 def __getattr__(name: str) -> Any:

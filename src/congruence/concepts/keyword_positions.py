@@ -9,7 +9,7 @@ from jaxtyping import Int
 from congruence.concepts.keywords import Concept
 from congruence.concepts.word_index import WordIndex
 from congruence.concepts.words import split_words, word_spans
-from congruence.errors import InputError
+from congruence.errors import InputError, quoted
 
 Case = Literal["fold", "proper"]
 
@@ -33,7 +33,7 @@ def keyword_positions(
             whole word.
     """
     if case not in ("fold", "proper"):
-        raise InputError(f"case={case!r} isn't known: use 'fold' or 'proper'")
+        raise InputError(f"case={quoted(case)} isn't known: use 'fold' or 'proper'")
     occurrences = np.full(len(index.word_of), -1, dtype=np.int32)
     places = _places(concept, index, case)
     for keyword in sorted(places, key=lambda keyword: len(split_words(concept.keywords[keyword]))):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from congruence.errors import unknown_name
+from congruence.errors import ConfigError, unknown_name
 
 TOKEN_FILTERS = ("non_concept", "shared_token", "one_to_one")
 """Filters that the published code has; the others are thresholds."""
@@ -48,11 +48,11 @@ def known_quirks(names: Sequence[str]) -> list[str]:
     """The names, if each is a quirk.
 
     Raises:
-        ValueError: one isn't; the message names those that are.
+        ConfigError: one isn't; the message names those that are.
     """
     for name in names:
         if name not in QUIRKS:
-            raise ValueError(unknown_name("quirk", name, QUIRKS))
+            raise ConfigError(unknown_name("quirk", name, QUIRKS))
     return list(names)
 
 
@@ -79,13 +79,13 @@ def as_published(paper: Paper = "lan2024", *, topk: bool = True) -> list[str]:
             their TopK step.
 
     Raises:
-        ValueError: another paper.
+        ConfigError: another paper.
 
     >>> "relu_pre_activations" in as_published("lan2024", topk=False)
     False
     """
     if paper not in ("lan2024", "son2025"):
-        raise ValueError(unknown_name("paper", paper, ("lan2024", "son2025")))
+        raise ConfigError(unknown_name("paper", paper, ("lan2024", "son2025")))
     only_first = {"relu_pre_activations", "draws_as_stored"}
     left_out = only_first if paper == "son2025" else set() if topk else {"relu_pre_activations"}
     return [name for name in QUIRKS if name not in left_out]

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from congruence.config.concepts import ConceptsConfig
 from congruence.config.quirks import known_quirks
+from congruence.config.runner import RunnerConfig
 from congruence.config.sections import (
     CorpusConfig,
     IntervalConfig,
@@ -72,6 +73,8 @@ class RunConfig(Section):
     quirks: list[str] = []
     """Ways of the published code to follow, by name (`congruence list quirks`); each sets the options that it
     comes down to, whatever they say."""
+    runner: RunnerConfig = RunnerConfig()
+    """Who does the work: serial, processes or ray, or a section. No result depends on it."""
     force: bool = False
     """Run although the doctor finds errors, or what it will take is absurd; what is wrong is logged."""
 

@@ -68,7 +68,7 @@ class SaeSource(Section):
     activation: Literal["relu", "topk", "jumprelu", "batchtopk"] | None = None
     """Read a home-made file by the shapes of its tensors, with this rule."""
     k: int | None = Field(default=None, ge=1, le=MOST_FEATURES)
-    """Of topk: features that fire on one token."""
+    """Of topk, and of batchtopk without a threshold: features that fire on one token."""
     threshold: float | None = Field(default=None, ge=0, le=HIGHEST_THRESHOLD)
     """Of jumprelu and batchtopk, where the file holds none."""
     orientation: Literal["in_first", "out_first"] | None = None
@@ -86,6 +86,10 @@ class SaeSource(Section):
                     f"{name} goes with activation {' or '.join(rules)}, and {there}: correct it or "
                     f"drop {name}"
                 )
+        if self.activation == "topk" and self.k is None:
+            raise ValueError("activation topk needs k: add k, the features that fire on one token")
+        if self.k is not None and self.threshold is not None:
+            raise ValueError("batchtopk fires by threshold or by k: give one of them")
         return self
 
     @property

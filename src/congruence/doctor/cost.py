@@ -37,7 +37,9 @@ def cost_records(
     grids = 1 + sum(control != "other_seed" for control in config.controls)
     forward = sum(_forward(samples[name], text, name) for name in _distinct(sides, text))
     encode = sum(_encode(record, text) for record in fits)
-    firings = {(r.side, r.layer): r.figures["l0"] * text.tokens[r.side].n for r in fits if r.seed == "saes"}
+    firings = {
+        (r.side, r.layer): r.figures["l0"] * text.tokens[r.side].n for r in fits if r.seed != "other_seed"
+    }
     disk = grids * BYTES_A_FIRING * sum(firings.values())
     cells, grid = _grid(firings, text)
     capture, compare = _capture_memory(config, sides), _grid_memory(config, sides, firings)

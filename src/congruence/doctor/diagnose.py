@@ -11,6 +11,7 @@ from congruence.config.run import RunConfig
 from congruence.config.sections import SideConfig
 from congruence.config.steps import check_names
 from congruence.doctor.cost import cost_records
+from congruence.doctor.crosscoders import Seat, examine_crosscoder
 from congruence.doctor.places import beside, exists, named_place
 from congruence.doctor.records import Record, errors
 from congruence.doctor.saes import BRIEF, Patient, examine
@@ -20,7 +21,7 @@ from congruence.errors import CongruenceError, InputError, SaeError
 from congruence.progress import advance
 from congruence.saes import Sae
 from congruence.sides.corpus import SharedText, read_text
-from congruence.sides.crosscoder import with_its_layers
+from congruence.sides.crosscoder import OTHER_TOKENS, JointReading, joint_reading
 from congruence.sides.sample import Sample
 from congruence.sides.side import (
     Side,
@@ -60,7 +61,8 @@ def diagnose(
         raise InputError(f"sample_tokens is {sample_tokens}: ask for at least 2, better some thousand")
     resolved = resolve(config, {})
     check_names(resolved)
-    resolved = with_its_layers(resolved)
+    reading = joint_reading(resolved)
+    resolved = resolved if reading is None else reading.config
     records: list[Record] = []
     sides: dict[str, Side] = {}
     for name in ("a", "b"):
@@ -70,7 +72,8 @@ def diagnose(
     if len(sides) < 2:
         return records
     try:
-        text = read_text(resolved.corpus, sides["a"], sides["b"])
+        bos = None if reading is None else reading.prepend_bos
+        text = read_text(resolved.corpus, sides["a"], sides["b"], trained_with_bos=bos)
     except CongruenceError as error:
         return [*records, Record("text", "error", str(error))]
     samples = {}
@@ -78,21 +81,27 @@ def diagnose(
         alike = next((n for n in samples if text.samples[n] is text.samples[name]), None)
         new = Sample.of(side.model, text.tokens[name], sample_tokens) if alike is None else samples[alike]
         samples[name] = new
-    found = examination(resolved, sides, text, samples=samples)
+    found = examination(resolved, sides, text, samples=samples, reading=reading)
     return [*records, *found, *effect_records(resolved, sides, text, samples)]
 
 
-def preflight(config: RunConfig, sides: Mapping[str, Side], text: SharedText) -> list[Record]:
+def preflight(
+    config: RunConfig, sides: Mapping[str, Side], text: SharedText, reading: JointReading | None = None
+) -> list[Record]:
     """Look at a few tokens, thoroughly where they leave doubts, and stop where something doesn't fit.
 
     A forced run isn't stopped, so it has the few tokens alone. A hook that is shifted on purpose
     (`hook_offset`) is logged and doesn't stop the run. Cost: some 2 % of the capture; that of a text of some
     thousand tokens is at most twice that.
 
+    Args:
+        config, sides, text: of the run.
+        reading: the crosscoder of a run whose pairs are a crosscoder's.
+
     Raises:
         SaeError: the first error, how many there are, and what to do, in one line.
     """
-    found = examination(config, sides, text, samples=text.samples, brief=True)
+    found = examination(config, sides, text, samples=text.samples, reading=reading, brief=True)
     records = [_as_declared(record, sides) for record in found]
     stopping = errors(records)
     for record in records:
@@ -119,6 +128,7 @@ def examination(
     text: SharedText,
     *,
     samples: Mapping[str, Sample],
+    reading: JointReading | None = None,
     brief: bool = False,
 ) -> list[Record]:
     """The records of two sides that are open, on a text that is read.
@@ -126,6 +136,7 @@ def examination(
     Args:
         config, sides, text: of the run.
         samples: a sample of each side; the same object where model and text are the same.
+        reading: the crosscoder, where one pairs the features.
         brief: look at little, and thoroughly only where that leaves doubts that could stop the run.
     """
     fits: list[Record] = []
@@ -150,13 +161,45 @@ def examination(
         advance(task, count, count, "SAEs")
         others += special_token_records(config, side, text.tokens[name], metadata)
         others.append(sink_record(config, side, sample, text))
+    if reading is not None:
+        fits += _crosscoder_fits(reading, sides, text, samples, again=brief and not config.force)
     return [*fits, *others, *cost_records(config, sides, text, samples, fits)]
+
+
+def _crosscoder_fits(
+    reading: JointReading,
+    sides: Mapping[str, Side],
+    text: SharedText,
+    samples: Mapping[str, Sample],
+    *,
+    again: bool,
+) -> list[Record]:
+    """The records of a crosscoder; with `again`, on more tokens where the sample leaves doubts."""
+    if text.alignment is not None:
+        return [Record("fit", "error", OTHER_TOKENS)]
+    try:
+        hooks = reading.read_at(sides)
+        crosscoder = reading.crosscoder
+    except CongruenceError as error:
+        return [Record("fit", "error", str(error))]
+    seats = [Seat(sides[side], hook, samples[side]) for side, hook in hooks]
+    records = examine_crosscoder(crosscoder, seats, reading.place_at)
+    if not again or all(_beyond_doubt(record) for record in records):
+        return records
+    more = {name: Sample.of(side.model, text.tokens[name], THOROUGH_TOKENS) for name, side in sides.items()}
+    seats = [replace(seat, sample=more[side]) for seat, (side, _) in zip(seats, hooks, strict=True)]
+    return examine_crosscoder(crosscoder, seats, reading.place_at)
+
+
+def _beyond_doubt(record: Record) -> bool:
+    """Whether more tokens would say nothing else."""
+    return record.cause in ("", "dense", "norm", "dead", "d_in")
 
 
 def _brief_look(patient: Patient, sample: Sample, text: SharedText, config: RunConfig) -> Record:
     """A brief record; a thorough one where it leaves doubts, or the SAE's file names another place."""
     record = examine(patient, sample, BRIEF)
-    doubtful = record.cause not in ("", "dense", "norm", "dead") or patient.sae.format == "plain"
+    doubtful = not _beyond_doubt(record) or patient.sae.format == "plain"
     if record.hook_name and named_place(patient.side, patient.sae, record.hook_name) is not None:
         doubtful = True  # a difference too small for few tokens is evidence then
     if not doubtful or config.force or patient.side.config.hook_offset:

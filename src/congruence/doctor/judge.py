@@ -31,6 +31,8 @@ HOPELESS = 1.0
 """FVU above which the mean of the vectors says more about them than the SAE."""
 DENSE = 0.25
 """Share of features active on a token above which an SAE isn't sparse."""
+TIMES = 2
+"""Firings a token over k, or k over them, from which k isn't what is meant."""
 NORM_RATIO = (0.6, 1.5)
 ENOUGH_FIRINGS = 20
 """Mean firings a feature in the sample from which dead features say something."""
@@ -101,6 +103,20 @@ def other_reading(fit: Fit, readings: Sequence[tuple[str, Fit]]) -> Record | Non
     )
 
 
+def other_count(fit: Fit, k: int | None) -> Record | None:
+    """A home-made file whose features fire by its threshold, and not as often as `k` says.
+
+    Args:
+        fit: as it is read.
+        k: features that should fire on a token on average; None where nobody says.
+    """
+    if k is None or k / TIMES <= fit.l0 <= k * TIMES:
+        return None
+    message = f"{fit.l0:.3g} features fire on a token by the threshold in its file, and k says {k}"
+    remedy = "correct k, or take the threshold out of the file to let k features fire"
+    return Record("fit", "warning", message, remedy, "reading", figures={"fvu_mended": fit.fvu})
+
+
 def other_scale(fit: Fit, probes: list[Probe]) -> Record | None:
     """The SAE fits inputs of another scale, without more features firing to buy it."""
     genuine = [probe for probe in probes if _genuine(fit, probe.fit)]
@@ -127,6 +143,20 @@ def _genuine(fit: Fit, changed: Fit) -> bool:
         return False
     better = changed.fvu * NOTEWORTHY <= fit.fvu and changed.l0 <= 1.05 * fit.l0
     return better or (fit.fvu >= SPENT and changed.fvu <= fit.fvu / 3)
+
+
+def other_order(fit: Fit, flipped: Fit) -> Record | None:
+    """A crosscoder of two models fits them better the other way round."""
+    if flipped.fvu * CLEARLY > fit.fvu or flipped.fvu > EXPLAINED:
+        return None
+    return _suspicion(
+        "order",
+        "error",
+        f"the crosscoder fits its two models better the other way round (FVU {flipped.fvu:.2f}) than as they "
+        f"are ({fit.fvu:.2f})",
+        "exchange a and b, or write pairing.places: [1, 0] ([0, 1] where it says that)",
+        flipped.fvu,
+    )
 
 
 def other_decoder(fit: Fit, cosine: float, probes: list[Probe]) -> Record | None:

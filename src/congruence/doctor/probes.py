@@ -39,13 +39,18 @@ def decoder_probes(sae: Sae, x: torch.Tensor) -> list[Probe]:
 
 
 def rotated_fit(sae: Sae, x: torch.Tensor, *, seed: int = 0) -> Fit:
-    """The SAE on the same vectors turned at random: as well as one of another model would do.
+    """The SAE on the same vectors turned at random: as well as one of another model would do."""
+    return measure(sae, turned_at_random(x, seed=seed))
 
-    Source: ours. A rotation keeps every norm and angle between the vectors, and no direction.
+
+def turned_at_random(x: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
+    """The same vectors, all turned alike: every norm and angle between them is kept, and no direction.
+
+    Source: ours.
     """
     generator = torch.Generator().manual_seed(seed)
-    rotation, _ = torch.linalg.qr(torch.randn(x.shape[1], x.shape[1], generator=generator))
-    return measure(sae, x @ rotation)
+    rotation, _ = torch.linalg.qr(torch.randn(x.shape[-1], x.shape[-1], generator=generator))
+    return x @ rotation
 
 
 def encoder_decoder_cosine(sae: Sae) -> float:

@@ -17,11 +17,12 @@ class Record:
         status: ok, warning, or error, which stops a run unless it is forced.
         message: what was found, with its numbers.
         remedy: what to do; "" where nothing is to be done.
-        cause: why an SAE doesn't fit: hook, scale, decoder, reading, other_model, d_in, silent, not_finite,
-            poor, dense, dead, norm; "" where it does.
+        cause: why an SAE doesn't fit: hook, order, scale, decoder, reading, other_model, d_in, silent,
+            not_finite, poor, dense, dead, norm; "" where it does.
         side: "a" or "b"; "" for both.
         layer: block index, of records about an SAE.
-        seed: "saes" or "other_seed", of records about an SAE: the section of the configuration it is from.
+        seed: "saes" or "other_seed", of records about an SAE: the section of the configuration it is from; ""
+            for a crosscoder, which both sides are places of.
         hook_name: where the SAE is fed.
         figures: the numbers measured, by name: those of :class:`~congruence.saes.fit.Fit`, the FVU one block
             before and after, and fvu_mended, what would be left if the cause were mended.

@@ -8,6 +8,7 @@ import torch
 from congruence.doctor.judge import (
     POOR,
     judge,
+    other_count,
     other_decoder,
     other_hook,
     other_model,
@@ -143,6 +144,7 @@ def _suspicions(
     x = x[: max(effort.fewest, _most_tokens(sae, len(x)) // effort.probes)]
     here = measure(sae, x)
     if sae.format == "plain":
+        found.append(other_count(here, sae.metadata.get("k")))
         found.append(other_reading(here, [(told, measure(one, x)) for told, one in other_readings(sae)]))
     found.append(other_scale(here, scale_probes(sae, x, effort.factors)))
     if here.fvu >= POOR and effort.searches:

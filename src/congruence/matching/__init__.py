@@ -1,5 +1,6 @@
 """Pairing the features of two sides."""
 
+from congruence.careful import guard
 from congruence.matching.assignment import assignment
 from congruence.matching.best import many_to_one, mutual_best, one_to_one
 from congruence.matching.constant import with_constant_features
@@ -55,3 +56,5 @@ __all__ = [
     "transport_plan",
     "with_constant_features",
 ]
+
+guard(globals())

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numba import njit
 
-from congruence.errors import ConfigError
+from congruence.errors import ConfigError, InputError, quoted
 
 KEEP = ("best", "first")
 
@@ -38,13 +38,27 @@ def one_of_each(
     array([False,  True, False])
     """
     check_keep(keep)
+    a, b, r = _features("feature_a", feature_a), _features("feature_b", feature_b), np.asarray(r)
+    if not len(a) == len(b) == len(r):
+        raise InputError(
+            f"{len(a)} and {len(b)} features with {len(r)} similarities aren't pairs: give as many"
+        )
     order = np.argsort(-r, kind="stable") if keep == "best" else np.arange(len(r))
-    a, b = np.asarray(feature_a, np.int64), np.asarray(feature_b, np.int64)
     free_a = np.ones(int(a.max(initial=-1)) + 1, np.bool_)
     free_b = np.ones(int(b.max(initial=-1)) + 1, np.bool_)
     kept = np.zeros(len(a), dtype=bool)
     kept[order[: take_free(order, a, b, free_a, free_b)]] = True
     return kept
+
+
+def _features(name: str, given: Any) -> np.ndarray:
+    """Numbers of features, such as the kernel can look up."""
+    found = np.asarray(given)
+    if found.ndim != 1 or (len(found) and found.dtype.kind not in "iu") or found.min(initial=0) < 0:
+        raise InputError(f"{name} isn't a list of features: give whole numbers from 0")
+    if found.max(initial=0) >= 2**31:
+        raise InputError(f"{name} names feature {found.max()}: give numbers below 2**31")
+    return found.astype(np.int64)
 
 
 def check_keep(keep: Any) -> None:
@@ -54,7 +68,7 @@ def check_keep(keep: Any) -> None:
         ConfigError: it is neither.
     """
     if keep not in KEEP:
-        raise ConfigError(f"keep is {keep!r}: give 'best' or 'first'")
+        raise ConfigError(f"keep is {quoted(keep)}: give 'best' or 'first'")
 
 
 @njit(nogil=True, cache=True)

@@ -1,5 +1,6 @@
 """Measures of likeness between two sets of paired rows: arrays in, a score out."""
 
+from congruence.careful import guard
 from congruence.metrics.base import (
     METRICS,
     Laws,
@@ -55,3 +56,7 @@ __all__ = [
     "svcca",
     "translation_accuracy",
 ]
+
+guard(
+    globals(), ("DecoderRows", "is_answerable", "measure_of", "metric", "score_lists")
+)  # measures check what they are given

@@ -1,5 +1,6 @@
 """Language models with hooks, corpora and their tokens."""
 
+from congruence.careful import guard
 from congruence.models.alignment import Alignment, Groups, align_spans, align_tokens
 from congruence.models.corpus import Corpus, corpus_of, load_corpus, load_dataset_corpus
 from congruence.models.language_model import LanguageModel, ModelShape
@@ -33,3 +34,5 @@ __all__ = [
     "tokenize",
     "tokenizer_difference",
 ]
+
+guard(globals())

@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from congruence.devices import why_not
 from congruence.errors import ModelError
-from congruence.models.adapters import Adapter, is_adapter
+from congruence.models.adapters import Adapter, holds_both, is_adapter
 from congruence.models.corpus_text import is_lfs_pointer
-from congruence.models.hub_cache import snapshot_of
+from congruence.models.hub_cache import adapter_on_hub, is_on_hub, snapshot_of
 from congruence.models.language_model import LanguageModel
-from congruence.models.loading_errors import one_line
+from congruence.models.loading_errors import one_line, own_code
 from congruence.progress import working
 from congruence.storage import content_key, stamped_file_key
 
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 Kind = Literal["auto", "causal", "masked"]
 
+_SPREAD = ("auto", "balanced", "balanced_low_0", "sequential")
+"""Words of accelerate for a device_map."""
 _KEYED_SUFFIXES = (".safetensors", ".bin", ".gguf", ".json", ".model", ".txt", ".pt", ".py", ".jinja")
 
 
@@ -95,8 +98,9 @@ def find_model(path_or_id: str | Path, **options: Any) -> LanguageModel:
     how = ModelOptions.of(options)
     folder, gguf_file = _locate(path_or_id, how.gguf_file)
     how = replace(how, gguf_file=gguf_file)
-    if folder is not None and gguf_file is None and is_adapter(folder):
-        return _adapted(path_or_id, Adapter.of(folder, how.base), how)
+    adapter = None if gguf_file is not None else _adapter_at(path_or_id, folder, how)
+    if adapter is not None:
+        return _adapted(str(path_or_id) if folder is None else _called(path_or_id), adapter, how)
     if how.base is not None:
         raise ModelError(f"model {str(path_or_id)!r} is no PEFT adapter: leave base out")
     where = str(folder or path_or_id)
@@ -118,11 +122,30 @@ def _key(identity: Any, how: ModelOptions) -> str:
     return content_key([identity, dtype, _plain(how.quantization), how.kind, *trusted])
 
 
-def _adapted(path_or_id: str | Path, adapter: Adapter, how: ModelOptions) -> LanguageModel:
-    """A base model with an adapter merged into it."""
-    base = find_model(adapter.base, **_by_name(replace(how, base=None)))
-    key = content_key(["peft", base.key, adapter.identity])
-    return LanguageModel(_called(path_or_id), key, AdaptedModel(base, adapter))
+def _adapter_at(path_or_id: str | Path, folder: Path | None, how: ModelOptions) -> Adapter | None:
+    """The PEFT adapter in a folder or on the Hub; None where there is none."""
+    told = f"model {str(path_or_id)!r}" if folder is None else f"model folder {str(folder)!r}"
+    if folder is None:
+        folder = adapter_on_hub(str(path_or_id), revision=how.revision, cache_dir=how.cache_dir)
+    if folder is None:
+        return None
+    if holds_both(folder):
+        raise ModelError(f"{told} holds a model and a PEFT adapter: name a folder with the files of one")
+    return Adapter.of(folder, how.base, told) if is_adapter(folder) else None
+
+
+def _adapted(name: str, adapter: Adapter, how: ModelOptions) -> LanguageModel:
+    """A base model with an adapter merged into it; `revision` is the adapter's own."""
+    options = replace(how, base=None, revision=adapter.base_revision)
+    if not Path(adapter.base).expanduser().exists() and not is_on_hub(
+        adapter.base, revision=options.revision, cache_dir=how.cache_dir
+    ):
+        raise ModelError(
+            f"{adapter.told} is a {adapter.kind} adapter of {adapter.base!r}, which is no folder here and "
+            "neither in the Hub's cache nor to be had from it: download it, or set base to its folder"
+        )
+    base = find_model(adapter.base, **_by_name(options))
+    return LanguageModel(name, content_key(["peft", base.key, adapter.identity]), AdaptedModel(base, adapter))
 
 
 def _by_name(how: ModelOptions) -> dict[str, Any]:
@@ -152,6 +175,7 @@ class StoredModel:
             config, _ = self._config_and_tokenizer
             auto = _auto_class(self.where, config, how.kind)
             placement = _placement(how.device, how.device_map, how.quantization)
+            _check_devices(how)
             module, report = auto.from_pretrained(
                 self.where,
                 dtype=_dtype(how.dtype),
@@ -191,7 +215,7 @@ class AdaptedModel:
 
     def module(self) -> "nn.Module":
         """The base with the adapter's changes added to its weights."""
-        with working(f"merge {self.adapter.folder.name}"), one_line(str(self.adapter.folder)):
+        with working("merge the adapter"), one_line(self.adapter.label):
             loaded = self.base.opening.module()
             return self.adapter.merged(loaded, self.tokenizer())
 
@@ -199,7 +223,7 @@ class AdaptedModel:
         """The adapter's own where it has one, else the base's."""
         if not self.adapter.has_tokenizer:
             return self.base.tokenizer
-        with one_line(str(self.adapter.folder)):
+        with one_line(self.adapter.label):
             from transformers import AutoTokenizer
 
             return AutoTokenizer.from_pretrained(self.adapter.folder)
@@ -249,7 +273,10 @@ def _require_content(folder: Path) -> None:
 def _config_and_tokenizer(where: str, source: dict[str, Any]) -> tuple[Any, Any]:
     from transformers import AutoConfig, AutoTokenizer
 
-    config = AutoConfig.from_pretrained(where, **source)
+    try:
+        config = AutoConfig.from_pretrained(where, **source)
+    except Exception as error:
+        raise own_code(where, source) or error from error
     _check_config(config, where)
     refusal = f"model {where!r} has no tokenizer that can be read: put its tokenizer.json beside its weights"
     try:
@@ -328,6 +355,15 @@ def _placement(device: str, device_map: Any, quantization: Any) -> dict[str, Any
             load_in_8bit=quantization == "8bit", load_in_4bit=quantization == "4bit"
         )
     return {"quantization_config": quantization, "device_map": device_map or {"": device}}
+
+
+def _check_devices(how: ModelOptions) -> None:
+    """Refuse a device that isn't there, before weights are read."""
+    map_ = how.device_map
+    named = [how.device] if map_ is None else [map_] if isinstance(map_, str) else []
+    for device in named:
+        if device not in _SPREAD and (reason := why_not(device)):
+            raise ModelError(reason)
 
 
 def _check_loaded(module: Any, report: Any, where: str) -> None:

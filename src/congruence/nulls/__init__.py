@@ -1,5 +1,6 @@
 """Nulls: what is held fixed and what is drawn anew. Each draws; measures score."""
 
+from congruence.careful import guard
 from congruence.nulls import document_shift, pairing, rerun, subset  # noqa: F401 (they register themselves)
 from congruence.nulls.base import NULLS, Case, Draws, Null, make_null, null
 from congruence.nulls.permutations import permutations_for, seed_of, subsets_for
@@ -17,3 +18,5 @@ __all__ = [
     "seed_of",
     "subsets_for",
 ]
+
+guard(globals())

@@ -12,8 +12,11 @@ import numba
 import numpy as np
 from jaxtyping import Int
 
-from congruence.errors import InputError
+from congruence.errors import InputError, quoted
 from congruence.rng import derive_seed
+
+_MOST = 2**40
+"""Numbers that one call may give: 8 TiB."""
 
 
 def seed_of(rng: Any) -> int:
@@ -26,7 +29,9 @@ def seed_of(rng: Any) -> int:
         return int(rng.integers(2**63))
     if isinstance(rng, int | np.integer) and not isinstance(rng, bool) and rng >= 0:
         return int(rng)
-    raise InputError(f"rng={rng!r}: pass a seed (a whole number from 0) or numpy.random.default_rng(seed)")
+    raise InputError(
+        f"rng={quoted(rng)}: pass a seed (a whole number from 0) or numpy.random.default_rng(seed)"
+    )
 
 
 def permutations_for(seed: int, draws: int | range, n: int) -> Int[np.ndarray, "m n"]:
@@ -49,6 +54,8 @@ def permutations_for(seed: int, draws: int | range, n: int) -> Int[np.ndarray, "
     True
     """
     numbers = draws if isinstance(draws, range) else range(draws)
+    if not 0 <= n * len(numbers[: _MOST + 1]) <= _MOST:
+        raise InputError(f"draws={quoted(draws)} of n={quoted(n)} rows: ask for fewer at a time")
     return _shuffles(_keys(seed, numbers), n)
 
 
@@ -61,7 +68,7 @@ def _keys(seed: int, numbers: range) -> Int[np.ndarray, " m"]:
 def check_draws(draws: Any) -> int:
     """`draws` as an int of at least 1."""
     if not isinstance(draws, int | np.integer) or isinstance(draws, bool) or draws < 1:
-        raise InputError(f"draws={draws!r}: use a whole number of at least 1, such as 1000")
+        raise InputError(f"draws={quoted(draws)}: use a whole number of at least 1, such as 1000")
     return int(draws)
 
 

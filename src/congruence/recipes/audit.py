@@ -11,7 +11,7 @@ import pandas as pd
 from congruence.config.quirks import QUIRKS, known_quirks, with_quirks
 from congruence.errors import ConfigError
 from congruence.run import Run, RunConfig, compare
-from congruence.storage.atomic import atomic_path
+from congruence.storage.atomic import write_text
 from congruence.wording import format_score
 
 NONE, ALL = "none", "all"
@@ -95,8 +95,7 @@ def audit(config: RunConfig, quirks: Sequence[str], out: str | Path, *, progress
     title = f"{config.a.label} × {config.b.label}"
     keys = {variant: run.configuration for variant, run in runs.items()}
     result = AuditResult(title, pd.concat(rows, ignore_index=True), keys)
-    with atomic_path(Path(out) / PAGE) as temporary:
-        temporary.write_text(result.markdown(), encoding="utf-8")
+    write_text(Path(out) / PAGE, result.markdown())
     return result
 
 
@@ -107,10 +106,7 @@ def _checked(config: RunConfig, quirks: Sequence[str]) -> list[str]:
         )
     if isinstance(quirks, str) or not quirks:
         raise ConfigError(f"quirks is {quirks!r}: give a list of one or more of {', '.join(QUIRKS)}")
-    try:
-        return list(dict.fromkeys(known_quirks(quirks)))
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    return list(dict.fromkeys(known_quirks(quirks)))
 
 
 def _applies(config: RunConfig, names: list[str]) -> bool:

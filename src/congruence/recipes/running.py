@@ -14,7 +14,7 @@ from congruence.recipes.comparison import OTHER_TEXT, STAND_IN, Comparison, comp
 from congruence.recipes.numbers import Frame, Numbers, mean_and_spread, numbers_of
 from congruence.recipes.recipe import WHOLE, Recipe
 from congruence.run import Run, compare, load_run
-from congruence.storage.atomic import atomic_path
+from congruence.storage.atomic import write_text
 
 PAGE = "comparison.md"
 
@@ -225,8 +225,7 @@ def _write(path: Path, text: str) -> None:
     Raises:
         StorageError: it can't be written.
     """
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def audit_recipe(

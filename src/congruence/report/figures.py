@@ -15,7 +15,7 @@ from congruence.report.pictures import Panel, Picture, headline_picture, picture
 from congruence.report.scales import LIGHT, Scale, shade, text_on
 from congruence.report.sheet import Sheet, boxes_of, has_outlines, png, short, svg
 from congruence.run.results import Run, load_run
-from congruence.storage import atomic_path, generations
+from congruence.storage import generations, write_bytes
 from congruence.view.views import headline, measure_views
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def write_figures(run_dir: str | Path | Run) -> list[Path]:
     for picture in wanted:
         for suffix, content in render(picture, run.side_name("a"), run.side_name("b")).items():
             paths.append(run.folder / FOLDER / f"{picture.name}.{suffix}")
-            with atomic_path(paths[-1]) as temporary:
-                temporary.write_bytes(content)
+            write_bytes(paths[-1], content)
     generations.show(run.folder, FOLDER)
     return paths
 

@@ -24,7 +24,7 @@ from congruence.report.sections import (
 from congruence.report.shared import shared_section
 from congruence.report.terminal import REPORT
 from congruence.run.results import Run, load_run
-from congruence.storage import atomic_path, generations
+from congruence.storage import generations, write_text
 from congruence.view import embedded
 from congruence.view.numbers import ALPHA, format_count, format_p
 from congruence.view.verdict import verdict
@@ -63,8 +63,7 @@ def write_report(run_dir: str | Path | Run) -> Path:
     environment.filters.update(score=format_score, p=format_p, count=format_count)
     html = environment.get_template("report.html.j2").render(**context(run))
     path = run.folder / REPORT
-    with atomic_path(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
+    write_text(path, html)
     generations.show(run.folder, REPORT)
     return path
 

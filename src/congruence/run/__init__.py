@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from congruence.careful import guard
 from congruence.run.results import Run, load_run
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "RunConfig", "compare", "compare_runs", "load_config", "load_run", "parse_config"]
 
+guard(globals(), ("Run", "load_run"))
+
 
 def __getattr__(name: str) -> Any:
     """Load what computes when it is first used: reading a finished run needs neither torch nor numba."""
@@ -20,4 +23,5 @@ def __getattr__(name: str) -> Any:
     homes = {"compare": "congruence.run.compare", "compare_runs": "congruence.run.side_by_side"}
     home = homes.get(name, "congruence.config")
     globals()[name] = getattr(importlib.import_module(home), name)
+    guard(globals(), (name,))
     return globals()[name]

@@ -1,20 +1,21 @@
 """Features of every source of a run: captured once, then read from disk a layer at a time."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from congruence.activations import ActivationStore, PooledActs, capture_together, stored_already
+from congruence.activations import ActivationStore, Capture, PooledActs, stored_already
 from congruence.config.run import RunConfig
 from congruence.models import token_strings
 from congruence.progress import Progress
 from congruence.run.grid import REAL, Cell, Source
 from congruence.run.layer import Layer, Vocabulary, shared_vocabulary
 from congruence.sides.corpus import SharedText
+from congruence.sides.crosscoder import JointReading
 from congruence.sides.side import Side
 from congruence.sides.variants import Variant, variant_of
 from congruence.stats import prepare, top_tokens
@@ -40,6 +41,7 @@ class Captures:
         folder: where activations are kept.
         memo: keeps what is found out about text.
         what: text that isn't the corpus, for whoever watches.
+        reading: the crosscoder whose features these are; None where SAEs or models give them.
     """
 
     def __init__(
@@ -51,9 +53,11 @@ class Captures:
         memo: Memo,
         *,
         what: str = "",
+        reading: JointReading | None = None,
     ) -> None:
         self.sides, self.text, self.config, self.folder = sides, text, config, folder
         self.memo, self.what = memo, what
+        self.reading = reading
         self._stores: dict[Source, ActivationStore] = {}
         self._variant = cache(lambda side, name: variant_of(sides[side], name, config.seed))
         self._layers: MemoryCache[Layer] = MemoryCache(LAYERS_BYTES, lambda layer: layer.nbytes, at_least=2)
@@ -69,14 +73,19 @@ class Captures:
         Sources that read the same text with the same model share every forward pass, whichever side they
         belong to.
         """
-        passes: dict[tuple[Any, ...], list[Source]] = {}
+        for planned in self.passes(sources):
+            planned.run(progress)
+            self._stores |= planned.stores()
+
+    def passes(self, sources: Iterable[Source]) -> "list[Pass]":
+        """Every source, in as few passes over the text as their models allow; nothing is computed yet."""
+        alike: dict[tuple[Any, ...], list[Source]] = {}
         for source in sorted(set(sources)):
             config = self.sides[source.side].config
             model = self._variant(source.side, source.variant).model
-            alike = (id(model), self.text.tokens[source.side].key, config.activations, config.hook_offset)
-            passes.setdefault(alike, []).append(source)
-        for wanted in passes.values():
-            self._capture_in_one_pass(wanted, progress)
+            reads = (id(model), self.text.tokens[source.side].key, config.activations, config.hook_offset)
+            alike.setdefault(reads, []).append(source)
+        return [self._pass(wanted) for wanted in alike.values()]
 
     def let_go(self) -> None:
         """Forget models and SAEs once everything is captured: the grid needs decoder rows alone.
@@ -132,24 +141,27 @@ class Captures:
         """Write what these captures know beside the cells into a run's folder; what run.json says of it."""
         return {}
 
-    def _capture_in_one_pass(self, sources: list[Source], progress: Progress) -> None:
-        """Every feature set that one model's hidden states go into, in one pass over the text."""
+    def _pass(self, sources: list[Source]) -> "Pass":
+        """Every feature set that one model's hidden states go into."""
         first = self.sides[sources[0].side]
         sets = list(dict.fromkeys((source.side, source.variant) for source in sources))
-        label = self._label(sets)
-        found = capture_together(
-            self._variant(*sets[0]).model,
-            self.text.tokens[first.name],
-            [self._request([s for s in sources if (s.side, s.variant) == one]) for one in sets],
-            self.folder,
-            batch_tokens=self.config.batch_tokens,
-            activations=first.config.activations,
-            hook_offset=first.config.hook_offset,
-            progress=lambda done, total: progress.advance(label, done, total, "tokens"),
+        requests = [self._request([s for s in sources if (s.side, s.variant) == one]) for one in sets]
+        places = {
+            source: (sets.index((source.side, source.variant)), self._hook(source)) for source in sources
+        }
+        return Pass(
+            self._label(sets),
+            places,
+            lambda: Capture(
+                self._variant(*sets[0]).model,
+                self.text.tokens[first.name],
+                requests,
+                self.folder,
+                batch_tokens=self.config.batch_tokens,
+                activations=first.config.activations,
+                hook_offset=first.config.hook_offset,
+            ),
         )
-        stores = dict(zip(sets, found, strict=True))
-        for source in sources:
-            self._stores[source] = stores[source.side, source.variant][self._hook(source)]
 
     def _label(self, sets: list[tuple[str, str]]) -> str:
         """What a progress bar says of a pass."""
@@ -224,6 +236,35 @@ class Captures:
             alignment.document_offsets,
             alignment.unit_ids,
         )
+
+
+class Pass:
+    """One pass of a run over its text with one model.
+
+    Args:
+        label: what a progress bar says of it.
+        places: of each source, the request it belongs to and its hook point.
+        plan: gives the capture; what isn't on disk yet is looked at then.
+    """
+
+    def __init__(
+        self, label: str, places: Mapping[Source, tuple[int, str]], plan: Callable[[], Capture]
+    ) -> None:
+        self.label, self._places, self._plan = label, places, plan
+
+    @cached_property
+    def capture(self) -> Capture:
+        """It, planned."""
+        return self._plan()
+
+    def run(self, progress: Progress) -> None:
+        """Compute what is missing here."""
+        self.capture.run(lambda done, total: progress.advance(self.label, done, total, "tokens"))
+
+    def stores(self) -> dict[Source, ActivationStore]:
+        """Where each source's activations are."""
+        stores = self.capture.stores
+        return {source: stores[number][hook] for source, (number, hook) in self._places.items()}
 
 
 def sources_of(cells: Iterable[Cell]) -> list[Source]:

@@ -14,22 +14,24 @@ from congruence.config.quirks import as_published_line
 from congruence.config.run import RunConfig
 from congruence.config.saes import Given
 from congruence.config.steps import check_names, measures_of
-from congruence.errors import StorageError, quoted
+from congruence.errors import ConfigError, StorageError, quoted
 from congruence.progress import Progress, shown, working
+from congruence.run.bench import Bench
 from congruence.run.captures import Captures, sources_of
-from congruence.run.concept_stage import check_concepts, stage_of
+from congruence.run.concept_stage import check_concepts
 from congruence.run.evidence import keep_evidence
 from congruence.run.features import FeatureStage
-from congruence.run.grid import Cell, Source, ceiling_cells, control_cells, real_cells
-from congruence.run.plan import Plan
+from congruence.run.grid import Source
 from congruence.run.possible import check_possible, null_record
 from congruence.run.publish import publish_run
 from congruence.run.results import Run, load_run
 from congruence.run.run_cells import concepts_finished, run_cells
 from congruence.run.sae_records import fvus_of, sae_records
-from congruence.sides.corpus import SharedText, read_text
-from congruence.sides.crosscoder import is_by_crosscoder, with_its_layers
-from congruence.sides.side import Side, known_saes, open_sides
+from congruence.run.sharing import shared_out
+from congruence.run.status import noted
+from congruence.runners.choose import check_runner
+from congruence.sides.corpus import SharedText
+from congruence.sides.side import Side, known_saes
 from congruence.sides.variants import check_controls
 from congruence.storage import Memo
 from congruence.storage.run_folder import VERSIONS_OF, RunFolder, held, open_folder, run_log
@@ -76,8 +78,14 @@ def compare(
     check_names(resolved)
     check_controls(resolved)
     check_concepts(resolved.concepts)
+    check_runner(resolved.runner)
+    if resolved.runner.kind != "serial" and (given := _in_memory(resolved)):
+        raise ConfigError(
+            f"{given[0]} is an object in memory, which only this process has: leave `runner` out, or give "
+            "a path"
+        )
     folder = open_folder(Path(out))
-    with run_log(folder), held(folder), shown(progress) as bars:
+    with run_log(folder), held(folder), noted(folder.path) as notes, shown(progress, notes) as bars:
         logger.info("run starts in %s", folder.path)
         if given := _in_memory(resolved):
             logger.warning(
@@ -93,25 +101,31 @@ def _run(
 ) -> str:
     """Compute what isn't finished, publish it, and give the key under which it stands."""
     started = time.perf_counter()
-    config = with_its_layers(config)
-    memo = Memo(folder.known)
-    with working("open models and SAEs"):
-        sides = open_sides(config, memo)
-    with working("read the text"):
-        text = read_text(config.corpus, sides["a"], sides["b"], memo=memo)
-    cells = cells_of(sides, config.controls)
-    captures = _captures_kind(config)(sides, text, config, folder.activations, memo)
-    plan = Plan.of(config)
+    bench = Bench.open(config, folder)
+    config, memo, sides, text, cells, captures, plan = (
+        bench.config,
+        bench.memo,
+        bench.sides,
+        bench.text,
+        bench.cells,
+        bench.captures,
+        bench.plan,
+    )
+    sources = sources_of(cells)
     check_possible(config, plan, sides, text, cells)
-    fvus = _examine(config, captures, sources_of(cells), memo)
-    concepts = stage_of(captures, plan)
-    if concepts and not captures.finished(sources_of(cells)):
+    fvus = _examine(config, captures, sources, memo)
+    concepts = bench.concepts
+    if concepts and not captures.finished(sources):
         concepts.choose_phrases()  # what can't be chosen is said before hours of capture
-    captures.capture(sources_of(cells), progress)
-    if concepts and not concepts_finished(cells, captures, plan, folder.cells, concepts):
-        concepts.capture(sources_of(cells), progress)
-    captures.let_go()
-    captured = time.perf_counter()
+    with shared_out(bench, progress) as others:
+        others.capture()
+        captures.capture(sources, progress)
+        if concepts and not concepts_finished(cells, captures, plan, folder.cells, concepts):
+            others.capture_phrases()
+            concepts.capture(sources, progress)
+        captures.let_go()
+        captured = time.perf_counter()
+        others.compare()
     results = run_cells(cells, captures, plan, folder.cells, concepts=concepts, progress=progress)
     gridded = time.perf_counter()
     features = FeatureStage.of(captures, concepts)
@@ -120,7 +134,7 @@ def _run(
     seconds |= features.seconds
     record = _record(config, sides, text, captures, seconds, fvus=fvus)
     with working("keep what shows the features"):
-        record["evidence"] = keep_evidence(captures, sources_of(cells))
+        record["evidence"] = keep_evidence(captures, sources)
     record["uses"] = {
         "activations": [*captures.places(), *(concepts.places() if concepts else [])],
         "cells": [place for result in results for place in result.places],
@@ -133,14 +147,6 @@ def _run(
     return key
 
 
-def _captures_kind(config: RunConfig) -> type[Captures]:
-    if not is_by_crosscoder(config):
-        return Captures
-    from congruence.run.crosscoder import CrosscoderCaptures  # brings torch
-
-    return CrosscoderCaptures
-
-
 def _examine(config: RunConfig, captures: Captures, sources: Sequence[Source], memo: Memo) -> list[list[Any]]:
     """The preflight, unless it was passed before everything here was captured; the FVU of every SAE."""
     verdict = [captures.keys_of(sources), config.force]
@@ -151,21 +157,9 @@ def _examine(config: RunConfig, captures: Captures, sources: Sequence[Source], m
     from congruence.doctor import preflight
 
     with working("preflight"):
-        found = fvus_of(preflight(config, captures.sides, captures.text))
+        found = fvus_of(preflight(config, captures.sides, captures.text, captures.reading))
     memo.keep("preflight-fvu", verdict, found)
     return found
-
-
-def cells_of(sides: Mapping[str, Side], controls: Sequence[str]) -> list[Cell]:
-    """The real grid, the ceilings of sides that have SAEs of another seed, and a grid for each control."""
-    layers_a, layers_b = sides["a"].layers, sides["b"].layers
-    cells = real_cells(layers_a, layers_b)
-    for side in sides.values():
-        cells += ceiling_cells(side.name, list(side.other_seed))
-    for control in controls:
-        if control != "other_seed":
-            cells += control_cells(control, layers_a, layers_b)
-    return cells
 
 
 def _record(

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,16 @@ import pandas as pd
 
 from congruence.activations.joint import JointCapture, Place
 from congruence.config.run import RunConfig
-from congruence.errors import ConfigError, ModelError
+from congruence.errors import ModelError
 from congruence.matching.crosscoder import EXCLUSIVE, SHARED, relative_norms
 from congruence.progress import Progress
-from congruence.run.captures import Captures
+from congruence.run.captures import Captures, Pass
 from congruence.run.grid import Source
 from congruence.run.layer import Layer
 from congruence.saes import Crosscoder
 from congruence.saes.latent_scaling import latent_scaling
 from congruence.sides.corpus import SharedText
-from congruence.sides.crosscoder import files_of, hook_at, places_of
+from congruence.sides.crosscoder import OTHER_TOKENS, JointReading
 from congruence.sides.side import Side
 from congruence.storage import Memo
 
@@ -35,53 +34,42 @@ class CrosscoderCaptures(Captures):
 
     Args:
         sides, text, config, folder, memo: as of `Captures`.
+        reading: the crosscoder, and what of it the sides are.
 
     Raises:
         ModelError: the models read different tokens.
-        ConfigError: the layers aren't the crosscoder's.
+        ConfigError, SaeError: it isn't of these models.
     """
 
     def __init__(
-        self, sides: Mapping[str, Side], text: SharedText, config: RunConfig, folder: Path, memo: Memo
+        self,
+        sides: Mapping[str, Side],
+        text: SharedText,
+        config: RunConfig,
+        folder: Path,
+        memo: Memo,
+        *,
+        reading: JointReading,
     ) -> None:
-        super().__init__(sides, text, config, folder, memo)
+        super().__init__(sides, text, config, folder, memo, reading=reading)
         if text.alignment is not None:
-            raise ModelError(
-                "a crosscoder reads both models at the same tokens, but their tokenizers differ: compare "
-                "models that have one tokenizer"
-            )
-        self.files = files_of(config)
-        hooks = self.files.format.hook_names(self.files.found.files)
-        layers = {name: side.layers for name, side in sides.items()}
-        crosscoder = None if hooks else self.crosscoder
-        n_places = len(hooks) if crosscoder is None else crosscoder.n_places
-        hooks = hooks if crosscoder is None else crosscoder.hook_names
-        self.place_at = places_of(config, hooks, layers, n_places)
-        reading = {
-            place: (side, layer) for (side, layer), place in sorted(self.place_at.items(), reverse=True)
-        }
-        a = sides["a"]
+            raise ModelError(OTHER_TOKENS)
+        self.joint_reading, self.place_at = reading, reading.place_at
         self.joint = JointCapture(
             places=[
-                Place(
-                    sides[reading.get(place, ("a", 0))[0]].model,
-                    text.tokens[reading.get(place, ("a", 0))[0]],
-                    hook_at(hooks, place, self._hook_of(reading, place)),
-                )
-                for place in range(n_places)
+                Place(sides[side].model, text.tokens[side], hook) for side, hook in reading.read_at(sides)
             ],
             wanted=tuple(sorted(set(self.place_at.values()))),
-            key=self.files.key(),
+            key=reading.files.key(),
             folder=folder,
         )
-        logger.info("pairs: %s at %s (%s)", self.files.found.files.label, hooks or "no named place", a.name)
+        at = ", ".join(dict.fromkeys(place.hook for place in self.joint.places))
+        logger.info("pairs: %s at %s", reading.label, at)
 
-    @cached_property
+    @property
     def crosscoder(self) -> Crosscoder:
         """It, loaded."""
-        from congruence.sides.devices import device_of
-
-        return self.files.load(device=device_of(self.config.a.device))
+        return self.joint_reading.crosscoder
 
     def capture(self, sources: Iterable[Source], progress: Progress) -> None:
         """Make sure that the activations at every place are on disk; finished shards are not repeated."""
@@ -92,6 +80,10 @@ class CrosscoderCaptures(Captures):
         )
         for source in sources:
             self._stores[source] = stores[self._place(source)]
+
+    def passes(self, sources: Iterable[Source]) -> list[Pass]:
+        """None that others could take: both models are read in step, by this process."""
+        return []
 
     def finished(self, sources: Iterable[Source]) -> bool:
         """Whether everything is on disk already."""
@@ -115,8 +107,8 @@ class CrosscoderCaptures(Captures):
             logger.warning("%s: is it of these models, layers and places?", what)
         return {
             "crosscoder": {
-                "path": self.files.found.files.label,
-                "format": self.files.format.name,
+                "path": self.joint_reading.label,
+                "format": self.joint_reading.files.format.name,
                 "key": self.joint.key,
                 "is": self.crosscoder.what,
                 "d_sae": self.crosscoder.d_sae,
@@ -140,14 +132,6 @@ class CrosscoderCaptures(Captures):
 
     def _place(self, source: Source) -> int:
         return self.place_at[source.side, source.layer]
-
-    def _hook_of(self, reading: Mapping[int, tuple[str, int]], place: int) -> str:
-        if place not in reading:
-            raise ConfigError(
-                f"{self.config.pairing.options['path']} doesn't say where its place {place} is: name layers"
-            )
-        side, layer = reading[place]
-        return self.sides[side].hook_name(layer)
 
     def _cells(self) -> list[tuple[int, int]]:
         return [(a, b) for a in self.sides["a"].layers for b in self.sides["b"].layers]

@@ -14,7 +14,7 @@ from congruence.options import choice
 from congruence.run.decoder_map import decoder_map
 from congruence.run.results import Run, load_run
 from congruence.run.schema import TABLES
-from congruence.storage import atomic_path
+from congruence.storage import atomic_path, write_text
 
 TARGETS = ("parquet", "embedding-atlas", "neuronpedia")
 
@@ -179,10 +179,8 @@ def _lists(run: Run, matches: pd.DataFrame, folder: Path, sources: dict[str, str
             }
             for row in kept.to_dict("records")
         ]
-        text = json.dumps(rows, indent=1, ensure_ascii=False)
         paths.append(folder / f"features_{side}.json")
-        with atomic_path(paths[-1]) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(paths[-1], json.dumps(rows, indent=1, ensure_ascii=False))
     return Exported(tuple(paths))
 
 

@@ -1,6 +1,6 @@
 """The cells of a run: which features are compared with which."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from congruence.sides.variants import REAL
@@ -47,6 +47,25 @@ class Cell:
         prefix = "" if self.control == "none" else f"{self.control}-"
         prefix += f"{self.control_side}-" if self.control_side else ""
         return f"{prefix}L{self.a.layer}-L{self.b.layer}"
+
+
+def cells_of(
+    layers: Mapping[str, Sequence[int]], other_seed: Mapping[str, Sequence[int]], controls: Sequence[str]
+) -> list[Cell]:
+    """The real grid, the ceilings of sides that have SAEs of another seed, and a grid for each control.
+
+    Args:
+        layers: side -> its layers.
+        other_seed: side -> the layers that have an SAE of another seed.
+        controls: names of the other controls.
+    """
+    cells = real_cells(layers["a"], layers["b"])
+    for side, seeded in other_seed.items():
+        cells += ceiling_cells(side, seeded)
+    for control in controls:
+        if control != "other_seed":
+            cells += control_cells(control, layers["a"], layers["b"])
+    return cells
 
 
 def real_cells(layers_a: Sequence[int], layers_b: Sequence[int]) -> list[Cell]:

@@ -54,6 +54,7 @@ def stored_in(path: Path, *, keep: Collection[str] = (), alone: bool = False) ->
     """
     current = generations.current_key(path)
     if current is None:
+        generations.current_folder(path)  # says so where it leads elsewhere
         raise StorageError(
             f"{path} has no current configuration: finish a run in it first (congruence run CONFIG --out DIR)"
         )

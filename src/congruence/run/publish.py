@@ -56,7 +56,8 @@ def publish_run(
     Raises:
         StorageError: the folder can't be written to.
     """
-    key = content_key(["generation", FORMAT_VERSION, __version__, record["config"], record["uses"]["cells"]])
+    config = {name: value for name, value in record["config"].items() if name != "runner"}
+    key = content_key(["generation", FORMAT_VERSION, __version__, config, record["uses"]["cells"]])
     place = path / generations.FOLDER / key
     if whole_or_none(place, _proven):
         logger.info("configuration %s: published before, shown again", key)

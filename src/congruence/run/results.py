@@ -250,7 +250,8 @@ def _record(folder: Path) -> Artefact:
     path = folder / generations.RECORD
     if not path.exists():
         raise StorageError(f"{path} doesn't exist: is this the folder of a finished run?")
-    opened = open_artefact(path, KIND, FORMAT_VERSION, oldest=_UNSEALED, unsealed=_UNSEALED)
+    place = generations.place_of(folder)
+    opened = open_artefact(path, KIND, FORMAT_VERSION, oldest=_UNSEALED, unsealed=_UNSEALED, place=place)
     sides = opened.record.get("sides")
     if not isinstance(sides, dict) or not all(isinstance(sides.get(side), dict) for side in ("a", "b")):
         raise StorageError(f"{path} doesn't name the sides a and b: run again")

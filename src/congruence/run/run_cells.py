@@ -42,16 +42,16 @@ def run_cells(
     """
 
     def work(cell: Cell) -> CellResult:
+        whole, *of_concepts = cell_places(cell, captures, plan, folder, concepts)
         result = _finished_or(
-            folder / f"{cell.name}-{content_key(_key_parts(cell, captures, plan))}",
+            whole,
             f"cell {cell.name}",
             lambda: whole_result(cell, captures.features(cell.a), captures.features(cell.b), plan),
         )
-        if concepts is None or not concepts.covers(cell):
+        if concepts is None or not of_concepts:
             return result
-        place = folder / _concepts_name(cell, captures, plan, concepts)
         compute = partial(concepts.result, cell, result.matches)
-        return result.joined(_finished_or(place, f"concepts of cell {cell.name}", compute))
+        return result.joined(_finished_or(of_concepts[0], f"concepts of cell {cell.name}", compute))
 
     results = []
     progress.advance("compare layer pairs", 0, len(cells), "pairs")
@@ -59,6 +59,16 @@ def run_cells(
         results.append(work(cell))
         progress.advance("compare layer pairs", len(results), len(cells), "pairs")
     return results
+
+
+def cell_places(
+    cell: Cell, captures: Captures, plan: Plan, folder: Path, concepts: ConceptStage | None
+) -> list[Path]:
+    """Where a cell is kept, and where its concepts are, if it has any."""
+    whole = folder / f"{cell.name}-{content_key(_key_parts(cell, captures, plan))}"
+    if concepts is None or not concepts.covers(cell):
+        return [whole]
+    return [whole, folder / _concepts_name(cell, captures, plan, concepts)]
 
 
 def concepts_finished(

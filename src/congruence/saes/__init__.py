@@ -1,5 +1,6 @@
 """Any SAE, whatever trained it: read, listed, encoded with, adapted and written."""
 
+from congruence.careful import guard
 from congruence.saes.adapters import from_dictionary_learning, from_saelens, from_sparsify
 from congruence.saes.crosscoder import Crosscoder
 from congruence.saes.entry import SaeEntry
@@ -31,3 +32,5 @@ __all__ = [
     "save_sparsify",
     "untrained",
 ]
+
+guard(globals())

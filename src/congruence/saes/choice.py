@@ -49,7 +49,9 @@ def _several_places(entries: list[SaeEntry]) -> bool:
 
 
 def line_for(entry: SaeEntry) -> str:
-    """What names one SAE in a side's section, to be pasted."""
+    """What names one SAE in a side's section, or a crosscoder as the run's pairing, to be pasted."""
+    if entry.pairing is not None:
+        return f"pairing: {{method: crosscoder, path: {_quoted(entry.pairing)}}}"
     layer = "" if entry.layer is None else f", layers: [{entry.layer}]"
     return f"saes: {_quoted(entry.where)}{layer}{_hook(entry)}"
 
@@ -57,8 +59,10 @@ def line_for(entry: SaeEntry) -> str:
 def lines_for_all(entries: list[SaeEntry]) -> list[str]:
     """What names the SAEs of several layers in a line each: one for each id that differs by its layer alone.
 
-    Empty where an SAE tells no layer.
+    Empty where an SAE tells no layer, or one is a crosscoder.
     """
+    if any(entry.pairing is not None for entry in entries):
+        return []
     by_pattern: dict[tuple[str, str, str], list[SaeEntry]] = {}
     for entry in entries:
         if entry.layer is None:

@@ -155,6 +155,32 @@ class Crosscoder:
         return f"Crosscoder({self.what}, d_in={self.d_in}, d_sae={self.d_sae}, from {self.path})"
 
 
+@dataclass(frozen=True, eq=False)
+class AtPlace:
+    """A crosscoder as an autoencoder of one of its places: fed by all of them, it gives that one back."""
+
+    crosscoder: Crosscoder
+    place: int
+
+    @property
+    def d_sae(self) -> int:
+        return self.crosscoder.d_sae
+
+    @torch.no_grad()
+    def encode(self, x: Float[Tensor, "n m d"]) -> Float[Tensor, "n f"]:
+        """Activations as they are at the place."""
+        acts = self.crosscoder.encode(x)
+        return acts if acts.ndim == 2 else acts[:, self.place]
+
+    @torch.no_grad()
+    def decode(self, f: Float[Tensor, "n f"]) -> Float[Tensor, "n d"]:
+        """What activations give there, on the scale of the input."""
+        c = self.crosscoder
+        out = f.to(c.W_dec.dtype) @ c.W_dec[self.place] + c.b_dec[self.place]
+        out = out if c.scale is None else out / c.scale[self.place]
+        return out if c.mean is None else out + c.mean[self.place]
+
+
 def in_words(n_places: int | None, hook_names: tuple[str | None, ...] = ()) -> str:
     """What a crosscoder is of: models where its file names one place or none, else layers.
 

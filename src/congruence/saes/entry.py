@@ -1,7 +1,7 @@
 """One line of a listing: an SAE that could be loaded, described without reading its weights."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -55,6 +55,7 @@ class SaeEntry:
         sae_id: its name below `path`, "." for the folder itself; `load_sae(path, sae_id=sae_id)` reads it.
         format: registered format name.
         layer: block index; hook_name: where it reads; None where nothing says so.
+        own_layer: what its own files say, where ``{layer}`` of a pattern makes it the SAE of another.
         d_in, d_sae, architecture: as far as they are known without the weights.
         l0: features that fire on a token, as its name or config says; model: the model that it names.
         problem: why it can't be read, in one line; "" where nothing speaks against it.
@@ -72,6 +73,7 @@ class SaeEntry:
     l0: float | None = None
     model: str | None = None
     problem: str = ""
+    own_layer: int | None = None
     files: Callable[[], Readable] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -93,6 +95,38 @@ class SaeEntry:
         )
         about += ["a transcoder"] if "transcoder" in (self.architecture or "") else []
         return f"{name} ({', '.join(about)})" if about else name
+
+    def by_pattern(self, layer: int | None) -> "SaeEntry":
+        """The entry as the SAE of the layer that ``{layer}`` stands for; unchanged for None."""
+        if layer is None or layer == self.layer:
+            return self
+        return replace(self, layer=layer, own_layer=self.layer)
+
+    @property
+    def pairing(self) -> str | None:
+        """Path of the crosscoder that this is or is a file of; None for SAEs."""
+        if self.architecture != "crosscoder":
+            return None
+        return self.where.rpartition("/")[0] if self.sae_id.endswith(".safetensors") else self.where
+
+    def by_itself(self) -> "SaeEntry":
+        """The entry as the SAE of the layer that its own files say."""
+        return self if self.own_layer is None else replace(self, layer=self.own_layer, own_layer=None)
+
+    def check_layer(self) -> None:
+        """Refuse what ``{layer}`` makes the SAE of a layer that its own files contradict.
+
+        Raises:
+            SaeError: names the file, its hook and the layer asked for.
+        """
+        if self.own_layer is None:
+            return
+        told = f"hook {self.hook_name}" if self.hook_name else f"layer {self.own_layer}"
+        kind = self.hook_point.kind if self.hook_point else "resid_post"
+        raise SaeError(
+            f"{self.where}: {{layer}} makes it the SAE of layer {self.layer}, and its own files say {told}: "
+            f"name the SAE of layer {self.layer}, or set hook: {kind} if its files are wrong"
+        )
 
     def load(self, *, device: str = "cpu", dtype: torch.dtype | str | None = None, **options: Any) -> Sae:
         """`load_sae` of this entry."""

@@ -32,15 +32,16 @@ class Catalogue:
         path_or_hub_id: a folder, a file, a Hub id (`owner/name`, or `owner/name/folder`), or a SAELens
             release name where sae-lens is installed; an id or a pattern with ``{layer}`` and wildcards may
             follow each.
+        layer: of its SAEs, where ``{layer}`` stood in the name of the source itself.
 
     Raises:
         SaeError: there is no such thing.
     """
 
-    def __init__(self, path_or_hub_id: str | Path) -> None:
+    def __init__(self, path_or_hub_id: str | Path, *, layer: int | None = None) -> None:
         if not isinstance(path_or_hub_id, str | Path) or not str(path_or_hub_id).strip():
             raise SaeError(f"{quoted(path_or_hub_id)} names no SAE: give a folder or a Hub id")
-        self.name = str(path_or_hub_id)
+        self.name, self._layer = str(path_or_hub_id), layer
         self.release, self._below = split_release(path_or_hub_id)
         self._is_file = Path(path_or_hub_id).expanduser().is_file()
         if self.release is None:
@@ -83,11 +84,7 @@ class Catalogue:
         for wanted in self._ways_of(sae_id):
             ids = meant([entry.sae_id for entry in entries], wanted, self._files())
             layers = layers or {one: layer_by(wanted, one, self._files()) for one in ids}
-        return [
-            entry if layers[entry.sae_id] is None else replace(entry, layer=layers[entry.sae_id])
-            for entry in entries
-            if entry.sae_id in layers
-        ]
+        return [entry.by_pattern(layers[entry.sae_id]) for entry in entries if entry.sae_id in layers]
 
     @property
     def incomplete(self) -> str:
@@ -126,7 +123,7 @@ class Catalogue:
                 f"{LAYER} for its number ({for_any_layer(found[0].sae_id, found[0].layer or 0)}), or give a "
                 "path for each layer"
             )
-        return of_layer or found
+        return of_layer or [entry.by_pattern(layer) for entry in found]
 
     def _none(self, asked: str, entries: list[SaeEntry], of_layer: list[SaeEntry], sae_id: str | None) -> str:
         """Why there is no SAE of that layer and hook, and what there is instead."""
@@ -177,7 +174,7 @@ class Catalogue:
     def _by_pattern(self, entry: SaeEntry) -> SaeEntry:
         """The entry, of the layer that ``{layer}`` of this catalogue's name stands for."""
         layer = layer_by(self._below, entry.sae_id, self._files())
-        return entry if layer is None else replace(entry, layer=layer)
+        return entry.by_pattern(self._layer if layer is None else layer)
 
     def _of_release(self, release: Release) -> list[SaeEntry]:
         entries = {entry.sae_id: entry for entry in release.entries()}
@@ -258,9 +255,13 @@ def find_sae(
             `layer_{layer}/width_16k/*`.
 
     Raises:
-        SaeError: no SAE of that layer, or several.
+        SaeError: no SAE of that layer, or several; or ``{layer}`` names one whose own files say another
+            layer, and no hook is given.
     """
-    return catalogue_of(str(path_or_hub_id), layer).of_layer(layer, hook, sae_id=sae_id)
+    entry = catalogue_of(str(path_or_hub_id), layer).of_layer(layer, hook, sae_id=sae_id)
+    if hook is None:
+        entry.check_layer()
+    return entry
 
 
 def catalogue_of(path: str, layer: int) -> Catalogue:
@@ -270,7 +271,7 @@ def catalogue_of(path: str, layer: int) -> Catalogue:
     except SaeError:
         if LAYER not in path:
             raise
-    return Catalogue(path.replace(LAYER, str(layer)))
+    return Catalogue(path.replace(LAYER, str(layer)), layer=layer)
 
 
 def load_sae(

@@ -11,7 +11,7 @@ from congruence.saes.find import Catalogue
 from congruence.saes.formats import CrosscoderFormat, Found
 from congruence.saes.formats.base import understood
 from congruence.saes.ids import some
-from congruence.saes.loading import as_dtype
+from congruence.saes.loading import as_dtype, check_device
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class CrosscoderFiles:
         Raises:
             SaeError: one line naming the file and what is wrong with it.
         """
+        check_device(device)
         with understood(self.found.files):
             read = self.format.crosscoder(self.found.files).to("cpu", as_dtype(dtype))
             crosscoder = check_crosscoder(replace(read, format=self.format.name))

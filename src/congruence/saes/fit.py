@@ -24,6 +24,13 @@ class Autoencoder(Protocol):
     def decode(self, f: Tensor) -> Tensor: ...
 
 
+class Sized(Autoencoder, Protocol):
+    """The same with its number of features."""
+
+    @property
+    def d_sae(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class Fit:
     """An SAE on some vectors: t is what it has to give (its input or a transcoder's target), t̂ what it gives.
@@ -74,7 +81,7 @@ class FitMeter:
         self._firings: Tensor | None = None
 
     @torch.no_grad()
-    def update(self, x: Float[Tensor, "n d"], target: Float[Tensor, "n e"] | None = None) -> None:
+    def update(self, x: Float[Tensor, "n ..."], target: Float[Tensor, "n e"] | None = None) -> None:
         """Add a batch of tokens.
 
         Args:
@@ -133,12 +140,12 @@ class FitMeter:
         return self._sae.decode(feature_acts, x) if self._sae.W_skip is None else self._sae.reconstruct(x)
 
 
-def measure(sae: Sae, x: Float[Tensor, "n d"], target: Float[Tensor, "n e"] | None = None) -> Fit:
+def measure(sae: Sae | Sized, x: Float[Tensor, "n ..."], target: Float[Tensor, "n e"] | None = None) -> Fit:
     """The figures of one SAE; fvu is NaN where what it has to give doesn't vary.
 
     Args:
-        sae: any SAE or transcoder.
-        x: what it is fed, at least one token.
+        sae: any SAE or transcoder, or a place of a crosscoder.
+        x: what it is fed, at least one token; (n, m, d) for a crosscoder of m places.
         target: what it has to give; by default `x` itself.
 
     Memory: a dense batch of at most 2²³ activations.

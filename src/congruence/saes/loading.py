@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from congruence.devices import why_not
 from congruence.errors import SaeError, unknown_name
 from congruence.saes.folding import fold_decoder_norm as fold
 from congruence.saes.input_scaling import ConstantFactor
@@ -75,9 +76,16 @@ def as_dtype(dtype: torch.dtype | str | None) -> torch.dtype:
     return DTYPES[name]
 
 
+def check_device(device: str | torch.device) -> None:
+    """Refuse a device that isn't there.
+
+    Raises:
+        SaeError: names it and what there is.
+    """
+    if reason := why_not(device):
+        raise SaeError(reason)
+
+
 def _on_device(sae: Sae, device: str | torch.device, dtype: torch.dtype) -> Sae:
-    try:
-        return sae.to(device, dtype)
-    except (RuntimeError, AssertionError) as error:  # torch raises either for a device it doesn't have
-        reason = next(iter(str(error).splitlines()), "")
-        raise SaeError(f"device {str(device)!r} can't be used: {reason}") from error
+    check_device(device)
+    return sae.to(device, dtype)

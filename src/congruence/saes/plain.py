@@ -4,9 +4,10 @@ What the file doesn't say (the activation rule, k, where it reads) the user does
 in how much the SAE then explains of what it is fed, which a run checks before it starts.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from congruence.saes.ids import some
 from congruence.saes.sae import Sae
 from congruence.saes.tensors import read_tensors
 from congruence.storage import content_key, stamped_file_key
+
+log = logging.getLogger(__name__)
 
 ACTIVATIONS = ("relu", "topk", "jumprelu", "batchtopk")
 SUFFIXES = (".safetensors", ".npz", ".pt", ".pth", ".bin")
@@ -35,8 +38,10 @@ class PlainReading:
     """What the user says of a home-made file.
 
     Attributes:
-        activation: relu, topk (with `k`), jumprelu or batchtopk (with a threshold, here or in the file).
-        k: features that fire on one token. threshold: of all features, where the file has none.
+        activation: relu; topk, with `k`; jumprelu, with a threshold, here or in the file; batchtopk, with a
+            threshold or, where neither has one, with `k`.
+        k: features that fire on one token; of batchtopk with a threshold in the file, on average.
+        threshold: of all features, where the file has none.
         orientation: how matrices are stored: in_first, (d_in, d_sae) and (d_sae, d_in), or out_first, as
             `torch.nn.Linear` has them; None: as shapes and names tell.
         subtract_b_dec: whether the decoder's bias is taken off the input first; None: as its name tells.
@@ -79,13 +84,18 @@ def load_plain(path: str | Path, **reading: Any) -> Sae:
 
     Args:
         path: the file, or a folder that holds one such file.
-        **reading: activation, k, threshold, orientation, subtract_b_dec, hook_name: see `PlainReading`.
+        **reading: activation, k, threshold, orientation, subtract_b_dec, hook_name: see `PlainReading`; one
+            that nothing would read is an error.
 
     Raises:
         SaeError: names the file, what can't be told from it, and the option that tells it.
 
     Source: ours.
     """
+    known = [field.name for field in fields(PlainReading)]
+    for name in reading:
+        if name not in known:
+            raise SaeError(f"{path}: {unknown_name('option', name, known)}")
     return PlainFile(plain_file(Path(path).expanduser()), PlainReading(**reading)).read()
 
 
@@ -138,6 +148,8 @@ def sae_of_tensors(tensors: Mapping[str, Any], reading: PlainReading, path: Path
     else:
         usual = before is None and not b_dec.endswith("bias")
     bias = torch.zeros(d_sae, dtype=W_enc.dtype) if b_enc is None else rest[b_enc]
+    if reading.subtract_b_dec is not None and b_dec is None:
+        raise SaeError(f"{path}: it holds no bias of the decoder: leave subtract_b_dec out")
     subtract = usual if reading.subtract_b_dec is None else reading.subtract_b_dec
     if before is not None:
         bias = bias - rest[before] @ W_enc
@@ -159,8 +171,11 @@ def sae_of_tensors(tensors: Mapping[str, Any], reading: PlainReading, path: Path
             "orientation": "out_first" if out_first else "in_first",
             "subtract_b_dec": subtract,
             "unused": sorted(set(named) - used),
+            **({} if reading.k is None else {"k": reading.k}),
         },
     )
+    if sae.metadata["unused"]:
+        log.warning("%s: nothing reads its %s", path, some(sae.metadata["unused"]))
     return check_sae(sae)
 
 
@@ -259,19 +274,41 @@ def _pick(vectors: Mapping[str, Tensor], size: int, pattern: re.Pattern[str], *,
 def _activation(
     reading: PlainReading, threshold: Tensor | None, name: str | None, path: Path | None
 ) -> Activation:
-    if reading.activation not in ACTIVATIONS:
-        raise SaeError(f"{path}: {unknown_name('activation', reading.activation, ACTIVATIONS)}")
-    if reading.activation == "relu":
+    kind, k = reading.activation, reading.k
+    if kind not in ACTIVATIONS:
+        raise SaeError(f"{path}: {unknown_name('activation', kind, ACTIVATIONS)}")
+    _all_read(reading, threshold, name, path)
+    if kind == "relu":
         return ReLU()
-    if reading.activation == "topk":
-        if reading.k is None:
-            raise SaeError(f"{path}: activation topk needs k: add k, the features that fire on one token")
-        return TopK(reading.k)
+    if kind == "topk" or (kind == "batchtopk" and threshold is None and reading.threshold is None):
+        if k is None:
+            more = ", or threshold, which the file lacks" if kind == "batchtopk" else ""
+            raise SaeError(
+                f"{path}: activation {kind} needs k: add k, the features that fire on one token{more}"
+            )
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise SaeError(f"{path}: k is {k!r}, expected a whole number from 1")
+        return TopK(k)
     if threshold is None and reading.threshold is None:
-        raise SaeError(
-            f"{path}: activation {reading.activation} needs a threshold, which the file lacks: add it"
-        )
+        raise SaeError(f"{path}: activation {kind} needs a threshold, which the file lacks: add it")
     if threshold is None:
         return JumpReLU(torch.tensor(float(reading.threshold or 0.0)))
     threshold = threshold.exp() if "log" in (name or "").lower() else threshold
     return JumpReLU(threshold.reshape(()) if threshold.numel() == 1 else threshold)
+
+
+def _all_read(reading: PlainReading, threshold: Tensor | None, name: str | None, path: Path | None) -> None:
+    """Refuse what the user says and nothing would read."""
+    kind = reading.activation
+    if reading.k is not None and kind not in ("topk", "batchtopk"):
+        raise SaeError(f"{path}: k goes with activation topk or batchtopk, and it is {kind}: drop k")
+    if reading.threshold is None:
+        return
+    if kind not in ("jumprelu", "batchtopk"):
+        raise SaeError(
+            f"{path}: threshold goes with activation jumprelu or batchtopk, and it is {kind}: drop threshold"
+        )
+    if threshold is not None:
+        raise SaeError(f"{path}: it holds a threshold of its own ({name}): leave threshold out")
+    if reading.k is not None:
+        raise SaeError(f"{path}: batchtopk fires by threshold or by k: give one of them")

@@ -54,13 +54,21 @@ class SharedText:
     samples: Mapping[str, Sample] = field(default_factory=dict, repr=False)
 
 
-def read_text(config: CorpusConfig, a: Side, b: Side, *, memo: Memo | None = None) -> SharedText:
+def read_text(
+    config: CorpusConfig,
+    a: Side,
+    b: Side,
+    *,
+    memo: Memo | None = None,
+    trained_with_bos: bool | None = None,
+) -> SharedText:
     """Read and tokenize the corpus for both sides.
 
     Args:
         config: the section.
         a, b: the sides.
         memo: keeps the token ids, so that tokenizers aren't loaded a second time.
+        trained_with_bos: what a crosscoder of both sides says of itself.
 
     Raises:
         CorpusError: it is missing, empty or too short.
@@ -68,7 +76,7 @@ def read_text(config: CorpusConfig, a: Side, b: Side, *, memo: Memo | None = Non
     """
     corpus, memo = read_corpus(config), memo or Memo()
     sides = {a.name: a, b.name: b}
-    begins = {name: begins_with_bos(config, side, memo) for name, side in sides.items()}
+    begins = {name: begins_with_bos(config, side, memo, trained_with_bos) for name, side in sides.items()}
     lengths = _lengths(config, sides, begins, memo)
     tokens: dict[str, Tokens] = {}
     for name, side in sides.items():

@@ -20,10 +20,18 @@ MOST_SINKS = 8
 """Leading tokens of a row that are looked at: sinks sit on the first, seldom on one or two more."""
 
 
-def begins_with_bos(config: CorpusConfig, side: Side, memo: Memo) -> bool | None:
+def begins_with_bos(
+    config: CorpusConfig, side: Side, memo: Memo, trained_with_bos: bool | None = None
+) -> bool | None:
     """Whether rows begin with BOS: as configured, as the SAEs' files say, None for what the tokenizer does.
 
     Where the files say so and the tokenizer has no BOS token, rows begin as it begins them.
+
+    Args:
+        config: the section.
+        side: with its SAEs.
+        memo: keeps whether its tokenizer has a BOS token.
+        trained_with_bos: what else says so: the crosscoder that the side is a place of.
 
     Raises:
         ConfigError: its SAEs were trained differently, and the configuration doesn't say which to follow.
@@ -31,6 +39,7 @@ def begins_with_bos(config: CorpusConfig, side: Side, memo: Memo) -> bool | None
     if config.prepend_bos != "auto":
         return config.prepend_bos
     stated = {sae.prepend_bos for sae in known_saes(side.saes).values() if sae.prepend_bos is not None}
+    stated |= set() if trained_with_bos is None else {trained_with_bos}
     if len(stated) > 1:
         raise ConfigError(
             f"some SAEs of {side.config.label} were trained with BOS and some without (prepend_bos in their "

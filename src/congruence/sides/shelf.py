@@ -66,7 +66,8 @@ class Shelf:
         entry = self._named(layer)
         if isinstance(entry, Given):
             return KnownSae.of(self.load(layer))
-        of = [entry.model_dump(), layer, self.config.hook, self.config.fold_decoder_norm]
+        told = [self.config.hook, self._hook_is_told(entry)]
+        of = [entry.model_dump(), layer, told, self.config.fold_decoder_norm]
         facts = self._kept("known-sae", of, entry.path, lambda: self._facts(layer))
         return KnownSae(
             facts["key"],
@@ -167,14 +168,23 @@ class Shelf:
             return plain_entry(source, layer)
         catalogue = self._catalogue(source.path, layer)
         if isinstance(self.where, dict) and source.sae_id is None and (alone := catalogue.alone()):
-            return alone
-        entry = catalogue.of_layer(layer, self.config.hook, sae_id=source.sae_id)
+            entry = alone
+        else:
+            entry = catalogue.of_layer(layer, self.config.hook, sae_id=source.sae_id)
+        if not self._hook_is_told(source):
+            entry.check_layer()
+        if isinstance(self.where, dict):
+            return entry
         asked = self.config.layers
-        if entry.layer is None and not isinstance(self.where, dict) and asked != "all" and len(asked) > 1:
+        if entry.layer is None and asked != "all" and len(asked) > 1:
             raise SaeError(
                 f"SAE {entry.where} tells no layer, and layers are {asked}: name a path for each under saes"
             )
         return entry
+
+    def _hook_is_told(self, source: SaeSource) -> bool:
+        """Whether the user says himself where the SAEs read, so that files that say otherwise are wrong."""
+        return source.hook is not None or "hook" in self.config.model_fields_set
 
     def _listed(self, source: SaeSource) -> list[int]:
         catalogue = self._catalogue(source.path, None)

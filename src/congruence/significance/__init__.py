@@ -1,5 +1,6 @@
 """Is a score more than chance? Named nulls, permutation tests, corrections and intervals."""
 
+from congruence.careful import guard
 from congruence.nulls import NULLS, Case, Null, null, permutations_for, seed_of
 from congruence.significance.bootstrap import Interval, bootstrap_interval, rows_taken
 from congruence.significance.calibrated import Calibrated, calibrated, calibrated_grid
@@ -32,3 +33,5 @@ __all__ = [
     "summarise",
     "test_cells",
 ]
+
+guard(globals())

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 
-from congruence.errors import InputError
+from congruence.errors import InputError, quoted
 from congruence.metrics.inputs import whole_number
 from congruence.nulls.permutations import check_draws, seed_of
 from congruence.rng import derive
@@ -67,7 +67,7 @@ def bootstrap_interval(
     """
     count = whole_number("documents", documents, low=MIN_DOCUMENTS, remedy="use a corpus of more documents")
     if not 0 < level < 1:
-        raise InputError(f"level={level!r}: use a share between 0 and 1, such as 0.95")
+        raise InputError(f"level={quoted(level)}: use a share between 0 and 1, such as 0.95")
     numbers, seed = range(check_draws(draws)), seed_of(rng)
     scores = np.array([float(statistic(_times(seed, number, count))) for number in numbers])
     value = float(statistic(np.ones(count, dtype=np.int64)))

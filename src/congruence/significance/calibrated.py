@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from congruence.errors import InputError
+from congruence.errors import InputError, quoted
 from congruence.records import NullTest
 from congruence.registry import Registry
 from congruence.significance.summary import p_value
@@ -90,7 +90,7 @@ def calibrated_grid(
 
 def _calibrate(observed: float, scores: Float[np.ndarray, " m"], alpha: float, largest: float) -> Calibrated:
     if not 0 < alpha < 1:
-        raise InputError(f"alpha={alpha!r}: use a share between 0 and 1, such as 0.05")
+        raise InputError(f"alpha={quoted(alpha)}: use a share between 0 and 1, such as 0.05")
     scores = np.where(np.isfinite(scores), scores, np.inf)  # a draw without a score counts against the claim
     together = np.sort(np.append(scores, observed))
     place = math.ceil(round((1 - alpha) * len(together), 9)) - 1

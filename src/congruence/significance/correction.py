@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from congruence.errors import InputError
+from congruence.errors import InputError, quoted
 from congruence.records import Alternative, NullTest
 from congruence.registry import Registry
 
@@ -38,7 +38,9 @@ def adjust(results: Sequence[NullTest] | ArrayLike, method: str = "bh") -> Float
     if all(isinstance(test, NullTest) for test in tests) and tests:
         return correct(tests)
     if method == "max_t" or any(isinstance(test, NullTest) for test in tests):
-        raise InputError(f"adjust(method={method!r}) needs the tests themselves: pass a list of NullTest")
+        raise InputError(
+            f"adjust(method={quoted(method)}) needs the tests themselves: pass a list of NullTest"
+        )
     try:
         return correct(np.asarray(tests, dtype=float))
     except (TypeError, ValueError) as error:

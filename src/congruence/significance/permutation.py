@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from congruence.errors import InputError
+from congruence.errors import InputError, quoted
 from congruence.matching.subsets import Ragged
 from congruence.metrics import METRICS
 from congruence.metrics.inputs import whole_number
@@ -85,7 +85,7 @@ def permutation_test(
     measure = measure_of(metric, of_measure)
     if NULLS.get(null).repairs and not measure.laws.pairing:
         raise InputError(
-            f"{measure.name} doesn't depend on the pairing, so null={null!r} can't test it: use 'subset'"
+            f"{measure.name} doesn't depend on the pairing: null={quoted(null)} can't test it: use 'subset'"
         )
     observed = Observed.of(measure, x, y)
     case = _case(observed.prepared.n, seed, of_case)
@@ -154,13 +154,13 @@ def measure_of(metric: str | Callable[..., Any], options: Mapping[str, Any]) -> 
         unknown = [option for option in options if option not in known]
         if unknown:
             raise InputError(
-                f"{unknown[0]}={options[unknown[0]]!r} is an option neither of {name} (which takes "
+                f"{unknown[0]}={quoted(options[unknown[0]])} is an option neither of {name} (which takes "
                 f"{', '.join(known) or 'none'}) nor of this null: leave it out, or name the null it "
                 f"belongs to"
             )
         return entry.bind(**options)
     if not callable(metric):
-        raise InputError(f"metric={metric!r}: pass a registered name or a function of x and y")
+        raise InputError(f"metric={quoted(metric)}: pass a registered name or a function of x and y")
     return FunctionMeasure(function=metric, chosen=dict(options))
 
 

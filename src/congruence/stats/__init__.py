@@ -1,5 +1,6 @@
 """Correlating features over tokens: moments, co-activation, best partners, top tokens."""
 
+from congruence.careful import guard
 from congruence.stats.correlation import correlate, prepare_pair
 from congruence.stats.documents import bootstrap_weights, half_masks, half_weights, halves_of_documents
 from congruence.stats.graph import CorrelationGraph, correlation_graph, full_correlation
@@ -36,3 +37,5 @@ __all__ = [
     "rolled",
     "top_tokens",
 ]
+
+guard(globals())

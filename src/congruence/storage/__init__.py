@@ -1,6 +1,7 @@
 """Atomic writes, content keys, and a kind, a format version and checksums on every artefact."""
 
 from congruence.storage import generations
+from congruence.storage.arrays import read_arrays, write_arrays
 from congruence.storage.artefact import (
     Artefact,
     NotWhole,
@@ -14,7 +15,15 @@ from congruence.storage.artefact import (
     whole_or_none,
     write_artefact,
 )
-from congruence.storage.atomic import atomic_folder, atomic_path, cant_write, read_json, write_json
+from congruence.storage.atomic import (
+    atomic_folder,
+    atomic_path,
+    cant_write,
+    read_json,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from congruence.storage.keys import content_key, file_key, folder_key
 from congruence.storage.memo import Memo
 from congruence.storage.memory import MemoryCache, available_bytes, memory_bytes
@@ -42,9 +51,13 @@ __all__ = [
     "memory_bytes",
     "not_whole_unless_read",
     "open_artefact",
+    "read_arrays",
     "read_json",
     "stamped_file_key",
     "whole_or_none",
+    "write_arrays",
     "write_artefact",
+    "write_bytes",
     "write_json",
+    "write_text",
 ]

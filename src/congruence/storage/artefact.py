@@ -5,6 +5,7 @@ file that belongs to it; its own checksum stands at its end, over all bytes befo
 aside beside its place, said so in one line, and made again; what a newer version wrote is refused.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -19,7 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from congruence.errors import StorageError
-from congruence.storage.atomic import atomic_path
+from congruence.storage.atomic import write_bytes
 from congruence.storage.stamps import file_stamp, settled
 
 logger = logging.getLogger(__name__)
@@ -158,8 +159,7 @@ def write_artefact(
     content = _sealed(
         {**first, **record, **first, **({} if place is None else {"place": place}), "files": told}
     )
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+    write_bytes(path, content)
 
 
 def open_artefact(
@@ -284,12 +284,14 @@ def plain(value: Any) -> Any:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """A missing file isn't whole; one that may not be read is refused, since it may well be."""
+    """A missing file isn't whole, nor is a link that leads to itself; one that may not be read is refused."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise NotWhole(f"{path} doesn't exist") from error
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NotWhole(f"{path} lies behind a link that leads to itself") from error
         raise StorageError(f"{path} can't be read ({error.strerror or error}): make it readable") from error
 
 

@@ -59,8 +59,31 @@ def cant_write(path: Path, error: Exception) -> StorageError:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8 with the line ends it has, atomically.
+
+    Raises:
+        StorageError: it can't be written, or holds half a surrogate pair, which no file can.
+    """
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as error:
+        broken = ascii(text[error.start])
+        raise StorageError(f"can't write {path}: character {broken} isn't text: leave it out") from error
+    write_bytes(path, content)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes, atomically.
+
+    Raises:
+        StorageError: they can't be written.
+    """
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_bytes(content)
 
 
 def read_json(path: Path) -> Any:

@@ -15,11 +15,13 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from congruence.errors import StorageError
-from congruence.storage.atomic import atomic_folder, atomic_path, cant_write
+from congruence.errors import StorageError, quoted
+from congruence.storage.atomic import atomic_folder, cant_write, write_text
 from congruence.storage.temporary import remove, temporary_beside
 
 FOLDER, CURRENT, RECORD = "generations", "current", "run.json"
+EARLIER = "earlier-"
+"""Begins the name of a generation that plain files in a run's folder were made into."""
 _TARGET = re.compile(rf"{FOLDER}/(?P<key>[0-9A-Za-z][0-9A-Za-z_-]{{0,63}})/?")
 
 
@@ -32,6 +34,8 @@ def current_folder(path: Path) -> Path:
     key = current_key(path)
     if key is not None:
         return path / FOLDER / key
+    if leads := _leads_elsewhere(path):
+        raise StorageError(f"{path / CURRENT} {leads}: {_which(generations(path))}")
     inside = path / CURRENT
     if inside.is_dir() and not inside.is_symlink():  # copied with links followed
         key = _same_record(path, inside)
@@ -43,9 +47,18 @@ def current_folder(path: Path) -> Path:
         return there[0]
     raise StorageError(
         f"{path} doesn't say which of its {len(there)} configurations is current (its link {CURRENT!r} is "
-        "gone): run one again, or load_run(..., configuration=KEY) with one of "
-        f"{', '.join(p.name for p in there)}"
+        f"gone): {_which(there)}"
     )
+
+
+def place_of(folder: Path) -> str | None:
+    """The name under which a generation was written, where its folder's name is that; None elsewhere.
+
+    A copy beside or outside of `generations`, files of an earlier version that were adopted, and one that is
+    being written have others.
+    """
+    named = folder.parent.name == FOLDER and not folder.name.startswith((EARLIER, "."))
+    return folder.name if named else None
 
 
 def current_key(path: Path) -> str | None:
@@ -94,8 +107,7 @@ def publish(path: Path, key: str, names: Iterable[str]) -> None:
     """
     names = [*names]
     if not _can_link(path):
-        with atomic_path(path / CURRENT) as temporary:
-            temporary.write_text(f"{FOLDER}/{key}\n", encoding="utf-8")
+        write_text(path / CURRENT, f"{FOLDER}/{key}\n")
         return
     _adopt(path, names)
     new = path / FOLDER / key
@@ -124,13 +136,39 @@ def _adopt(path: Path, names: list[str]) -> None:
     if plain and current_key(path) is None:
         key = _same_record(path, path)
         if key is None:
-            key = f"earlier-{os.urandom(4).hex()}"
+            key = f"{EARLIER}{os.urandom(4).hex()}"
             with atomic_folder(path / FOLDER / key) as temporary:
                 for name in plain:
                     _copy(path / name, temporary / name)
         _link(path / CURRENT, f"{FOLDER}/{key}")
     for name in plain:
         _link(path / name, f"{CURRENT}/{name}")
+
+
+def _leads_elsewhere(path: Path) -> str:
+    """What is wrong with a run's `current` that names no generation of it; "" where it has none."""
+    place = path / CURRENT
+    try:
+        target = (
+            os.readlink(place) if place.is_symlink() else place.read_text("utf-8") if place.is_file() else ""
+        )
+    except (OSError, ValueError):
+        return "can't be read"
+    named = _TARGET.fullmatch(target.strip().replace("\\", "/"))
+    shown = quoted(target.strip(), 100)
+    return (
+        ""
+        if not target
+        else f"leads to {shown}, which is {'gone' if named else 'no configuration of this run'}"
+    )
+
+
+def _which(there: list[Path]) -> str:
+    """The remedy where it can't be told which generation is current."""
+    if not there:
+        return "give the command of the run again"
+    known = ", ".join(p.name for p in there)
+    return f"run one again, or load_run(..., configuration=KEY) with one of {known}"
 
 
 def _same_record(path: Path, folder: Path) -> str | None:

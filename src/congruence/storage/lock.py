@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import errno
+import importlib
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from congruence.errors import StorageError
 
@@ -20,7 +22,9 @@ _EACH = 0.2
 """Seconds between two tries."""
 _SAY_AGAIN = 300
 """Seconds after which a waiting process says so again."""
-_HELD = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
+_HELD = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK)
+_FAR = 1 << 30
+"""Byte of the lock's file that is locked where bytes are."""
 
 
 @contextlib.contextmanager
@@ -54,13 +58,11 @@ def folder_lock(folder: Path, *, wait: bool = True) -> Iterator[bool]:
 def is_held(folder: Path) -> bool:
     """Whether another process writes into a folder; nothing is written to tell it."""
     try:
-        import fcntl
-
         handle = os.open(folder / NAME, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    except (ImportError, OSError):
+    except OSError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        _lock(handle, shared=True)
     except OSError as error:
         return error.errno in _HELD
     finally:
@@ -91,14 +93,10 @@ def _open(place: Path) -> int:
 
 
 def _take(handle: int, place: Path, wait: bool) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return False
     said = -float(_SAY_AGAIN)
     while True:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(handle)
             return True
         except OSError as error:
             if error.errno not in _HELD:
@@ -120,4 +118,25 @@ def _sign(handle: int) -> None:
     record = {"host": socket.gethostname(), "process": os.getpid(), "since": now}
     with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
         os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(record).encode(), 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, json.dumps(record).encode())
+
+
+def _lock_posix(handle: int, *, shared: bool = False) -> None:
+    import fcntl
+
+    fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+
+def _lock_windows(handle: int, *, shared: bool = False) -> None:
+    """Windows locks bytes, and nobody else can read those: one far behind the text stands for the file.
+
+    There is no shared lock: who only asks whether it is held holds it for that moment.
+    """
+    msvcrt: Any = importlib.import_module("msvcrt")
+    os.lseek(handle, _FAR, os.SEEK_SET)
+    msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+
+
+_lock = _lock_windows if os.name == "nt" else _lock_posix
+"""Locks an open file without waiting; an `OSError` with an `errno` of `_HELD` says that another holds it."""

@@ -1,7 +1,6 @@
 """What was found out once is kept in the run's folder, under a key of all that it follows from."""
 
 import importlib.metadata
-import io
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -9,14 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from congruence.storage.artefact import (
-    Artefact,
-    not_whole_unless_read,
-    open_artefact,
-    whole_or_none,
-    write_artefact,
-)
-from congruence.storage.atomic import atomic_path
+from congruence.storage.arrays import read_arrays, write_arrays
+from congruence.storage.artefact import Artefact, open_artefact, whole_or_none, write_artefact
 from congruence.storage.keys import content_key
 
 KIND, FORMAT = "memo", 2
@@ -71,10 +64,7 @@ class Memo:
         if (kept := whole_or_none(place, arrays_in)) is not None:
             return kept
         found = compute()
-        file = place.with_suffix(".npz")
-        with atomic_path(file) as temporary, temporary.open("wb") as handle:
-            np.savez(handle, **dict[str, Any](found))
-        write_artefact(place, KIND, FORMAT, {"about": kind}, files=[file.name], place=place.stem)
+        write_arrays(place, KIND, FORMAT, {"about": kind}, found)
         return found
 
     def name(self, kind: str, of: Any) -> str:
@@ -98,9 +88,7 @@ def arrays_in(place: Path) -> Mapping[str, np.ndarray]:
     Raises:
         NotWhole: they aren't there, or aren't what was written.
     """
-    content = _opened(place).read(place.with_suffix(".npz").name)
-    with not_whole_unless_read(place), np.load(io.BytesIO(content), allow_pickle=False) as kept:
-        return {name: kept[name] for name in kept.files}
+    return read_arrays(place, KIND, FORMAT)
 
 
 @cache

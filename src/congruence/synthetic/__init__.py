@@ -1,5 +1,6 @@
 """Models made up so that it is known which of their features are the same."""
 
+from congruence.careful import guard
 from congruence.synthetic.dictionaries import Recovered, recovered, trained_sae, true_sae
 from congruence.synthetic.firing import Block, Firing
 from congruence.synthetic.options import WorldOptions
@@ -19,3 +20,5 @@ __all__ = [
     "trained_sae",
     "true_sae",
 ]
+
+guard(globals())

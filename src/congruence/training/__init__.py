@@ -1,5 +1,6 @@
 """Training SAEs on a stream of activations; sae-lens does the steps (extra `train`)."""
 
+from congruence.careful import guard
 from congruence.training.config import SaeSettings, TrainingSettings
 from congruence.training.loop import ActivationStream, remove_checkpoints, train
 from congruence.training.sae_lens_trainer import make_trainer, require_sae_lens, store_trained
@@ -14,3 +15,5 @@ __all__ = [
     "store_trained",
     "train",
 ]
+
+guard(globals())

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy import linalg
 
-from congruence.errors import InputError
+from congruence.errors import InputError, quoted
 
 Kind = Literal["identity", "orthogonal", "affine", "ridge"]
 KINDS: tuple[Kind, ...] = ("identity", "orthogonal", "affine", "ridge")
@@ -111,7 +111,7 @@ def fit_map(moments: StateMoments, kind: Kind = "orthogonal", *, penalty: float 
             from no more tokens than dimensions.
     """
     if kind not in KINDS:
-        raise InputError(f"kind={kind!r}: choose one of {', '.join(KINDS)}")
+        raise InputError(f"kind={quoted(kind)}: choose one of {', '.join(KINDS)}")
     if not np.isfinite(penalty) or penalty <= 0:
         raise InputError(f"penalty={penalty}: use a positive number, such as 0.01")
     d_x, d_y = moments.xy.shape

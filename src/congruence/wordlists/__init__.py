@@ -1,5 +1,6 @@
 """Keyword lists: reading, writing and building them, by hand, by language models and by WordNet."""
 
+from congruence.careful import guard
 from congruence.wordlists.build import BuildOptions, KeywordList, build_concepts, intersect
 from congruence.wordlists.check import KeywordTokens, check_keywords
 from congruence.wordlists.files import (
@@ -49,3 +50,5 @@ __all__ = [
     "shared_keywords",
     "write_concepts",
 ]
+
+guard(globals())

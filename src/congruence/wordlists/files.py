@@ -9,7 +9,7 @@ from typing import Any
 
 from congruence.concepts.keywords import Concept, make_concept
 from congruence.errors import ConfigError, InputError, quoted, unknown_name
-from congruence.storage import atomic_path, check_header, header, write_json
+from congruence.storage import check_header, header, write_json, write_text
 from congruence.strict_files import parse_strict, read_text
 
 FORMAT_VERSION = 1
@@ -94,13 +94,13 @@ def write_concepts(path: str | Path, concepts: Sequence[Concept]) -> None:
     path = check_target(path)
     if path.suffix.lower() == ".txt":
         lines = [line for c in concepts for line in (f"[{c.name}]", f"# {c.source}", *c.keywords, "")]
-        _write_text(path, "\n".join(lines))
+        write_text(path, "\n".join(lines))
         return
     record = {**header("concepts", FORMAT_VERSION), "concepts": [_plain(concept) for concept in concepts]}
     if path.suffix.lower() in (".yaml", ".yml"):
         import yaml
 
-        _write_text(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
+        write_text(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
     else:
         write_json(path, record)
 
@@ -210,8 +210,3 @@ def _check_names(concepts: Sequence[Concept], path: Path) -> None:
         if concept.name.casefold() in seen:
             raise InputError(f"{path} names the concept {quoted(concept.name)} twice: rename one")
         seen.add(concept.name.casefold())
-
-
-def _write_text(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

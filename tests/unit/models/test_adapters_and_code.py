@@ -122,6 +122,33 @@ class TestAdapters:
         said = fails(tmp_path, "is a LORA adapter of")
         assert "pip install '.[peft]'" in said
 
+    def test_by_its_id_from_the_cache(self, base, adapter, tmp_path):
+        folder, _ = adapter
+        edit(folder, base_model_name_or_path="acme/base")
+        for place, name in ((folder, "lora"), (base, "base")):
+            snapshot = tmp_path / "hub" / f"models--acme--{name}" / "snapshots" / ("c" * 40)
+            shutil.copytree(place, snapshot)
+            (snapshot.parents[1] / "refs").mkdir()
+            (snapshot.parents[1] / "refs" / "main").write_text("c" * 40)
+        model = load_model("acme/lora", cache_dir=tmp_path / "hub")
+        assert model.name == "acme/lora"
+        torch.testing.assert_close(states(model), states(load_model(folder, base=base)))
+        assert model.key != find_model("acme/base", cache_dir=tmp_path / "hub").key
+        torch.testing.assert_close(
+            states(load_model("acme/lora", base=base, cache_dir=tmp_path / "hub")), states(model)
+        )
+        shutil.rmtree(tmp_path / "hub" / "models--acme--base")
+        said = fails("acme/lora", "LORA adapter of 'acme/base'", cache_dir=tmp_path / "hub")
+        assert said.endswith("download it, or set base to its folder")
+
+    def test_the_base_s_config_beside_it_is_no_model(self, base, adapter):
+        folder, expected = adapter
+        shutil.copy(base / "config.json", folder)
+        found = load_model(folder).module(IDS, output_hidden_states=True).hidden_states
+        torch.testing.assert_close(found[1], expected[1])
+        shutil.copy(base / "model.safetensors", folder)
+        fails(folder, "holds a model and a PEFT adapter")
+
     def test_base_of_a_whole_model(self, base):
         fails(base, "no PEFT adapter: leave base out", base="x")
 
@@ -162,6 +189,26 @@ class TestCodeOfItsOwn:
         assert "read that code" in said
         assert "http" not in said
         assert not marker.exists()
+
+    @pytest.mark.parametrize(
+        "classes", [["AutoConfig"], ["AutoModelForCausalLM"], ["AutoConfig", "AutoTokenizer"]]
+    )
+    def test_what_it_means_is_said_whatever_is_named(self, with_code, classes):
+        folder, marker = with_code
+        named = dict.fromkeys(classes, "modeling_acme.AcmeForCausalLM")
+        config_of(folder, auto_map=named | {"AutoProcessor": ["modeling_acme.One", None]})
+        said = fails(folder, "trust_remote_code: true")
+        for word in ("'acme_lm'", "modeling_acme.py", "can do whatever you can", "read that code"):
+            assert word in said
+        assert not marker.exists()
+
+    def test_code_that_names_too_little(self, with_code):
+        folder, _ = with_code
+        config_of(folder, auto_map={"AutoModelForCausalLM": "modeling_acme.AcmeForCausalLM"})
+        fails(folder, "names no AutoConfig", trust_remote_code=True)
+        config_of(folder, auto_map={"AutoConfig": "nowhere.AcmeConfig"})
+        said = fails(folder, "nowhere.py, which its config.json names, isn't there", trust_remote_code=True)
+        assert "http" not in said
 
     def test_it_is_run_when_asked_for_and_part_of_the_key(self, with_code, base):
         folder, marker = with_code

@@ -79,6 +79,16 @@ def test_device_map(folder):
     assert torch.equal(plain["resid_post.2"], mapped["resid_post.2"])
 
 
+@pytest.mark.parametrize("option", ["device", "device_map"])
+@pytest.mark.parametrize("value", ["cuda:99", "mps:7", "toaster", "meta", "xpu"])
+def test_a_device_that_isn_t_there(folder, option, value):
+    if value == "mps:7" and torch.backends.mps.is_available():
+        pytest.skip("this machine has it")
+    with pytest.raises(ModelError, match=f"device '{value}' can't be used: .*there is .*cpu.*: ") as caught:
+        load_model(folder, **{option: value})
+    assert "\n" not in str(caught.value)
+
+
 def hub_cache(folder, cache, commit):
     """A cache as the Hub's library leaves it after a download."""
     repository = cache / "models--someone--tiny"
@@ -100,7 +110,7 @@ def test_hub_id_from_the_cache_offline(folder, tmp_path):
 def test_nothing_there(tmp_path):
     fails(tmp_path / "nope", "doesn't exist")
     fails("./nope", "doesn't exist")
-    fails("nobody/has-this-model", "no folder here")
+    fails("nobody/has-this-model", "no folder here.*isn't in the Hub's cache")
 
 
 def test_folder_without_a_model(tmp_path):

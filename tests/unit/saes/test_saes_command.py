@@ -9,6 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from congruence.cli.saes import command
+from congruence.doctor import fits
 from congruence.errors import CongruenceError, SaeError
 from congruence.recipes.demo import demo_folder
 from congruence.saes import find_sae, list_saes
@@ -106,6 +107,41 @@ def test_check_measures_each_fit(tmp_path: Path) -> None:
     assert found["wrong"]["status"] == "error"
     assert "block 2's" in found["wrong"]["found"]
     assert "status" not in found["nameless"]
+
+
+def test_check_begins_rows_with_bos_as_the_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    real = fits.tokenize
+    monkeypatch.setattr(fits, "tokenize", lambda *a, **k: asked.append(k["prepend_bos"]) or real(*a, **k))
+    for name, bos in (("with", True), ("without", False)):
+        spoil_config(metadata={"prepend_bos": bos})(
+            shutil.copytree(SMALL / "blocks.2.hook_resid_post", tmp_path / name)
+        )
+    text = tmp_path / "text.txt"
+    text.write_text("The old king looked at the sea and was happy to see the ships come home. " * 8)
+    run(tmp_path, "--check", "--model", DEMO / "small", "--text", text)
+    assert sorted(asked) == [False, True]
+
+
+def test_a_layer_that_the_files_contradict_is_shown(tmp_path: Path) -> None:
+    shutil.copytree(SMALL / "blocks.2.hook_resid_post", tmp_path / "layer_1")
+    table = run(tmp_path / "layer_{layer}")
+    assert "blocks.2.hook_resid_post" in table
+    assert f"saes: {tmp_path}, layers: [2]" in table.replace("\n", "")
+
+
+def test_a_crosscoder_is_pasted_as_a_pairing() -> None:
+    crosscoder = Path(__file__).parents[2] / "golden" / "crosscoder"
+    table = run(crosscoder).replace("\n", "")
+    assert f"pairing: {{method: crosscoder, path: {crosscoder}}}" in table
+    assert "saes:" not in table
+
+
+def test_check_of_saes_takes_one_model() -> None:
+    result = CliRunner().invoke(
+        command, [str(SMALL), "--check", "--model", str(DEMO / "small"), "--model", str(DEMO / "large")]
+    )
+    assert "SAEs are of one model" in str(result.exception)
 
 
 @pytest.mark.parametrize(

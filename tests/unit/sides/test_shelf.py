@@ -13,7 +13,7 @@ from congruence.config.parsing import load_config, parse_config, resolve
 from congruence.config.saes import IN_MEMORY
 from congruence.errors import ConfigError, InputError, ModelError, SaeError
 from congruence.recipes.demo import demo_folder
-from congruence.saes import load_sae, save_saelens, save_sparsify
+from congruence.saes import find_sae, load_sae, save_saelens, save_sparsify
 from congruence.sides.side import hook_name, known_saes, open_side, open_sides
 
 DEMO = demo_folder()
@@ -267,3 +267,59 @@ def test_an_old_template_gets_its_layer(trained, tmp_path):
     (folder / "cfg.json").write_text(json.dumps(config))
     side = side_of(str(tmp_path))
     assert (side.layers, side.saes[2].hook_name) == ((2,), "blocks.2.hook_resid_post")
+
+
+class TestALayerThatItsFilesContradict:
+    @pytest.fixture(scope="class")
+    def runs(self, trained, tmp_path_factory) -> Path:
+        """Folders named by layers 1 and 2; the files of the first say layer 2 as well."""
+        root = tmp_path_factory.mktemp("misnamed")
+        for layer in (1, 2):
+            save_saelens(
+                replace(trained, hook_name="blocks.2.hook_resid_post"), root / f"run_{layer}" / "sae"
+            )
+        return root
+
+    @pytest.mark.parametrize(
+        "section",
+        [
+            lambda root: {"saes": f"{root}/run_{{layer}}/sae"},
+            lambda root: {"saes": f"{root}/run_{{layer}}"},
+            lambda root: {"saes": str(root), "sae_id": "run_{layer}/sae"},
+            lambda root: {"saes": {"path": f"{root}/run_{{layer}}", "sae_id": "sae"}},
+            lambda root: {"saes": {1: f"{root}/run_{{layer}}/sae"}},
+            lambda root: {"saes": f"{root}/run_{{layer}}/sae", "layers": "all"},
+        ],
+    )
+    def test_it_is_refused_unless_the_hook_is_told(self, runs, section):
+        asked = {"layers": [1], **section(runs)}
+        with pytest.raises(SaeError) as caught:
+            side_of(**asked)
+        said = str(caught.value)
+        assert "run_1/sae: {layer} makes it the SAE of layer 1" in said
+        assert "its own files say hook blocks.2.hook_resid_post" in said
+        assert "\n" not in said
+        side = side_of(**asked, hook="resid_post")
+        assert known_saes(side.saes)[1].about["sae_id"].endswith("sae")
+
+    def test_the_right_one_is_no_matter(self, runs):
+        assert side_of(f"{runs}/run_{{layer}}/sae", layers=[2]).layers == (2,)
+
+    def test_a_hook_beside_the_path_is_the_user_s_word(self, runs):
+        saes = {"path": f"{runs}/run_{{layer}}/sae", "hook": "blocks.{layer}.hook_resid_post"}
+        assert side_of(saes, layers=[1]).saes[1].hook_name == "blocks.1.hook_resid_post"
+
+    def test_what_was_told_once_is_asked_again(self, runs, tmp_path):
+        from congruence.storage import Memo
+
+        section = {"model": str(DEMO / "small"), "saes": f"{runs}/run_{{layer}}/sae", "layers": [1]}
+        told = {"a": section | {"hook": "resid_post"}, "b": section, "corpus": TEXT}
+        config = parse_config(told)
+        open_side("a", config.a, memo=Memo(tmp_path))
+        with pytest.raises(SaeError, match="makes it the SAE of layer 1"):
+            open_side("b", config.b, memo=Memo(tmp_path))
+
+    def test_a_layer_beside_the_weights_counts_too(self, runs):
+        with pytest.raises(SaeError, match="own files say"):
+            find_sae(f"{runs}/run_{{layer}}/sae", 1)
+        assert find_sae(f"{runs}/run_{{layer}}/sae", 1, "resid_post").own_layer == 2

@@ -96,11 +96,38 @@ def test_an_earlier_run_is_shown_until_the_step_whatever_stops_it(tmp_path, monk
     assert (earlier / "figures" / "one.png").read_text() == "old"
 
 
-@pytest.mark.parametrize("target", ["elsewhere", "../other/generations/a", "/etc", "generations/../..", ""])
-def test_a_link_that_leads_elsewhere_is_not_followed(tmp_path, target):
-    write(tmp_path / "generations" / "a", "a")
-    write(tmp_path / "generations" / "b", "b")
-    (tmp_path / "current").write_text(target) if not target else (tmp_path / "current").symlink_to(target)
+ELSEWHERE = (
+    "elsewhere",
+    "../other/generations/a",
+    "/etc",
+    "generations/../..",
+    "current",
+    "generations/gone",
+)
+
+
+@pytest.mark.parametrize("target", ELSEWHERE)
+@pytest.mark.parametrize("keys", ["a", "ab"])
+def test_a_link_that_leads_elsewhere_is_not_followed(tmp_path, target, keys):
+    run, other = tmp_path / "run", write(tmp_path / "other" / "generations" / "a", "another run's")
+    for key in keys:
+        write(run / "generations" / key, key)
+    generations.publish(run, "a", NAMES)
+    assert shown(run)["table"] == "a"
+    (run / "current").unlink()
+    (run / "current").symlink_to(target)
+    assert (other / "table").exists()
+    with pytest.raises(StorageError, match=r"current leads to .*: run one again, or load_run") as caught:
+        generations.current_folder(run)
+    assert "\n" not in str(caught.value)
+    generations.publish(run, "a", NAMES)
+    assert shown(run) == {"run.json": "a", "table": "a"}
+
+
+def test_an_empty_file_in_place_of_the_link_says_nothing(tmp_path):
+    for key in "ab":
+        write(tmp_path / "generations" / key, key)
+    (tmp_path / "current").write_text("")
     with pytest.raises(StorageError, match="which of its 2 configurations is current"):
         generations.current_folder(tmp_path)
 

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from congruence.activations.shards import ShardWriter, open_shard
 from congruence.run.stored import CellResult, load_cell, save_cell
-from congruence.storage import Memo, NotWhole, open_artefact, write_artefact
+from congruence.storage import Memo, NotWhole, open_artefact, read_arrays, write_arrays, write_artefact
 
 
 def swap(one: Path, other: Path) -> None:
@@ -54,6 +54,30 @@ def test_shards_of_one_store_that_changed_places_are_refused(tmp_path: Path) -> 
     open_shard(tmp_path / "0", "key", 0, 3, None).check()
     with pytest.raises(NotWhole, match="other activations"):
         open_shard(tmp_path / "1", "key", 0, 3, None)
+
+
+def test_arrays_are_believed_under_their_own_name_and_record_alone(tmp_path: Path) -> None:
+    for number in (0, 1):
+        about = {"key": "k", "shard": number}
+        write_arrays(tmp_path / f"sums-{number}.json", "sums", 1, about, {"n": np.array([number, 7])})
+    first, second = tmp_path / "sums-0.json", tmp_path / "sums-1.json"
+    assert read_arrays(first, "sums", 1, {"key": "k", "shard": 0})["n"].tolist() == [0, 7]
+    with pytest.raises(NotWhole, match="for something else"):
+        read_arrays(first, "sums", 1, {"key": "another capture's", "shard": 0})
+    swap(first.with_suffix(".npz"), second.with_suffix(".npz"))
+    with pytest.raises(NotWhole, match="isn't what was written"):
+        read_arrays(first, "sums", 1)
+    swap(first, second)
+    with pytest.raises(NotWhole, match="was written for 'sums-1'"):
+        read_arrays(first, "sums", 1)
+
+
+def test_a_link_that_leads_to_itself_is_a_cell_that_isn_t_whole(tmp_path: Path) -> None:
+    place = tmp_path / "L1-L1-00"
+    place.symlink_to(place.name)
+    assert load_cell(place) is None
+    save_cell(CellResult([{"value": 1.0}], {}, pd.DataFrame({"r": [0.5]})), place)
+    assert load_cell(place).rows[0]["value"] == 1.0
 
 
 def test_records_that_name_no_place_are_believed(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from congruence.report.paper.kinds import kinds
 from congruence.report.paper.style import FORMATS, PaperFigure, Style
 from congruence.report.pictures import file_name
 from congruence.run.results import Run, load_run
-from congruence.storage import atomic_path
+from congruence.storage import write_bytes
 
 CAPTIONS = "captions.md"
 
@@ -104,8 +104,7 @@ def write_paper_figures(
 def _write(path: Path, content: bytes) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content)
+        write_bytes(path, content)
     except OSError as error:
         raise StorageError(
             f"{path} can't be written: {error.strerror or error}: name another --out"

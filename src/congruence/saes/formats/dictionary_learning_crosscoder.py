@@ -10,7 +10,7 @@ from congruence.errors import SaeError
 from congruence.hook_names import HookPoint
 from congruence.saes.crosscoder import Crosscoder, Reader
 from congruence.saes.entry import SaeEntry
-from congruence.saes.formats.base import SaeFiles, folders_with, header_shapes, register_format
+from congruence.saes.formats.base import SaeFiles, config_int, folders_with, header_shapes, register_format
 from congruence.saes.formats.crosscoders import (
     ARCHITECTURE,
     CrosscoderFormat,
@@ -138,7 +138,7 @@ def _weights(kind: str, W_dec: Tensor) -> Tensor:
 
 def _hook(files: SaeFiles, config: dict[str, Any]) -> str | None:
     trainer = config.get("trainer")
-    layer = trainer.get("layer") if isinstance(trainer, dict) else None
-    if not isinstance(layer, int) or isinstance(layer, bool) or layer < 0:
-        layer = files.layer_from_name()
+    told = trainer if isinstance(trainer, dict) and trainer.get("layer") is not None else {}
+    layer = config_int(told, "layer", files.label, default=-1)
+    layer = files.layer_from_name() if layer < 0 else layer
     return None if layer is None else HookPoint(layer).transformer_lens

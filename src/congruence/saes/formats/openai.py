@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from congruence.errors import SaeError, unknown_name
+from congruence.errors import SaeError, quoted, unknown_name
 from congruence.saes.activation_functions import Activation, ReLU, TopK
 from congruence.saes.checks import check_matrix
 from congruence.saes.entry import SaeEntry
@@ -76,7 +76,7 @@ def _activation(state: Mapping[str, Any], path: Path) -> Activation:
     k = settings.get("k") if isinstance(settings, Mapping) else None
     if not isinstance(k, int):
         raise SaeError(
-            f"{path}: activation_state_dict has k={k!r}, expected a whole number: is the file whole?"
+            f"{path}: activation_state_dict has k={quoted(k)}, expected a whole number: is the file whole?"
         )
     return TopK(k, relu=settings.get("postact_fn", "ReLU") != "Identity")  # pyright: ignore[reportOptionalMemberAccess]
 

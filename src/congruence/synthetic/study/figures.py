@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from congruence.storage import atomic_path
+from congruence.storage import write_bytes
 from congruence.synthetic.study.scoring import FOUND, KNOWN
 from congruence.synthetic.study.summary import Frame
 
@@ -41,8 +41,7 @@ def write_figures(summary: Frame, folder: Path) -> list[Path]:
             figure = draw(summary)
             if figure is not None:
                 paths.append(folder / f"{name}.png")
-                with atomic_path(paths[-1]) as temporary:
-                    temporary.write_bytes(png(figure))
+                write_bytes(paths[-1], png(figure))
     return paths
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from congruence import __version__
 from congruence.progress import Progress, Silent
-from congruence.storage import Memo, atomic_path, header, write_json
+from congruence.storage import Memo, atomic_path, header, write_json, write_text
 from congruence.storage.run_folder import open_folder
 from congruence.synthetic.study import encoding, looking, mapping, pairing, scoring, sharing
 from congruence.synthetic.study.figures import write_figures
@@ -92,13 +92,9 @@ def command_of(size: Size) -> str:
 def _write(folder: Path, table: Frame, summary: Frame, size: Size) -> None:
     with atomic_path(folder / "truth.parquet") as temporary:
         table.to_parquet(temporary, index=False)
-    with atomic_path(folder / "truth.csv") as temporary:
-        temporary.write_text(as_csv(summary), encoding="utf-8")
+    write_text(folder / "truth.csv", as_csv(summary))
     figures = write_figures(summary, folder / "figures")
     about = {"command": command_of(size), "congruence": __version__, "study": VERSION, "size": asdict(size)}
     write_json(folder / "truth.json", header(KIND, FORMAT) | about)
-    with atomic_path(folder / "truth.md") as temporary:
-        text = page_of(
-            summary, command=command_of(size), figures={path.stem: f"figures/{path.name}" for path in figures}
-        )
-        temporary.write_text(text, encoding="utf-8")
+    pictures = {path.stem: f"figures/{path.name}" for path in figures}
+    write_text(folder / "truth.md", page_of(summary, command=command_of(size), figures=pictures))
