@@ -67,7 +67,7 @@ def plan_jobs(
         ModelError, SaeError: a hook point isn't in the model, or its SAE doesn't fit.
     """
     known = {name: _known(sae) for name, sae in saes.items()}
-    sources = {name: _source(name, hook_offset) for name in saes}
+    sources = {name: read_at(name, hook_offset) for name in saes}
     keys = {name: _key(model, tokens, sources[name], sae, activations) for name, sae in known.items()}
     paths = {name: folder / f"{_label(name)}-{key}" for name, key in keys.items()}
     stores = {name: existing_store(paths[name], keys[name]) for name in saes}
@@ -105,7 +105,7 @@ def stored_already(
     """
     found = {}
     for name, sae in saes.items():
-        key = _key(model, tokens, _source(name, hook_offset), _known(sae), activations)
+        key = _key(model, tokens, read_at(name, hook_offset), _known(sae), activations)
         store = existing_store(folder / f"{_label(name)}-{key}", key)
         found[name] = store if store is not None and store.finished else None
     return found
@@ -115,7 +115,12 @@ def _known(sae: Any) -> KnownSae | None:
     return sae if sae is None or isinstance(sae, KnownSae) else KnownSae.of(sae)
 
 
-def _source(hook_name: str, offset: int) -> str:
+def read_at(hook_name: str, offset: int) -> str:
+    """The hook point whose states are read for one: `offset` blocks later.
+
+    Raises:
+        ModelError: it is a module path, which no offset shifts.
+    """
     if offset == 0:
         return hook_name
     point = parse_hook_name(hook_name)

@@ -16,6 +16,7 @@ from congruence.config.sections import (
     Section,
     SideConfig,
     Step,
+    VerdictsConfig,
     each_once,
 )
 
@@ -54,6 +55,8 @@ class RunConfig(Section):
     """Intervals beside the scores of the whole space (columns `low`, `high`)."""
     controls: list[str] = []
     """Further grids beside the real one: rerandomized, untrained_sae, neurons, other_seed."""
+    verdicts: VerdictsConfig | None = VerdictsConfig()
+    """Which features are shared, which aren't, and which can't be told (features.parquet); false: none."""
     concepts: ConceptsConfig | None = None
     """Concept subspaces beside the whole space: ``all`` (the eight published lists), names, or a section."""
     top_tokens: int = Field(default=5, ge=1, le=1000, description="every feature keeps so many in memory")
@@ -79,6 +82,11 @@ class RunConfig(Section):
     @classmethod
     def _once(cls, value: list[str]) -> list[str]:
         return each_once(value)
+
+    @field_validator("verdicts", mode="before")
+    @classmethod
+    def _on_or_off(cls, value: Any) -> Any:
+        return (VerdictsConfig() if value else None) if isinstance(value, bool) else value
 
     @field_validator("quirks")
     @classmethod

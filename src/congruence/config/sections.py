@@ -410,6 +410,21 @@ class NullConfig(Section):
         return dict(self.model_extra or {})
 
 
+class VerdictsConfig(Section):
+    """What is said of every feature: shared, not shared, or can't be told."""
+
+    draws: int = Field(default=5, ge=1, le=10_000)
+    """Shifts of the text by whole documents, over which every feature's best r is taken anew; those of
+    features that fire about as often are taken together. Never more than the documents allow."""
+    share: float = Field(default=0.5, gt=0, le=1)
+    """Share of its ceiling, the best r in another SAE of its own model, that a counterpart reaches."""
+    fdr: float = Field(default=0.05, gt=0, lt=1)
+    """False discovery rate over the features of a side, of either claim."""
+    presence: bool = False
+    """Look for every feature in the other model's hidden states as well, and in what its SAEs leave out: one
+    more pass of both models over the text."""
+
+
 class IntervalConfig(Section):
     """Intervals of the scores, by resampling."""
 

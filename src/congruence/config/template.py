@@ -77,7 +77,7 @@ def sections() -> dict[str, type[BaseModel]]:
     """Every section of a configuration by the key that holds it, in the order of the file."""
     from congruence.config.concepts import InsideConfig, MultiTokenConfig
     from congruence.config.saes import SaeSource
-    from congruence.config.sections import IntervalConfig, MeasureFile
+    from congruence.config.sections import IntervalConfig, MeasureFile, VerdictsConfig
 
     return {
         "": RunConfig,
@@ -88,6 +88,7 @@ def sections() -> dict[str, type[BaseModel]]:
         "measures": MeasureFile,
         "null": NullConfig,
         "interval": IntervalConfig,
+        "verdicts": VerdictsConfig,
         "concepts": ConceptsConfig,
         "concepts.multi_token": MultiTokenConfig,
         "concepts.pairing": InsideConfig,

@@ -21,6 +21,7 @@ from congruence.report.sections import (
     top_matches,
     warnings_of,
 )
+from congruence.report.shared import shared_section
 from congruence.report.terminal import REPORT
 from congruence.run.results import Run, load_run
 from congruence.storage import generations, write_text
@@ -92,6 +93,7 @@ def context(run: Run) -> dict[str, Any]:
         "filters": removed_by_filters(run),
         "cells": cell_table(run, views),
         "matches": top_matches(run, lead),
+        "shared": shared_section(run),
         "warnings": warnings_of(run),
         "config": config_text(run),
         "facts": facts(run),

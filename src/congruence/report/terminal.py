@@ -14,6 +14,7 @@ from congruence.report.scales import LIGHT, score_scale, shade, text_on
 from congruence.run.results import Run, load_run
 from congruence.storage import generations
 from congruence.view.numbers import ALPHA
+from congruence.view.shared import shared_words
 from congruence.view.verdict import Verdict, star_words, verdict
 from congruence.view.views import MeasureView, headline, measure_views
 from congruence.view.words import measure_words, null_words
@@ -88,6 +89,7 @@ class Summary:
             yield Text(f"{line[:1].upper()}{line[1:]}", style="yellow")
         yield from _saes(self.run)
         yield from _counts(self.run)
+        yield from (Text(sentence) for sentence in shared_words(self.run))
         yield from _places(self.run)
 
 

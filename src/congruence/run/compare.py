@@ -20,6 +20,7 @@ from congruence.run.bench import Bench
 from congruence.run.captures import Captures, sources_of
 from congruence.run.concept_stage import check_concepts
 from congruence.run.evidence import keep_evidence
+from congruence.run.features import FeatureStage
 from congruence.run.grid import Source
 from congruence.run.possible import check_possible, null_record
 from congruence.run.publish import publish_run
@@ -126,7 +127,11 @@ def _run(
         captured = time.perf_counter()
         others.compare()
     results = run_cells(cells, captures, plan, folder.cells, concepts=concepts, progress=progress)
-    seconds = {"capture": captured - started, "grid": time.perf_counter() - captured}
+    gridded = time.perf_counter()
+    features = FeatureStage.of(captures, concepts)
+    features.compute(progress)
+    seconds = {"capture": captured - started, "grid": gridded - captured}
+    seconds |= features.seconds
     record = _record(config, sides, text, captures, seconds, fvus=fvus)
     with working("keep what shows the features"):
         record["evidence"] = keep_evidence(captures, sources)
@@ -135,7 +140,9 @@ def _run(
         "cells": [place for result in results for place in result.places],
         "known": sorted(memo.used),
     }
-    key = publish_run(folder.path, results, record, draw, more=captures.finish)
+    key = publish_run(
+        folder.path, results, record, draw, more=lambda place: captures.finish(place) | features.finish(place)
+    )
     logger.info("run finished: %d cells in %s, configuration %s", len(cells), folder.path, key)
     return key
 

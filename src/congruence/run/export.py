@@ -81,7 +81,8 @@ def _parquet(run: Run, folder: Path) -> Exported:
     for name, columns in TABLES.items():
         if not run.holds(name):
             continue
-        table = cast(pd.DataFrame, getattr(run, name)).copy()
+        found = run.features() if name == "features" else getattr(run, name)
+        table = cast(pd.DataFrame, found).copy()
         for column in columns:
             if column.kind in ("texts", "record", "records"):
                 table[column.name] = [_json(cell) for cell in table[column.name]]

@@ -33,6 +33,11 @@ def check_possible(
     """
     _check_measures(plan, sides)
     _check_shifts(config, plan, text)
+    if config.verdicts is not None and config.verdicts.presence and text.alignment is not None:
+        raise ConfigError(
+            "verdicts.presence = true looks for features in states of the same tokens, but the tokenizers "
+            "differ: set it to false"
+        )
     if not config.force:
         _check_size(config, plan, sides, cells)
     told = null_record(config)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from congruence.display import html_table
-from congruence.errors import InputError
+from congruence.errors import InputError, unknown_name
 from congruence.run.best import best_row
 from congruence.run.null_draws import drawn_scores
 from congruence.wording import format_score
@@ -86,21 +86,66 @@ class Reading:
         """Write report.html into its folder, and say where that is."""
         return _shown("report", self)
 
-    def features(self, layer_a: int, layer_b: int, *, kept: bool | None = None) -> pd.DataFrame:
-        """The pairs of features of one layer pair, most alike first.
+    def features(
+        self, layer_a: int | None = None, layer_b: int | None = None, *, kept: bool | None = None
+    ) -> pd.DataFrame:
+        """Every feature with its verdict, or the pairs of features of one layer pair, most alike first.
 
         Args:
-            layer_a, layer_b: the layer pair.
-            kept: only those that the filters kept (True) or took (False).
+            layer_a, layer_b: the layer pair; neither: the verdicts (features.parquet).
+            kept: of pairs, only those that the filters kept (True) or took (False).
 
         Returns:
-            The columns of `matches` without the place in the grid.
+            Without layers a row a feature of either side that fires: its best partner over all layers of the
+            other side, null, ceiling and verdict. With layers the columns of `matches` without the place in
+            the grid.
+
+        Raises:
+            InputError: one layer is given without the other, there are no such layers, or no verdicts.
         """
+        if layer_a is None and layer_b is None:
+            return self._verdicts()
+        if layer_a is None or layer_b is None:
+            raise InputError(
+                f"features({layer_a!r}, {layer_b!r}) names one layer: name those of a pair, or neither"
+            )
         found = self._cell(layer_a, layer_b)
         if kept is not None:
             found = cast(pd.DataFrame, found[found.kept == kept])
         place = ["control", "control_side", "layer_a", "layer_b"]
         return found.drop(columns=place).sort_values("r", ascending=False, kind="stable", ignore_index=True)
+
+    def shared(self, *, concept: str = "all") -> pd.DataFrame:
+        """How many features are shared, aren't, or can't be told, by side and layer, with intervals.
+
+        Args:
+            concept: of features of one concept only, where the run compared concepts.
+
+        Returns:
+            side, layer (−1: all of them), verdict, features, count, share, low and high (90 % interval:
+            Wilson's, with a design effect from the variance between shifts of the text), design.
+
+        Raises:
+            InputError: the run has no verdicts, or no such concept.
+        """
+        told = self._verdict_record()
+        table = pd.DataFrame(told["shares"])
+        if concept not in (names := table.concept.unique().tolist()):
+            raise InputError(unknown_name("concept", concept, names))
+        mine = cast(pd.DataFrame, table[table.concept == concept])
+        return mine.drop(columns="concept").reset_index(drop=True)
+
+    def _verdict_record(self) -> dict[str, Any]:
+        told = self.info.get("verdicts") or {}
+        if "shares" not in told:
+            why = (
+                told.get("none") or "it was run without, or by an older congruence: run again with verdicts:"
+            )
+            raise InputError(f"{self.path} has no verdicts on features: {why}")
+        return told
+
+    def _verdicts(self) -> pd.DataFrame:
+        raise NotImplementedError
 
     def pair(self, layer_a: int, feature_a: int, layer_b: int, feature_b: int) -> dict[str, Any]:
         """All that the run's tables know of one pair of features.

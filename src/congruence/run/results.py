@@ -96,6 +96,10 @@ class Run(Reading):
         names = {key: str(self.info["sides"][key].get("name") or f"model {key}") for key in ("a", "b")}
         return f"{names[side]} ({side})" if names["a"] == names["b"] else names[side]
 
+    def _verdicts(self) -> pd.DataFrame:
+        self._verdict_record()
+        return self._table("features")
+
     @property
     def concept_keywords(self) -> pd.DataFrame:
         """Which keywords the matched features of each concept fire on, read from disk at each call."""

@@ -141,7 +141,51 @@ KEYWORDS = (
     Column("change", "records", "{measure, value}: those minus the scores with it", ()),
 )
 
-TABLES = {"results": RESULTS, "cells": CELLS, "matches": MATCHES, "concept_keywords": KEYWORDS}
+FEATURES = (
+    Column("side", "text", "the model that the feature is of: a or b", None, needed=True),
+    Column("layer", "int64", "its block", None, needed=True),
+    Column("feature", "int64", "the feature, which fires on this text", None, needed=True),
+    Column("firings", "int64", "tokens on which it fires", -1),
+    Column("occasions", "float64", "documents on which it fires, as many as weigh alike", NAN),
+    Column("partner_layer", "int64", "block of the other model in which its best partner lies; −1: none", -1),
+    Column("partner", "int64", "that feature; −1: none", -1),
+    Column(
+        "r", "float64", "their correlation: the best over all layers of the other model", NAN, needed=True
+    ),
+    Column("cofirings", "int64", "tokens on which both fire", -1),
+    Column("mutual", "bool", "within the two layers each is the other's best partner", False),
+    Column("null_r", "float64", "95 % point of the best r of unrelated text at its firing rate", NAN),
+    Column("p", "float64", "p of r against that", NAN),
+    Column("q", "float64", "Benjamini-Hochberg over the features of the side", NAN),
+    Column("ceiling", "float64", "its best r in other SAEs of its own model", NAN),
+    Column(
+        "ceiling_of", "text", "which: `seed`, another seed's; `layers`, those of other layers; or none", ""
+    ),
+    Column("p_lacking", "float64", "p of so small an r if it had a counterpart; NaN without a ceiling", NAN),
+    Column("q_lacking", "float64", "Benjamini-Hochberg over the features of the side", NAN),
+    Column("verdict", "text", "shared, not shared, or can't be told", None, needed=True),
+    Column("reason", "text", "why it can't be told: chance, one-sided, weak, few or no ceiling", ""),
+    Column("concepts", "texts", "concepts of the run that it belongs to", ()),
+    Column("top_tokens", "texts", "tokens on which it fires most strongly", ()),
+    Column("readout", "float64", "held-out r of its best linear readout from the other model's states", NAN),
+    Column("readout_layer", "int64", "block whose states gave that; −1: not looked for", -1),
+    Column("readout_null", "float64", "95 % point of it on unrelated text at its firing rate", NAN),
+    Column("readout_q", "float64", "q of it against that", NAN),
+    Column("readout_ceiling", "float64", "the same from its own model's states at its own layer", NAN),
+    Column(
+        "scaling", "float64", "β of its direction in those states, found and taken on other documents", NAN
+    ),
+    Column("scaling_error", "float64", "the part of β that lies in the error of the other model's SAE", NAN),
+    Column("presence", "text", "in the other model's states: present, absent, or can't be told", ""),
+)
+
+TABLES = {
+    "results": RESULTS,
+    "cells": CELLS,
+    "matches": MATCHES,
+    "concept_keywords": KEYWORDS,
+    "features": FEATURES,
+}
 
 _DTYPES = {"int64": "int64", "float64": "float64", "bool": "bool"}
 

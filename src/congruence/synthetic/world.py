@@ -128,10 +128,13 @@ class SyntheticModel:
     Attributes:
         world: whose text it reads.
         number: which of its models it is.
+        reading: 0, or another reading of the same features: what it misses and how strongly it fires are
+            drawn anew, as if another SAE had been trained on the model.
     """
 
     world: World
     number: int
+    reading: int = 0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -166,6 +169,10 @@ class SyntheticModel:
         """(n, f) float32 planted activations, all at once."""
         return sparse.csr_array(sparse.vstack(list(self), format="csr"))
 
+    def another_reading(self, reading: int = 1) -> "SyntheticModel":
+        """The same features, seen by what stands for an SAE of another seed."""
+        return replace(self, reading=reading)
+
     def state_blocks(self) -> Iterator[Float32[np.ndarray, "n d"]]:
         """Hidden states of the tokens, in blocks: acts @ W_dec + mean + noise."""
         for block in self.world.firing:
@@ -182,7 +189,8 @@ class SyntheticModel:
     def _acts(self, block: Block) -> sparse.csr_array:
         """(tokens of the block, f) what this model makes of what fires."""
         truth, options = self.world.truth, self.world.options
-        rng = derive(options.seed, "acts", self.number, block.number)
+        again = (self.reading,) if self.reading else ()
+        rng = derive(options.seed, "acts", self.number, block.number, *again)
         feature = self._feature_of(block.concept, rng)
         kept = (feature >= 0) & (rng.random(len(feature)) >= options.missed)
         value = block.intensity * np.exp(options.jitter * rng.standard_normal(len(feature)))

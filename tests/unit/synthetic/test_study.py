@@ -15,18 +15,21 @@ from congruence.filters import FILTERS
 from congruence.matching import MATCHERS
 from congruence.metrics import METRICS
 from congruence.records import Matching
+from congruence.significance.verdicts import NOT_SHARED, SHARED
 from congruence.synthetic import make_world
-from congruence.synthetic.study import Size, read_summary, run_study, summary_of
+from congruence.synthetic.study import Size, looking, read_summary, run_study, summary_of
+from congruence.synthetic.study.looking import presence_on
 from congruence.synthetic.study.page import measured
 from congruence.synthetic.study.pairing import GIVEN, filters_on, judged, matchers_on
 from congruence.synthetic.study.scoring import measures, p_on, scores_on, true_pairs
+from congruence.synthetic.study.sharing import WITH, WITHOUT, verdicts_on
 from congruence.synthetic.study.summary import as_csv
 from congruence.synthetic.study.task import COLUMNS
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 TINY = replace(
     Size.of("quick"), features=24, tokens=2000, curve_worlds=1, curve_features=40, power_pairs=(40,),
-    power_worlds=1, null_worlds=1, shares=(0.5,), per_dimension=(4.0,),
+    power_worlds=1, null_worlds=1, verdict_worlds=2, shares=(0.5,), per_dimension=(4.0,),
 )  # fmt: skip
 
 
@@ -197,3 +200,26 @@ def test_a_summary_that_is_none_is_refused(tmp_path):
     (tmp_path / "truth.csv").write_text("a,b\n1,2\n")
     with pytest.raises(StorageError, match="no column"):
         read_summary(tmp_path / "truth.csv")
+
+
+def test_verdicts_keep_their_false_discovery_rate_and_tell_planted_pairs_apart():
+    """A short form of docs/truth.md's 200 pairs."""
+    said = {}
+    for name, share in {"copy": 1.0, "replaced": 0.7, "independent": 0.0}.items():
+        rows = verdicts_on(make_world(features=120, tokens=12_000, shared=share, seed=5))
+        found = {(row["subject"], row["setting"], row["quantity"]): row["value"] for row in rows}
+        said[name] = [found[claim, WITH, "said of"] for claim in (SHARED, NOT_SHARED)]
+        assert max(found[claim, WITH, "false among them"] for claim in (SHARED, NOT_SHARED)) <= 0.05
+        assert found[NOT_SHARED, WITHOUT, "said of"] == 0
+    assert said["copy"] == [pytest.approx(1, abs=0.03), 0]
+    assert said["replaced"] == [pytest.approx(0.7, abs=0.03), pytest.approx(0.27, abs=0.05)]
+    assert said["independent"] == [pytest.approx(0, abs=0.02), pytest.approx(1, abs=0.05)]
+
+
+def test_presence_tells_the_model_from_its_dictionary():
+    rows = presence_on(make_world(features=64, width=96, tokens=8000, seed=2))
+    found = {(row["subject"], row["quantity"]): row["value"] for row in rows}
+    held, dropped, own = looking.KINDS
+    assert found[held, "said to be present"] == found[dropped, "said to be present"] == 1
+    assert found[own, "said to be absent"] > 0.8
+    assert found[dropped, "of it in the SAE's error"] > 0.8 > 0.2 > found[held, "of it in the SAE's error"]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from congruence.synthetic.study import looking, sharing
 from congruence.synthetic.study.pairing import IN_WORDS
 from congruence.synthetic.study.scoring import FOUND, KNOWN
 from congruence.synthetic.study.summary import Frame
@@ -26,7 +27,18 @@ def page_of(summary: Frame, *, command: str, figures: Mapping[str, str]) -> str:
 
 def measured(summary: Frame, *, command: str, figures: Mapping[str, str]) -> str:
     """The part of the page that numbers decide, between two marks that name the command."""
-    sections = [_matchers, _filters, _best_r, _shares, _power, _chance, _dictionaries, _transfer]
+    sections = [
+        _matchers,
+        _filters,
+        _best_r,
+        _verdicts,
+        _presence,
+        _shares,
+        _power,
+        _chance,
+        _dictionaries,
+        _transfer,
+    ]
     parts = [BEGIN.format(command=command)]
     for section in sections:
         text = section(summary)
@@ -118,6 +130,83 @@ def _best_r(summary: Frame) -> str:
         f"documents ({table.setting.iloc[0]}; {_worlds(table)}); q by Benjamini and Hochberg over the "
         f"features.\n\n{_table(['world', *quantities], cells)}"
     )
+
+
+def _verdicts(summary: Frame) -> str:
+    pairs, many = _chapter(summary, sharing.PLANTED), _chapter(summary, sharing.MANY)
+    if not len(pairs) or not len(many):
+        return ""
+    cells = []
+    for world in _order(pairs.world):
+        mine = pairs[pairs.world == world]
+        line = [f"{world} ({_percent(float(mine.shared.iloc[0]), 1)} shared)"]
+        for setting in (sharing.WITH, sharing.WITHOUT):
+            told = mine[mine.setting == setting]
+            line += [_percent(_value(told[told.subject == claim], "said of"), 1) for claim in _CLAIMS]
+        cells.append(line)
+    head = [
+        "models",
+        *(f"{claim}, {setting}" for setting in (sharing.WITH, sharing.WITHOUT) for claim in _CLAIMS),
+    ]
+    of_kinds = []
+    for world in [*_order(many.world), "all"]:
+        mine = many if world == "all" else many[many.world == world]
+        line = [world]
+        for claim in _CLAIMS:
+            told = mine[(mine.subject == claim) & (mine.setting == sharing.WITH)]
+            line += [_percent(_over_shares(told, quantity), 1) for quantity in ("false among them", "found")]
+        told = mine[(mine.subject == _CLAIMS[0]) & (mine.setting == sharing.WITHOUT)]
+        line += [_percent(_over_shares(told, quantity), 1) for quantity in ("false among them", "found")]
+        of_kinds.append(line)
+    counted = many[
+        (many.quantity == "said of") & (many.subject == _CLAIMS[0]) & (many.setting == sharing.WITH)
+    ]
+    shares = ", ".join(_percent(share) for share in sorted(set(many.shared)))
+    return (
+        "## Shared, not shared, can't be told\n\nThe verdict on every feature of both models "
+        f"({_worlds(pairs)} each), {sharing.DRAWS} shifts of the text; the ceiling is another reading of "
+        f"the same model. Share of the features of which it is said:\n\n{_table(head, cells)}\n\n"
+        f"Over {int(counted.worlds.sum())} pairs of models with {shares} shared, in turn: share of the "
+        f"verdicts that are false (nominally at most {_percent(sharing.FDR)}), and of the features that are "
+        "found.\n\n"
+        f"{_table(['world', *_HEADS], of_kinds)}"
+    )
+
+
+def _presence(summary: Frame) -> str:
+    table = _chapter(summary, looking.CHAPTER)
+    if not len(table):
+        return ""
+    quantities = _order(table.quantity)
+    cells = []
+    for world in _order(table.world):
+        for kind in _order(table.subject):
+            mine = table[(table.world == world) & (table.subject == kind)]
+            values = [_value(mine, quantity) for quantity in quantities]
+            shown = [
+                _percent(v) if q.startswith("said") else _number(v)
+                for q, v in zip(quantities, values, strict=True)
+            ]
+            cells.append([world, kind, *shown])
+    return (
+        "## In the model, or in its dictionary?\n\nA's features looked for in B's hidden states and in the "
+        f"error of B's SAE; half of the features are shared, and of these one in {looking.DROPPED} was "
+        f"dropped from B's dictionary ({_worlds(table)}).\n\n"
+        f"{_table(['world', 'features of A', *quantities], cells)}"
+    )
+
+
+_CLAIMS = (sharing.SHARED, sharing.NOT_SHARED)
+_HEADS = [
+    "shared: false", "found", "not shared: false", "found", "shared, without a ceiling: false", "found",
+]  # fmt: skip
+
+
+def _over_shares(table: Frame, quantity: str) -> float:
+    """The mean over all worlds, whatever their planted share."""
+    mine = table[table.quantity == quantity]
+    worlds = mine.worlds.sum()
+    return float((mine["mean"] * mine.worlds).sum() / worlds) if worlds else math.nan
 
 
 def _shares(summary: Frame) -> str:
@@ -274,8 +363,8 @@ def _worlds(table: Frame) -> str:
     return f"{count} world{'s' if count > 1 else ''}"
 
 
-def _percent(value: float) -> str:
-    return "–" if not math.isfinite(value) else f"{100 * value:.0f} %"
+def _percent(value: float, digits: int = 0) -> str:
+    return "–" if not math.isfinite(value) else f"{100 * value:.{digits}f} %"
 
 
 def _number(value: float) -> str:

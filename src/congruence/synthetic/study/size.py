@@ -21,6 +21,7 @@ class Size:
         power_pairs: numbers of pairs for 50 % against 60 %; power_worlds: worlds of each kind.
         null_worlds: worlds with nothing shared; null_draws: draws a test.
         pair_draws: shifts of the null of the best r.
+        verdict_worlds: pairs of models for the verdicts on features.
         per_dimension: features per dimension of the hidden states, for SAEs.
         trained_steps: optimizer steps of trained SAEs; 0 trains none.
     """
@@ -38,6 +39,7 @@ class Size:
     null_worlds: int = 200
     null_draws: int = 99
     pair_draws: int = 99
+    verdict_worlds: int = 200
     per_dimension: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
     trained_steps: int = 1000
 
@@ -75,6 +77,7 @@ QUICK = Size(
     null_worlds=8,
     null_draws=19,
     pair_draws=19,
+    verdict_worlds=6,
     per_dimension=(0.5, 4.0),
     trained_steps=0,
 )
