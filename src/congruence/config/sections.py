@@ -122,6 +122,13 @@ Step = Annotated[str | dict[str, Any], BeforeValidator(_step)]
 """A measure or filter with its options."""
 
 
+def read_functions(value: Any) -> Any:
+    """Functions as they may be written: a name, {name: options, …}, or a list of either."""
+    if isinstance(value, str):
+        return [value]
+    return [{name: options} for name, options in value.items()] if isinstance(value, Mapping) else value
+
+
 class MeasureFile(Section):
     """A measure of your own: a function of a Python file, which is executed because you name it here."""
 

@@ -7,13 +7,13 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from congruence.config.parsing import resolve
 from congruence.config.quirks import as_published_line
 from congruence.config.run import RunConfig
 from congruence.config.saes import Given
-from congruence.config.steps import check_names, measures_of
+from congruence.config.steps import check_names, functions_of, measures_of
 from congruence.errors import StorageError, quoted
 from congruence.progress import Progress, shown, working
 from congruence.run.captures import Captures, sources_of
@@ -32,6 +32,9 @@ from congruence.sides.side import Side, known_saes, open_sides
 from congruence.sides.variants import check_controls
 from congruence.storage import Memo
 from congruence.storage.run_folder import VERSIONS_OF, RunFolder, held, open_folder, run_log
+
+if TYPE_CHECKING:
+    from congruence.run.transfer_stage import TransferStage
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +105,7 @@ def _run(
     captures = _captures_kind(config)(sides, text, config, folder.activations, memo)
     plan = Plan.of(config)
     check_possible(config, plan, sides, text, cells)
+    transfer = _transfer(config, captures, folder)
     fvus = _examine(config, captures, sources_of(cells), memo)
     concepts = stage_of(captures, plan)
     if concepts and not captures.finished(sources_of(cells)):
@@ -109,21 +113,48 @@ def _run(
     captures.capture(sources_of(cells), progress)
     if concepts and not concepts_finished(cells, captures, plan, folder.cells, concepts):
         concepts.capture(sources_of(cells), progress)
-    captures.let_go()
     captured = time.perf_counter()
+    if transfer:
+        transfer.compute(progress)
+    captures.let_go()
+    transferred = time.perf_counter()
     results = run_cells(cells, captures, plan, folder.cells, concepts=concepts, progress=progress)
-    seconds = {"capture": captured - started, "grid": time.perf_counter() - captured}
+    seconds = {"capture": captured - started, "grid": time.perf_counter() - transferred}
+    if transfer:
+        seconds["transfer"] = transferred - captured
+        transfer.agree(results)
     record = _record(config, sides, text, captures, seconds, fvus=fvus)
     with working("keep what shows the features"):
         record["evidence"] = keep_evidence(captures, sources_of(cells))
     record["uses"] = {
-        "activations": [*captures.places(), *(concepts.places() if concepts else [])],
-        "cells": [place for result in results for place in result.places],
+        "activations": [
+            *captures.places(),
+            *(concepts.places() if concepts else []),
+            *(transfer.states.places() if transfer else []),
+        ],
+        "cells": [
+            *(place for result in results for place in result.places),
+            *(transfer.places() if transfer else []),
+        ],
         "known": sorted(memo.used),
     }
-    key = publish_run(folder.path, results, record, draw, more=captures.finish)
+
+    def more(place: Path) -> dict[str, Any]:
+        return {**captures.finish(place), **(transfer.finish(place) if transfer else {})}
+
+    key = publish_run(folder.path, results, record, draw, more=more)
     logger.info("run finished: %d cells in %s, configuration %s", len(cells), folder.path, key)
     return key
+
+
+def _transfer(config: RunConfig, captures: Captures, folder: RunFolder) -> "TransferStage | None":
+    """What `function: transfer` asks for."""
+    settings = functions_of(config).get("transfer")
+    if settings is None:
+        return None
+    from congruence.run.transfer_stage import TransferStage
+
+    return TransferStage(captures, settings, folder.cells)
 
 
 def _captures_kind(config: RunConfig) -> type[Captures]:

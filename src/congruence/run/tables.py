@@ -23,13 +23,13 @@ def put_together(results: Iterable[CellResult], folder: Path) -> None:
     results = list(results)
     table = table_of([row for result in results for row in result.rows], RESULTS)
     scores = [result.null_scores.get(i) for result in results for i in range(len(result.rows))]
-    _write(with_ceilings(adjusted(table, scores)), RESULTS, folder / "results.parquet")
-    _write(table_of([result.summary for result in results], CELLS), CELLS, folder / "cells.parquet")
+    write_table(with_ceilings(adjusted(table, scores)), RESULTS, folder / "results.parquet")
+    write_table(table_of([result.summary for result in results], CELLS), CELLS, folder / "cells.parquet")
     matches = [result.matches for result in results if len(result.matches)] or [results[0].matches]
-    _write(typed(pd.concat(matches, ignore_index=True), MATCHES), MATCHES, folder / "matches.parquet")
+    write_table(typed(pd.concat(matches, ignore_index=True), MATCHES), MATCHES, folder / "matches.parquet")
     keywords = [row for result in results for row in result.keywords]
     if keywords:
-        _write(table_of(keywords, KEYWORDS), KEYWORDS, folder / "concept_keywords.parquet")
+        write_table(table_of(keywords, KEYWORDS), KEYWORDS, folder / "concept_keywords.parquet")
 
 
 def adjusted(table: pd.DataFrame, scores: Sequence[np.ndarray | None]) -> pd.DataFrame:
@@ -71,7 +71,8 @@ def with_ceilings(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(ceiling=ceilings)
 
 
-def _write(table: pd.DataFrame, columns: Sequence[Column], path: Path) -> None:
+def write_table(table: pd.DataFrame, columns: Sequence[Column], path: Path) -> None:
+    """Write one table as a Parquet file with the types of its schema."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
