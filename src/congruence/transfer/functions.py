@@ -26,7 +26,7 @@ class TransferSettings:
     tokens: Annotated[int, whole(16, 10**9)] = 32_768
     """Tokens of text that are read for it, in whole documents spread over the corpus; half of the documents
     fit the maps, the others judge them."""
-    judged: Annotated[int, whole(16, 10**9)] = 2_048
+    judged: Annotated[int, whole(16, 10**9)] = 1_024
     """Held-out tokens that go through the SAEs, in whole documents; R² is over all that are held out."""
     keep_maps: bool = True
     """Keep the fitted maps, for `run.map`: 4 · d_a · d_b bytes a layer pair, kind and direction."""

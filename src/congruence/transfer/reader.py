@@ -12,8 +12,6 @@ from congruence.saes import Sae
 from congruence.stats.pair_correlations import pair_similarities
 from congruence.stats.prepared import PreparedActs, prepare
 
-_DENSE_VALUES = 1 << 22
-
 
 @dataclass(frozen=True)
 class Reading:
@@ -86,17 +84,10 @@ class Reader:
 
 
 def _through(sae: Sae, states: np.ndarray) -> tuple[sparse.csr_array, np.ndarray | None]:
-    """Activations and output, a batch of at most 2²² activations at a time; no output of a transcoder."""
+    """Activations and output; no output of a transcoder."""
     x = torch.from_numpy(states.astype(np.float32))
-    size = max(1, _DENSE_VALUES // sae.d_sae)
-    acts, given = [], []
-    for part in x.split(size):
-        f = sae.encode(part)
-        acts.append(sparse.csr_array(f.float().cpu().numpy()))
-        if not sae.is_transcoder:
-            given.append(sae.decode(f, part).double().cpu().numpy())
-    joined = acts[0] if len(acts) == 1 else sparse.csr_array(sparse.vstack(acts, format="csr"))
-    return joined, np.concatenate(given) if given else None
+    acts = sae.encode_csr(x)
+    return acts, None if sae.is_transcoder else sae.decode_csr(acts, x).double().cpu().numpy()
 
 
 def _explained(y: np.ndarray, given: np.ndarray | None) -> float:
