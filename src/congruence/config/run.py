@@ -53,10 +53,11 @@ class RunConfig(Section):
     interval: IntervalConfig | None = None
     """Intervals beside the scores of the whole space (columns `low`, `high`)."""
     controls: list[str] = []
-    """Further grids beside the real one: rerandomized, untrained_sae, neurons, other_seed."""
+    """Further grids beside the real one: rerandomized, untrained_sae, frozen_decoder, neurons,
+    other_seed."""
     function: Annotated[list[Step], BeforeValidator(read_functions)] = []
-    """What else is asked of each layer pair: ``transfer``, or ``{transfer: {maps: [affine], tokens: 20000}}``: do
-    hidden states, and features, move from one model to the other by a linear map?"""
+    """What else is asked of each layer pair. ``transfer``, or ``{transfer: {maps: [affine], tokens: 9000}}``:
+    do hidden states, and features, move from one model to the other by a linear map?"""
     concepts: ConceptsConfig | None = None
     """Concept subspaces beside the whole space: ``all`` (the eight published lists), names, or a section."""
     top_tokens: int = Field(default=5, ge=1, le=1000, description="every feature keeps so many in memory")

@@ -206,6 +206,9 @@ class SideConfig(Section):
     """Scale decoder rows to unit norm and activations up by it."""
     other_seed: Places = None
     """SAEs of another seed for one or more layers: compared with `saes` as the same-model ceiling."""
+    frozen_decoder: Places = None
+    """SAEs whose decoders stayed at their random start (`congruence train-sae --frozen-decoder`), for the
+    control of that name."""
     name: str | None = Field(default=None, max_length=LONGEST_NAME)
     """What pictures and tables call this side; default: the last part of `model`."""
     device: str = "auto"

@@ -191,7 +191,8 @@ def check_crosscoder(config: RunConfig) -> None:
             raise ConfigError(f"{what} can't go with pairing by a crosscoder: {remedy}")
     for name, side in sides.items():
         for key, default in (("hook_offset", 0), ("activations", "encode"), ("fold_decoder_norm", False),
-                             ("saes", None), ("other_seed", None), ("features", "crosscoder")):  # fmt: skip
+                             ("saes", None), ("other_seed", None), ("frozen_decoder", None),
+                             ("features", "crosscoder")):  # fmt: skip
             if getattr(side, key) != default:
                 raise ConfigError(
                     f"{name}.{key} can't go with pairing by a crosscoder: its features are encoded from both "

@@ -18,6 +18,7 @@ from congruence.errors import StorageError, quoted
 from congruence.progress import Progress, shown, working
 from congruence.run.captures import Captures, sources_of
 from congruence.run.concept_stage import check_concepts, stage_of
+from congruence.run.equal_index import equal_index_record
 from congruence.run.evidence import keep_evidence
 from congruence.run.grid import Cell, Source, ceiling_cells, control_cells, real_cells
 from congruence.run.plan import Plan
@@ -126,6 +127,9 @@ def _run(
     record = _record(config, sides, text, captures, seconds, fvus=fvus)
     with working("keep what shows the features"):
         record["evidence"] = keep_evidence(captures, sources_of(cells))
+    if not is_by_crosscoder(config):  # whose features are the same ones by what they are
+        with working("compare features of equal index"):
+            record["equal_index"] = equal_index_record(cells, captures)
     record["uses"] = {
         "activations": [
             *captures.places(),
@@ -187,7 +191,9 @@ def cells_of(sides: Mapping[str, Side], controls: Sequence[str]) -> list[Cell]:
     for side in sides.values():
         cells += ceiling_cells(side.name, list(side.other_seed))
     for control in controls:
-        if control != "other_seed":
+        if control == "frozen_decoder":
+            cells += control_cells(control, *(list(side.frozen_decoder) for side in sides.values()))
+        elif control != "other_seed":
             cells += control_cells(control, layers_a, layers_b)
     return cells
 
@@ -230,7 +236,7 @@ def _in_memory(config: RunConfig) -> list[str]:
     """The keys whose values were objects of a Python call: no command can repeat such a run."""
     found = []
     for name, side in (("a", config.a), ("b", config.b)):
-        for key in ("model", "saes", "other_seed"):
+        for key in ("model", "saes", "other_seed", "frozen_decoder"):
             value = getattr(side, key)
             entries = value.items() if isinstance(value, dict) else [("", value)]
             found += [f"{name}.{key}.{layer}".rstrip(".") for layer, one in entries if isinstance(one, Given)]

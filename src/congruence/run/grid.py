@@ -12,7 +12,8 @@ class Source:
 
     Attributes:
         side: the model, "a" or "b".
-        variant: "real", or the control: "other_seed", "rerandomized", "untrained_sae", "neurons".
+        variant: "real", or the control: "other_seed", "rerandomized", "untrained_sae",
+            "frozen_decoder", "neurons".
         layer: block of that model.
     """
 

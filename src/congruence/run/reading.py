@@ -187,7 +187,7 @@ class Reading:
         from congruence.run.transfer_store import stored_map
 
         places = (self.info.get("transfer") or {}).get("places") or {}
-        return stored_map(self.path, places, layer_a, layer_b, kind, direction)
+        return stored_map(self.path, places, (layer_a, layer_b), kind=kind, direction=direction)
 
     def _cell(self, layer_a: int, layer_b: int) -> pd.DataFrame:
         found = self.matches_of(layer_a, layer_b)

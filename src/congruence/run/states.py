@@ -110,7 +110,7 @@ class PairedStates:
 
 
 def spread_documents(text: SharedText, tokens: int) -> np.ndarray:
-    """Numbers of documents, spread evenly over those that both sides count, that hold about so many tokens."""
+    """Documents, spread evenly over those that both sides count, that hold about so many tokens."""
     a, b = text.tokens["a"].documents, text.tokens["b"].documents
     shared, counts = np.unique(a, return_counts=True)
     there = np.isin(shared, b)

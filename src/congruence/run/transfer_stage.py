@@ -118,9 +118,7 @@ class TransferStage:
         places = {f"{a}-{b}": found.place for (a, b), found in self.found.items()}
         return {"transfer": {**asdict(self.settings), "places": places}}
 
-    def _pair(
-        self, layer_a: int, layer_b: int
-    ) -> tuple[list[dict[str, Any]], dict[tuple[str, str], Any]]:
+    def _pair(self, layer_a: int, layer_b: int) -> tuple[list[dict[str, Any]], dict[tuple[str, str], Any]]:
         """Rows and maps of one layer pair."""
         pair = self._layer_pair(layer_a, layer_b)
         rows, maps = [], {}
@@ -163,7 +161,9 @@ class TransferStage:
                 map=one.kind,
                 null=one.null,
                 against=f"L{wrong}" if one.null == WRONG_LAYER else "",
-                **{name: getattr(one, name) for name in ("r2", "explained", "ceiling", "explained_of_target")},
+                **{
+                    name: getattr(one, name) for name in ("r2", "explained", "ceiling", "explained_of_target")
+                },
                 f1=one.f1,
                 r=one.r,
                 n_fit=int(self.split.fit.sum()),
@@ -201,15 +201,17 @@ class TransferStage:
         layers = {"a": result.summary["layer_a"], "b": result.summary["layer_b"]}
         found = load_pair(self.folder / self.found[layers["a"], layers["b"]].place)
         fitted = None if found is None else found.maps.get((direction, "orthogonal"))
-        kept = result.matches[result.matches.kept.astype(bool)]
-        rows = {side: self._decoder(side, layer) for side, layer in layers.items()}
-        x, y = ("a", "b") if direction == "a_to_b" else ("b", "a")
-        if fitted is None or rows[x] is None or rows[y] is None:
-            return {}
-        x_rows, y_rows = (rows[side][kept[f"feature_{side}"].to_numpy()] for side in (x, y))
-        if (x_rows.shape[1], y_rows.shape[1]) != fitted.matrix.shape:  # of a transcoder
-            return {}
-        told = rotation_agreement(x_rows, y_rows, fitted.matrix, seed=self.config.seed)
+        kept = np.asarray(result.matches.kept, dtype=bool)
+        sides = ("a", "b") if direction == "a_to_b" else ("b", "a")
+        decoders = [self._decoder(side, layers[side]) for side in sides]
+        rows = [
+            decoder[np.asarray(result.matches[f"feature_{side}"])[kept]]
+            for side, decoder in zip(sides, decoders, strict=True)
+            if decoder is not None
+        ]
+        if fitted is None or tuple(one.shape[1] for one in rows) != fitted.matrix.shape:
+            return {}  # of neurons, or of a transcoder
+        told = rotation_agreement(rows[0], rows[1], fitted.matrix, seed=self.config.seed)
         return {
             "rotation_cosine": told.cosine,
             "rotation_null": told.null,

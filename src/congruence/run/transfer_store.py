@@ -74,8 +74,8 @@ def load_pair(folder: Path) -> PairTransfer | None:
 def stored_map(
     folder: Path,
     places: Mapping[str, str],
-    layer_a: int | str,
-    layer_b: int | str,
+    layers: tuple[int | str, int | str],
+    *,
     kind: str,
     direction: str,
 ) -> FittedMap:
@@ -84,7 +84,8 @@ def stored_map(
     Args:
         folder: the run's folder.
         places: "3-5" -> where that layer pair's maps lie, as run.json names it.
-        layer_a, layer_b, kind, direction: which.
+        layers: of a and of b.
+        kind, direction: which map.
 
     Raises:
         InputError: the run has no such map; the message says what it has.
@@ -96,6 +97,7 @@ def stored_map(
         raise InputError(f"direction={direction!r}: use one of {', '.join(DIRECTIONS)}")
     if kind not in KINDS:
         raise InputError(f"kind={kind!r}: use one of {', '.join(KINDS)}")
+    layer_a, layer_b = layers
     pair = f"{_layer(layer_a, 'layer_a')}-{_layer(layer_b, 'layer_b')}"
     if pair not in places:
         known = ", ".join("L{} with L{}".format(*name.split("-")) for name in list(places)[:12])

@@ -174,8 +174,12 @@ class Sae:
         Raises:
             SaeError: as :meth:`decode`.
         """
-        some = self.decode(torch.zeros(1, self.d_sae), None if x is None else x[:1])  # what fits, fits for all
-        rows = self.W_dec / self.W_dec.norm(dim=-1, keepdim=True) if self.rescale_by_decoder_norm else self.W_dec
+        some = self.decode(
+            torch.zeros(1, self.d_sae), None if x is None else x[:1]
+        )  # what fits, fits for all
+        rows = (
+            self.W_dec / self.W_dec.norm(dim=-1, keepdim=True) if self.rescale_by_decoder_norm else self.W_dec
+        )
         out = torch.from_numpy(acts @ rows.float().cpu().numpy()).to(some.device, some.dtype) + self.b_dec
         if self.is_transcoder:
             return out

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -132,7 +133,7 @@ def judged_maps(
     nulls: bool = True,
     null_kinds: Sequence[Kind] = KINDS,
     wrong: LayerPair | None = None,
-    controls: Mapping[str, Reader] = {},  # noqa: B006 - read only
+    controls: Mapping[str, Reader] = MappingProxyType({}),
 ) -> list[Transfer]:
     """Every map of one layer pair in one direction, and its nulls.
 
@@ -148,7 +149,7 @@ def judged_maps(
     Returns:
         One record a kind, and the nulls; a kind that can't be fitted says why.
     """
-    wanted = [kind for kind in kinds if kind != "identity" or pair.x.width == pair.y.width]
+    wanted: list[Kind] = [kind for kind in kinds if kind != "identity" or pair.x.width == pair.y.width]
     held = pair.held
 
     def judged(
@@ -169,7 +170,9 @@ def judged_maps(
     if not nulls:
         return found
     fitted = {one.kind for one in found if one.map is not None}
-    for kind in [kind for kind in wanted if kind in null_kinds and kind != "identity" and kind in fitted]:
+    for kind in wanted:
+        if kind == "identity" or kind not in null_kinds or kind not in fitted:
+            continue
         found.append(judged(kind, SHIFTED, fit_map(pair.shifted, kind, penalty=penalty), reader))
     orthogonal = fit_map(pair.fit, "orthogonal")
     found.append(judged("orthogonal", RANDOM, _turned(orthogonal, seed), reader))

@@ -70,12 +70,12 @@ def rotation_agreement(
     x, y = x - x[fit].mean(axis=0), y - y[fit].mean(axis=0)
     by_states = _unit(x[held] @ matrix)
     wrong = y[fit][rng.permutation(len(fit))]
-    cosines = [
+    cosine, null = (
         float((_unit(x[held] @ _rotation(x[fit], of)) * by_states).sum(axis=1).mean())
         for of in (y[fit], wrong)
-    ]
+    )
     nearest = np.argmax(np.round(by_states @ _unit(y[held]).T, 12), axis=1)
-    return RotationAgreement(*cosines, float((nearest == np.arange(len(held))).mean()), len(x))
+    return RotationAgreement(cosine, null, float((nearest == np.arange(len(held))).mean()), len(x))
 
 
 def _rotation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
