@@ -33,7 +33,8 @@ def frozen(demo_assets):
     """Stand-ins for SAEs with fixed decoders: random ones that fire as often."""
     found = {}
     for side, size, layers in (("a", "small", [1, 2]), ("b", "large", [2])):
-        saes = [load_sae(demo_assets / "saes" / size, layer) for layer in layers]
+        name = "blocks.{}.hook_resid_post" if size == "small" else "layers.{}"
+        saes = [load_sae(demo_assets / "saes" / size / name.format(layer)) for layer in layers]
         rng = np.random.default_rng(0)
         found[side] = {layer: untrained(sae, rng) for layer, sae in zip(layers, saes, strict=True)}
     return found
@@ -182,7 +183,7 @@ def test_what_cannot_be_asked_is_one_line(config, tmp_path, change, words):
 @pytest.fixture
 def one_start(demo_assets):
     """An SAE that began where another did: its features are the other's with noise."""
-    sae = load_sae(demo_assets / "saes" / "small", 2)
+    sae = load_sae(demo_assets / "saes" / "small" / "blocks.2.hook_resid_post")
     noise = torch.randn(sae.W_dec.shape, generator=torch.Generator().manual_seed(0)) / 96**0.5
     return replace(sae, W_dec=sae.W_dec + noise, W_enc=sae.W_enc + noise.T)
 

@@ -94,8 +94,8 @@ def _check_controls(config: RunConfig, origin: str) -> None:
     lacking = [name for name in ("a", "b") if not getattr(config, name).frozen_decoder]
     if "frozen_decoder" in config.controls and lacking:
         raise ConfigError(
-            f"{origin}: control 'frozen_decoder' needs SAEs with a fixed decoder (congruence "
-            f"train-sae CONFIG --frozen-decoder makes them): name them as frozen_decoder of {' and '.join(lacking)}"
+            f"{origin}: control 'frozen_decoder' needs SAEs with a fixed decoder, as congruence train-sae "
+            f"CONFIG --frozen-decoder makes them: name them as frozen_decoder of {' and '.join(lacking)}"
         )
     if "neurons" in (config.a.features, config.b.features) and "untrained_sae" in config.controls:
         raise ConfigError(
