@@ -188,7 +188,7 @@ def test_a_frozen_decoder_stays_where_it_started(place, tmp_path, architecture):
 @needs_sae_lens
 def test_the_option_freezes_decoders_and_the_figures_are_kept(place, tmp_path):
     config = write_config(place, tmp_path / "c.yaml", layers=[1])
-    main(["train-sae", config, "--frozen-decoder", "--out", str(tmp_path / "out")], standalone_mode=False)
+    main(["train-sae", config, "--frozen-decoder", "--out", str(tmp_path / "out")])
     record = json.loads(next((tmp_path / "out").rglob("training.json")).read_text())
     assert record["sae"]["frozen_decoder"] is True
     assert record["quality"]["fvu"] < 2

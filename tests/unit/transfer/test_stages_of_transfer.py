@@ -136,3 +136,28 @@ def test_options_are_checked_in_one_line(name, options, words):
         make_function(name, **options)
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_copy_one_direction_off_a_third_off_and_an_independent_one_are_told_apart():
+    """Sparse features of 24 dimensions, rotated into another basis with some directions drawn anew."""
+    rng = np.random.default_rng(6)
+    features, width, documents = 40, 24, 40
+    acts = np.where(
+        rng.random((documents * 60, features)) < 0.1, rng.lognormal(size=(documents * 60, features)), 0
+    )
+    directions = rng.normal(size=(features, width)) / width**0.5
+    rotation = np.linalg.qr(rng.normal(size=(width, width)))[0]
+    split = Split.of(np.arange(0, len(acts) + 1, 60), 0)
+
+    def r2_of(replaced, moved=0):
+        other = directions.copy()
+        other[:replaced] = rng.normal(size=(replaced, width)) / width**0.5
+        y = 3 * np.roll(acts, moved, axis=0) @ other @ rotation + 5
+        pair = pair_of(acts @ directions, y, split)
+        return judged_maps(pair, None, kinds=["orthogonal"], nulls=False)[0].r2
+
+    rotated, one, third, independent = r2_of(0), r2_of(1), r2_of(12), r2_of(40, moved=600)
+    assert rotated == pytest.approx(1, abs=1e-9)
+    assert 0.93 < one < 0.995
+    assert 0.4 < third < 0.9
+    assert abs(independent) < 0.1
