@@ -5,16 +5,11 @@ from typing import Annotated, Any
 
 from annotated_types import Gt
 
-from congruence.errors import ConfigError, InputError
+from congruence.errors import ConfigError, InputError, unknown_name
 from congruence.options import check_fields, check_names, whole
-from congruence.registry import Registry
 from congruence.transfer.maps import KINDS, Kind
 
-FUNCTIONS: Registry[type] = Registry("function", "functions")
-"""Names that `function` of a configuration takes; an entry is a frozen dataclass whose fields are options."""
 
-
-@FUNCTIONS.register("transfer")
 @dataclass(frozen=True)
 class TransferSettings:
     """Maps between the hidden states of every layer pair, and each SAE on the other model's mapped states."""
@@ -32,13 +27,19 @@ class TransferSettings:
     """Keep the fitted maps, for `run.map`: 4 · d_a · d_b bytes a layer pair, kind and direction."""
 
 
+FUNCTIONS: dict[str, type] = {"transfer": TransferSettings}
+"""Names that `function` of a configuration takes; an entry is a frozen dataclass whose fields are options."""
+
+
 def make_function(name: str, **options: Any) -> Any:
     """The settings of a function with its options.
 
     Raises:
         ConfigError: no such function, it has no such option, or a value isn't one that it takes.
     """
-    kind = FUNCTIONS.get(name)
+    if name not in FUNCTIONS:
+        raise ConfigError(unknown_name("function", name, FUNCTIONS))
+    kind = FUNCTIONS[name]
     what = f"function {name!r}"
     check_names(what, options, [field.name for field in fields(kind)])
     try:
