@@ -11,6 +11,7 @@ from stored_run import flip, same_results
 from congruence.doctor import diagnose
 from congruence.errors import CongruenceError, InputError, StorageError
 from congruence.report import summary, write_report
+from congruence.report.transfer import transfer_sections
 from congruence.run import compare, load_run
 from congruence.run.schema import TRANSFER
 from congruence.saes import load_sae, untrained
@@ -114,14 +115,22 @@ def test_the_fitted_map_is_loaded_and_applied(run):
         assert words in str(refused.value)
 
 
-def test_it_is_shown_in_terminal_and_report(run):
+def test_it_is_shown_in_the_terminal_and_in_tables(run):
     told = " ".join(str(summary(run)).split())
     assert "Transfer: mapped from layer" in told
     assert "(shifted text" in told
+    there, back = transfer_sections(run)
+    assert "orthogonal, frozen decoder" in [row["name"] for row in there["rows"]]
+    assert "mean cosine" in back["rotation"]
+    assert run.info["equal_index"] == {"pairs": [], "warning": ""}  # widths differ
+
+
+@pytest.mark.slow
+def test_the_report_has_a_section_with_heat_maps(run):
     html = write_report(run).read_text()
     assert 'id="transfer"' in html
     assert "orthogonal, frozen decoder" in html
-    assert run.info["equal_index"] == {"pairs": [], "warning": ""}  # widths differ
+    assert "R² of mapped states" in html
 
 
 def test_other_functions_repeat_neither_captures_nor_cells(config, tmp_path):
@@ -184,7 +193,7 @@ def test_what_cannot_be_asked_is_one_line(config, tmp_path, change, words):
 def one_start(demo_assets):
     """An SAE that began where another did: its features are the other's with noise."""
     sae = load_sae(demo_assets / "saes" / "small" / "blocks.2.hook_resid_post")
-    noise = torch.randn(sae.W_dec.shape, generator=torch.Generator().manual_seed(0)) / 96**0.5
+    noise = torch.randn(sae.W_dec.shape, generator=torch.Generator().manual_seed(0)) / 96**0.5 / 3
     return replace(sae, W_dec=sae.W_dec + noise, W_enc=sae.W_enc + noise.T)
 
 
