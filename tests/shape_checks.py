@@ -55,7 +55,9 @@ ANSWERS_ITSELF = {
     "congruence.significance.permutation.measure_of",
     "congruence.significance.permutation.permutation_test",
     "congruence.synthetic.options.WorldOptions.__init__",
+    "congruence.transfer.functions.TransferSettings.__init__",
     "congruence.transfer.maps.fit_map",
+    "congruence.transfer.rotations.rotation_agreement",
 }
 """Functions that answer a wrong type with an error of their own, which tests ask for."""
 

@@ -167,6 +167,34 @@ def test_trained_files_have_figures_and_are_found_again(place, tmp_path, format_
 
 
 @needs_sae_lens
+@pytest.mark.parametrize("architecture", ["topk", "relu"])
+def test_a_frozen_decoder_stays_where_it_started(place, tmp_path, architecture):
+    """Directions are those of the seed however long it is trained; encoders and biases move."""
+    sae = {"architecture": architecture, "expansion": 4} | ({"k": 3} if architecture == "topk" else {})
+
+    def trained(name, **of_sae):
+        steps = {"steps": 2 if name == "short" else 8, "batch": 64, "buffer": 256, "learning_rate": 0.01}
+        raw = raw_config(place, layers=[1], sae=sae | of_sae, training=steps)
+        (found,) = train_saes(parse_training_config(raw), tmp_path / name)
+        loaded = load_sae(found.path)
+        return loaded.W_enc, torch.nn.functional.normalize(loaded.W_dec, dim=-1)
+
+    short, long = trained("short", frozen_decoder=True), trained("long", frozen_decoder=True)
+    torch.testing.assert_close(short[1], long[1], atol=1e-5, rtol=0)
+    assert not torch.allclose(short[0], long[0], atol=1e-3)
+    assert not torch.allclose(trained("free")[1], long[1], atol=1e-3)
+
+
+@needs_sae_lens
+def test_the_option_freezes_decoders_and_the_figures_are_kept(place, tmp_path):
+    config = write_config(place, tmp_path / "c.yaml", layers=[1])
+    main(["train-sae", config, "--frozen-decoder", "--out", str(tmp_path / "out")])
+    record = json.loads(next((tmp_path / "out").rglob("training.json")).read_text())
+    assert record["sae"]["frozen_decoder"] is True
+    assert record["quality"]["fvu"] < 2
+
+
+@needs_sae_lens
 def test_other_settings_do_not_take_over_finished_saes(place, tmp_path, capsys):
     train_saes(parse_training_config(raw_config(place, layers=0)), tmp_path / "out")
     changed = write_config(place, tmp_path / "c.yaml", layers=0, sae={"k": 4, "expansion": 4})

@@ -73,7 +73,9 @@ def of_fields() -> Iterator[Attempt]:
     for path, kinds, is_section in leaves(RunConfig):
         parent, _, key = path.rpartition(".")
         whole = base
-        if parent.endswith((".saes", ".other_seed")) and key != "path":  # a section that needs its path
+        if (
+            parent.endswith((".saes", ".other_seed", ".frozen_decoder")) and key != "path"
+        ):  # a section that needs its path
             whole = changed(base, f"{parent}.path", "somewhere")
         for name, value in STRANGE.items():
             shorthand = path == "concepts" and isinstance(value, str | dict)
@@ -121,7 +123,7 @@ def _bounded(kind: Any) -> bool:
 
 
 def of_options() -> Iterator[Attempt]:
-    """Every option of every measure, null, matcher and filter with values that it can't take."""
+    """Every option of every measure, null, matcher, filter and function with values that it can't take."""
     import inspect
     from typing import get_type_hints
 
@@ -129,6 +131,7 @@ def of_options() -> Iterator[Attempt]:
     from congruence.matching import MATCHERS
     from congruence.metrics import METRICS
     from congruence.nulls import NULLS
+    from congruence.transfer import FUNCTIONS
 
     base = base_config()
 
@@ -138,6 +141,7 @@ def of_options() -> Iterator[Attempt]:
             "null": lambda value: ("null", {"kind": name, option: value}),
             "matcher": lambda value: ("pairing", {"method": name, option: value}),
             "filter": lambda value: ("filters", [{name: {option: value}}]),
+            "function": lambda value: ("function", [{name: {option: value}}]),
         }
 
     def options() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -147,6 +151,8 @@ def of_options() -> Iterator[Attempt]:
         for name in NULLS:
             hints = get_type_hints(NULLS.get(name), include_extras=True)
             yield "null", name, {f.name: hints[f.name] for f in fields(NULLS.get(name))}  # type: ignore[arg-type]
+        for name, settings in FUNCTIONS.items():
+            yield "function", name, get_type_hints(settings, include_extras=True)
         for what, table in (("matcher", MATCHERS), ("filter", FILTERS)):
             for name in table:
                 own = inspect.signature(table.get(name), eval_str=True).parameters.values()

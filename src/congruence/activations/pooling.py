@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Float
 from scipy import sparse
 
 from congruence.activations.store import ActivationStore
@@ -30,6 +31,20 @@ def pool_rows(csr: sparse.csr_array, groups: Groups, how: Pooling) -> sparse.csr
     if how not in _POOLINGS:
         raise InputError(f"pooling {how!r} isn't known: write 'last', 'max' or 'mean'")
     return sparse.csr_array(_POOLINGS[how](csr, groups), dtype=np.float32)
+
+
+def pool_states(states: Float[np.ndarray, "n d"], groups: Groups, how: Pooling) -> Float[np.ndarray, "u d"]:
+    """One hidden state a unit: the mean of its tokens' where `how` is "mean", else its last token's.
+
+    Args:
+        states: (n, d).
+        groups: the rows of each unit; none is empty.
+        how: how features are pooled; a maximum of states means nothing.
+    """
+    if how != "mean":
+        return states[groups.rows[groups.offsets[1:] - 1]]
+    sums = np.add.reduceat(states[groups.rows], groups.offsets[:-1], axis=0)
+    return sums / np.diff(groups.offsets)[:, None].astype(states.dtype)
 
 
 def _last(csr: sparse.csr_array, groups: Groups) -> sparse.csr_array:

@@ -15,6 +15,11 @@ from congruence.cli.run import Folder
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), multiple=True, help="Only these seeds; may be repeated."
 )
+@click.option(
+    "--frozen-decoder",
+    is_flag=True,
+    help="Leave decoders at their random start: SAEs for the control frozen_decoder.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show the log.")
 def command(
     config: Path,
@@ -23,6 +28,7 @@ def command(
     model: str | None,
     corpus: str | None,
     seed: tuple[int, ...],
+    frozen_decoder: bool,
     verbose: bool,
 ) -> None:
     """Train SAEs as the YAML file CONFIG says.
@@ -36,8 +42,10 @@ def command(
 
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    settings = load_training_config(config, model=model, corpus=corpus, seeds=seed)
-    out = out or Path(f"{config.stem}-saes")
+    settings = load_training_config(
+        config, model=model, corpus=corpus, seeds=seed, frozen_decoder=frozen_decoder
+    )
+    out = out or Path(f"{config.stem}-{'frozen-' if frozen_decoder else ''}saes")
 
     from congruence.progress import shown
     from congruence.training.sessions import train_saes

@@ -55,7 +55,7 @@ def _layers(name: str, side: Any) -> tuple[int, ...] | None:
         )
     if side.features != "sae":
         return asked or (tuple(range(blocks)) if blocks else None)
-    for key in ("saes", "other_seed"):
+    for key in ("saes", "other_seed", "frozen_decoder"):
         for where in _paths(getattr(side, key)):
             _check_place(f"{name}.{key}", where, "the folder")
     if not all(_is_here(where) for where in _paths(side.saes)):
@@ -123,6 +123,10 @@ def _told(run: Any, plan: Any, layers: dict[str, Any]) -> Iterator[tuple[str, st
         measures = ", ".join(measure.label for measure in plan.concept_measures)
         nulls = ", ".join(null.name for null in plan.concept_nulls)
         yield "concepts", f"by {measures} under {nulls}"
+    if run.function:
+        from congruence.config.steps import parse_step
+
+        yield "function", ", ".join(parse_step(step, kind="function")[0] for step in run.function)
     yield "cells", _cells(run, plan, layers)
 
 

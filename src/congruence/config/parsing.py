@@ -91,6 +91,12 @@ def _check_controls(config: RunConfig, origin: str) -> None:
         raise ConfigError(
             f"{origin}: control 'other_seed' needs SAEs of another seed: name them as other_seed of a or b"
         )
+    lacking = [name for name in ("a", "b") if not getattr(config, name).frozen_decoder]
+    if "frozen_decoder" in config.controls and lacking:
+        raise ConfigError(
+            f"{origin}: control 'frozen_decoder' needs SAEs with a fixed decoder, as congruence train-sae "
+            f"CONFIG --frozen-decoder makes them: name them as frozen_decoder of {' and '.join(lacking)}"
+        )
     if "neurons" in (config.a.features, config.b.features) and "untrained_sae" in config.controls:
         raise ConfigError(
             f"{origin}: control 'untrained_sae' needs SAEs on both sides, not features: neurons"
@@ -109,7 +115,7 @@ def _with_paths(config: RunConfig, base: Path, origin: str, *, there: bool) -> R
 
     def side(name: str) -> Any:
         section = getattr(config, name)
-        keys = ("model", "base", "saes", "other_seed")
+        keys = ("model", "base", "saes", "other_seed", "frozen_decoder")
         placed = {key: place(getattr(section, key), f"{origin}: {name}.{key}") for key in keys}
         if section.revision is not None and Path(str(placed["model"])).exists():
             raise ConfigError(

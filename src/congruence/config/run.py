@@ -1,8 +1,8 @@
 """The configuration of a run: what is compared, on which text, how pairs are made, scored and tested."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from congruence.config.concepts import ConceptsConfig
 from congruence.config.quirks import known_quirks
@@ -18,6 +18,7 @@ from congruence.config.sections import (
     Step,
     VerdictsConfig,
     each_once,
+    read_functions,
 )
 
 __all__ = ["RunConfig"]
@@ -54,9 +55,13 @@ class RunConfig(Section):
     interval: IntervalConfig | None = None
     """Intervals beside the scores of the whole space (columns `low`, `high`)."""
     controls: list[str] = []
-    """Further grids beside the real one: rerandomized, untrained_sae, neurons, other_seed."""
+    """Further grids beside the real one: rerandomized, untrained_sae, frozen_decoder, neurons,
+    other_seed."""
     verdicts: VerdictsConfig | None = VerdictsConfig()
     """Which features are shared, which aren't, and which can't be told (features.parquet); false: none."""
+    function: Annotated[list[Step], BeforeValidator(read_functions)] = []
+    """What else is asked of each layer pair. ``transfer``, or ``{transfer: {maps: [affine], tokens: 9000}}``:
+    do hidden states, and features, move from one model to the other by a linear map?"""
     concepts: ConceptsConfig | None = None
     """Concept subspaces beside the whole space: ``all`` (the eight published lists), names, or a section."""
     top_tokens: int = Field(default=5, ge=1, le=1000, description="every feature keeps so many in memory")

@@ -122,6 +122,13 @@ Step = Annotated[str | dict[str, Any], BeforeValidator(_step)]
 """A measure or filter with its options."""
 
 
+def read_functions(value: Any) -> Any:
+    """Functions as they may be written: a name, {name: options, …}, or a list of either."""
+    if isinstance(value, str):
+        return [value]
+    return [{name: options} for name, options in value.items()] if isinstance(value, Mapping) else value
+
+
 class MeasureFile(Section):
     """A measure of your own: a function of a Python file, which is executed because you name it here."""
 
@@ -199,6 +206,9 @@ class SideConfig(Section):
     """Scale decoder rows to unit norm and activations up by it."""
     other_seed: Places = None
     """SAEs of another seed for one or more layers: compared with `saes` as the same-model ceiling."""
+    frozen_decoder: Places = None
+    """SAEs whose decoders stayed at their random start (`congruence train-sae --frozen-decoder`), for the
+    control of that name."""
     name: str | None = Field(default=None, max_length=LONGEST_NAME)
     """What pictures and tables call this side; default: the last part of `model`."""
     device: str = "auto"

@@ -110,6 +110,21 @@ def _measure(step: Any) -> "Measure":
     return METRICS.get(name).bind(**options)
 
 
+def functions_of(config: RunConfig) -> dict[str, Any]:
+    """What `function` asks for, by name, with its options bound.
+
+    Raises:
+        ConfigError: one isn't known, is named twice, or an option is wrong.
+    """
+    if not config.function:
+        return {}
+    from congruence.transfer import make_function
+
+    steps = [parse_step(step, kind="function") for step in config.function]
+    _named_once("function", [name for name, _ in steps])
+    return {name: make_function(name, **options) for name, options in steps}
+
+
 def null_of(config: RunConfig) -> "Null":
     """The null of the whole space, with its options.
 
@@ -140,6 +155,7 @@ def check_names(config: RunConfig) -> None:
     filter_steps(config)
     check_matcher(config.pairing.method, config.pairing.options)
     null_of(config)
+    functions_of(config)
     check_crosscoder(config)
 
 
@@ -165,6 +181,7 @@ def check_crosscoder(config: RunConfig) -> None:
     for what, asked, remedy in (
         (f"null {config.null.kind!r}", draws_again, "it draws features or text and pairs anew: use pairing"),
         ("controls", config.controls, "no control is made of a crosscoder: leave them out"),
+        ("function", config.function, "maps are judged by each model's own SAEs: leave it out"),
         ("concepts", config.concepts, "concepts aren't compared through a crosscoder: leave them out"),
         ("pairing.split", config.pairing.split, "its pairs aren't found on any text: leave it out"),
         ("pairing.null_draws", config.pairing.null_draws, "its pairs aren't found on any text: leave it out"),
@@ -174,7 +191,8 @@ def check_crosscoder(config: RunConfig) -> None:
             raise ConfigError(f"{what} can't go with pairing by a crosscoder: {remedy}")
     for name, side in sides.items():
         for key, default in (("hook_offset", 0), ("activations", "encode"), ("fold_decoder_norm", False),
-                             ("saes", None), ("other_seed", None), ("features", "crosscoder")):  # fmt: skip
+                             ("saes", None), ("other_seed", None), ("frozen_decoder", None),
+                             ("features", "crosscoder")):  # fmt: skip
             if getattr(side, key) != default:
                 raise ConfigError(
                     f"{name}.{key} can't go with pairing by a crosscoder: its features are encoded from both "

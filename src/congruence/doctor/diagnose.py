@@ -15,6 +15,7 @@ from congruence.doctor.crosscoders import Seat, examine_crosscoder
 from congruence.doctor.places import beside, exists, named_place
 from congruence.doctor.records import Record, errors
 from congruence.doctor.saes import BRIEF, Patient, examine
+from congruence.doctor.seeds import seed_records
 from congruence.doctor.sink_effect import effect_records
 from congruence.doctor.text_checks import sink_record, special_token_records, tokenizer_record
 from congruence.errors import CongruenceError, InputError, SaeError
@@ -159,6 +160,7 @@ def examination(
             if patient.seed == "saes":
                 metadata.append(patient.sae.metadata)
         advance(task, count, count, "SAEs")
+        others += [] if brief else seed_records(side, sample)
         others += special_token_records(config, side, text.tokens[name], metadata)
         others.append(sink_record(config, side, sample, text))
     if reading is not None:

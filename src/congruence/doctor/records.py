@@ -13,7 +13,8 @@ class Record:
     """One finding.
 
     Attributes:
-        check: what was looked at: model, sae, fit, tokenizer, special tokens, attention sinks, cost.
+        check: what was looked at: model, sae, fit, tokenizer, special tokens, attention sinks, equal
+            index, cost.
         status: ok, warning, or error, which stops a run unless it is forced.
         message: what was found, with its numbers.
         remedy: what to do; "" where nothing is to be done.

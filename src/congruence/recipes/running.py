@@ -59,6 +59,7 @@ class StandIns:
             if saes is not None:
                 raw[side] |= {"saes": saes, "sae_id": None}
                 raw[side].pop("other_seed", None)
+                raw[side].pop("frozen_decoder", None)
             if layers is not None:
                 raw[side]["layers"] = layers
         raw["corpus"] |= self._text(raw["corpus"])

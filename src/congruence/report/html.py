@@ -23,6 +23,7 @@ from congruence.report.sections import (
 )
 from congruence.report.shared import shared_section
 from congruence.report.terminal import REPORT
+from congruence.report.transfer import transfer_pictures, transfer_sections
 from congruence.run.results import Run, load_run
 from congruence.storage import generations, write_text
 from congruence.view import embedded
@@ -73,8 +74,8 @@ def context(run: Run) -> dict[str, Any]:
     views = measure_views(run)
     lead = headline(views) if views else None
     lead_first = sorted(views, key=lambda view: view is not lead)
-    found: dict[str, list[dict[str, Any]]] = {"pairs": [], "controls": [], "concepts": []}
-    for picture in [*pictures(run, lead), *concept_pictures(run)]:
+    found: dict[str, list[dict[str, Any]]] = {"pairs": [], "controls": [], "concepts": [], "transfer": []}
+    for picture in [*pictures(run, lead), *concept_pictures(run), *transfer_pictures(run)]:
         found.setdefault(picture.group, []).append(heat_map(run, picture))
     return {
         "run": run,
@@ -90,6 +91,7 @@ def context(run: Run) -> dict[str, Any]:
         "groups": found,
         "concepts": concept_table(run),
         "keywords": concept_keywords(run),
+        "transfer": transfer_sections(run),
         "filters": removed_by_filters(run),
         "cells": cell_table(run, views),
         "matches": top_matches(run, lead),
@@ -157,6 +159,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         "Text": tokens,
         **{f"SAEs of {run.side_name(side)}": "; ".join(sae_lines(run, side)) for side in ("a", "b")},
         "Notes": "; ".join(str(n) for side in ("a", "b") for n in info["sides"][side].get("notes") or []),
+        "Equal index": str((info.get("equal_index") or {}).get("warning") or ""),
         "Seed": str(info.get("seed", "")),
         "Finished": str(info.get("finished", "")),
         "Time": spent,

@@ -18,6 +18,7 @@ from congruence.wording import format_score
 _CONTROLS = {
     "rerandomized": "both models with their weights redrawn at random",
     "untrained_sae": "random decoders in place of trained SAEs",
+    "frozen_decoder": "SAEs trained around random decoders",
     "neurons": "hidden units in place of SAE features",
 }
 

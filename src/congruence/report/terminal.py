@@ -11,6 +11,7 @@ import numpy as np
 from congruence.report.concepts import ConceptLine, concept_lines, lead_measure, subspaces
 from congruence.report.sae_lines import sae_line
 from congruence.report.scales import LIGHT, score_scale, shade, text_on
+from congruence.report.transfer import transfer_line
 from congruence.run.results import Run, load_run
 from congruence.storage import generations
 from congruence.view.numbers import ALPHA
@@ -85,9 +86,13 @@ class Summary:
             yield from _grid(self.run, self.view, width)
             yield Text("")
         yield from concept_rows(self.run)
+        if line := transfer_line(self.run):
+            yield Text(line)
+            yield Text("")
         if line := self.run.info.get("as_published"):
             yield Text(f"{line[:1].upper()}{line[1:]}", style="yellow")
         yield from _saes(self.run)
+        yield from _equal_index(self.run)
         yield from _counts(self.run)
         yield from (Text(sentence) for sentence in shared_words(self.run))
         yield from _places(self.run)
@@ -214,6 +219,13 @@ def _saes(run: Run) -> Iterator["Text"]:
     if given := run.info.get("in_memory"):
         told = f"{', '.join(map(str, given))} were objects in memory: no command can repeat this run."
         yield Text(told, style="yellow")
+
+
+def _equal_index(run: Run) -> Iterator["Text"]:
+    from rich.text import Text
+
+    if told := (run.info.get("equal_index") or {}).get("warning"):
+        yield Text(f"{told[:1].upper()}{told[1:]}.", style="yellow")
 
 
 def _counts(run: Run) -> Iterator["Text"]:

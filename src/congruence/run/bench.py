@@ -67,7 +67,10 @@ class Bench:
             text = read_text(config.corpus, sides["a"], sides["b"], memo=memo, trained_with_bos=bos)
         captures = _kind_of_captures(reading)(sides, text, config, folder.activations, memo, reading=reading)
         cells = cells_of(
-            {name: side.layers for name, side in sides.items()}, _ceilings(sides), config.controls
+            {name: side.layers for name, side in sides.items()},
+            {name: list(side.other_seed) for name, side in sides.items()},
+            {name: list(side.frozen_decoder) for name, side in sides.items()},
+            config.controls,
         )
         return cls(config, folder, memo, sides, text, cells, captures, Plan.of(config))
 
@@ -176,10 +179,6 @@ def open_worker(config: RunConfig, path: str, mark: str) -> BenchWorker:
             "share"
         )
     return BenchWorker(Bench.open(config, RunFolder(Path(path))))
-
-
-def _ceilings(sides: dict[str, Side]) -> dict[str, list[int]]:
-    return {name: list(side.other_seed) for name, side in sides.items()}
 
 
 def _kind_of_captures(reading: JointReading | None) -> type[Captures]:

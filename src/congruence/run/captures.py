@@ -121,6 +121,10 @@ class Captures:
         filled = ["filled"] if self.config.fill_top_tokens else []
         return content_key(["layer", self._stores[source].key, pooled, self.config.top_tokens, *filled])
 
+    def variant(self, side: str, name: str) -> Variant:
+        """A side as the named grid sees it: its model, hooks and SAEs, none of them loaded for it."""
+        return self._variant(side, name)
+
     def l0(self, source: Source) -> float | None:
         """Features that fire on a token of the text, on average; None for hidden units."""
         store = self._stores[source]

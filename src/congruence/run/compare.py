@@ -7,18 +7,19 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from congruence.config.parsing import resolve
 from congruence.config.quirks import as_published_line
 from congruence.config.run import RunConfig
 from congruence.config.saes import Given
-from congruence.config.steps import check_names, measures_of
+from congruence.config.steps import check_names, functions_of, measures_of
 from congruence.errors import ConfigError, StorageError, quoted
 from congruence.progress import Progress, shown, working
 from congruence.run.bench import Bench
 from congruence.run.captures import Captures, sources_of
 from congruence.run.concept_stage import check_concepts
+from congruence.run.equal_index import equal_index_record
 from congruence.run.evidence import keep_evidence
 from congruence.run.features import FeatureStage
 from congruence.run.grid import Source
@@ -31,10 +32,14 @@ from congruence.run.sharing import shared_out
 from congruence.run.status import noted
 from congruence.runners.choose import check_runner
 from congruence.sides.corpus import SharedText
+from congruence.sides.crosscoder import is_by_crosscoder
 from congruence.sides.side import Side, known_saes
 from congruence.sides.variants import check_controls
 from congruence.storage import Memo
 from congruence.storage.run_folder import VERSIONS_OF, RunFolder, held, open_folder, run_log
+
+if TYPE_CHECKING:
+    from congruence.run.transfer_stage import TransferStage
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +118,7 @@ def _run(
     )
     sources = sources_of(cells)
     check_possible(config, plan, sides, text, cells)
+    transfer = _transfer(config, captures, folder)
     fvus = _examine(config, captures, sources, memo)
     concepts = bench.concepts
     if concepts and not captures.finished(sources):
@@ -123,28 +129,57 @@ def _run(
         if concepts and not concepts_finished(cells, captures, plan, folder.cells, concepts):
             others.capture_phrases()
             concepts.capture(sources, progress)
-        captures.let_go()
         captured = time.perf_counter()
+        if transfer:
+            transfer.compute(progress)
+        captures.let_go()
+        transferred = time.perf_counter()
         others.compare()
     results = run_cells(cells, captures, plan, folder.cells, concepts=concepts, progress=progress)
     gridded = time.perf_counter()
     features = FeatureStage.of(captures, concepts)
     features.compute(progress)
-    seconds = {"capture": captured - started, "grid": gridded - captured}
+    seconds = {"capture": captured - started, "grid": gridded - transferred}
     seconds |= features.seconds
+    if transfer:
+        seconds["transfer"] = transferred - captured
+        transfer.agree(results)
     record = _record(config, sides, text, captures, seconds, fvus=fvus)
     with working("keep what shows the features"):
         record["evidence"] = keep_evidence(captures, sources)
+    if not is_by_crosscoder(config):  # whose features are the same ones by what they are
+        with working("compare features of equal index"):
+            record["equal_index"] = equal_index_record(cells, captures)
     record["uses"] = {
-        "activations": [*captures.places(), *(concepts.places() if concepts else [])],
-        "cells": [place for result in results for place in result.places],
+        "activations": [
+            *captures.places(),
+            *(concepts.places() if concepts else []),
+            *(transfer.states.places() if transfer else []),
+        ],
+        "cells": [
+            *(place for result in results for place in result.places),
+            *(transfer.places() if transfer else []),
+        ],
         "known": sorted(memo.used),
     }
-    key = publish_run(
-        folder.path, results, record, draw, more=lambda place: captures.finish(place) | features.finish(place)
-    )
+
+    def more(place: Path) -> dict[str, Any]:
+        found = {**captures.finish(place), **features.finish(place)}
+        return {**found, **(transfer.finish(place) if transfer else {})}
+
+    key = publish_run(folder.path, results, record, draw, more=more)
     logger.info("run finished: %d cells in %s, configuration %s", len(cells), folder.path, key)
     return key
+
+
+def _transfer(config: RunConfig, captures: Captures, folder: RunFolder) -> "TransferStage | None":
+    """What `function: transfer` asks for."""
+    settings = functions_of(config).get("transfer")
+    if settings is None:
+        return None
+    from congruence.run.transfer_stage import TransferStage
+
+    return TransferStage(captures, settings, folder.cells)
 
 
 def _examine(config: RunConfig, captures: Captures, sources: Sequence[Source], memo: Memo) -> list[list[Any]]:
@@ -200,7 +235,7 @@ def _in_memory(config: RunConfig) -> list[str]:
     """The keys whose values were objects of a Python call: no command can repeat such a run."""
     found = []
     for name, side in (("a", config.a), ("b", config.b)):
-        for key in ("model", "saes", "other_seed"):
+        for key in ("model", "saes", "other_seed", "frozen_decoder"):
             value = getattr(side, key)
             entries = value.items() if isinstance(value, dict) else [("", value)]
             found += [f"{name}.{key}.{layer}".rstrip(".") for layer, one in entries if isinstance(one, Given)]

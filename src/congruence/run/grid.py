@@ -12,7 +12,8 @@ class Source:
 
     Attributes:
         side: the model, "a" or "b".
-        variant: "real", or the control: "other_seed", "rerandomized", "untrained_sae", "neurons".
+        variant: "real", or the control: "other_seed", "rerandomized", "untrained_sae",
+            "frozen_decoder", "neurons".
         layer: block of that model.
     """
 
@@ -50,21 +51,26 @@ class Cell:
 
 
 def cells_of(
-    layers: Mapping[str, Sequence[int]], other_seed: Mapping[str, Sequence[int]], controls: Sequence[str]
+    layers: Mapping[str, Sequence[int]],
+    other_seed: Mapping[str, Sequence[int]],
+    frozen_decoder: Mapping[str, Sequence[int]],
+    controls: Sequence[str],
 ) -> list[Cell]:
     """The real grid, the ceilings of sides that have SAEs of another seed, and a grid for each control.
 
     Args:
         layers: side -> its layers.
         other_seed: side -> the layers that have an SAE of another seed.
+        frozen_decoder: side -> the layers that have an SAE whose decoder stayed at its random start.
         controls: names of the other controls.
     """
     cells = real_cells(layers["a"], layers["b"])
     for side, seeded in other_seed.items():
         cells += ceiling_cells(side, seeded)
     for control in controls:
+        there = frozen_decoder if control == "frozen_decoder" else layers
         if control != "other_seed":
-            cells += control_cells(control, layers["a"], layers["b"])
+            cells += control_cells(control, there["a"], there["b"])
     return cells
 
 

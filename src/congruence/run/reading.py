@@ -17,6 +17,8 @@ from congruence.wording import format_score
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from congruence.transfer.maps import FittedMap
+
 SHOWN_BY = {
     "summary": "congruence.report.terminal:summary",
     "plot": "congruence.report.paper.plot:plot",
@@ -204,6 +206,33 @@ class Reading:
                 f"{row.measure} at layers {layer_a} and {layer_b} wasn't tested: it has no draws"
             )
         return drawn_scores(self.path, list((self.info.get("uses") or {}).get("cells") or []), row)
+
+    def map(
+        self,
+        layer_a: int | str,
+        layer_b: int | str,
+        kind: str = "orthogonal",
+        *,
+        direction: str = "a_to_b",
+    ) -> "FittedMap":
+        """The fitted map between the hidden states of two layers, of a run with `function: transfer`.
+
+        `.apply(states)` gives states of the other model, `.apply_directions(rows)` probes, steering vectors
+        or decoder rows; `.kind`, and `.r2` on documents that it wasn't fitted on.
+
+        Args:
+            layer_a, layer_b: of a and of b, as 3 or "L3".
+            kind: orthogonal, affine or ridge.
+            direction: "a_to_b", or "b_to_a".
+
+        Raises:
+            InputError: the run has no such map.
+            StorageError: the run's cells, where maps are kept, have been removed.
+        """
+        from congruence.run.transfer_store import stored_map
+
+        places = (self.info.get("transfer") or {}).get("places") or {}
+        return stored_map(self.path, places, (layer_a, layer_b), kind=kind, direction=direction)
 
     def _cell(self, layer_a: int, layer_b: int) -> pd.DataFrame:
         found = self.matches_of(layer_a, layer_b)

@@ -107,6 +107,13 @@ class Run(Reading):
             raise InputError(f"{self.path} compared no concepts: give its configuration a section concepts:")
         return self._table("concept_keywords")
 
+    @property
+    def transfer(self) -> pd.DataFrame:
+        """What `function: transfer` gives: maps by layer pair and direction, and their nulls."""
+        if not self.holds("transfer"):
+            raise InputError(f"{self.path} asked for no transfer: give its configuration function: transfer")
+        return self._table("transfer")
+
     def grid(
         self,
         measure: str,

@@ -179,12 +179,62 @@ FEATURES = (
     Column("presence", "text", "in the other model's states: present, absent, or can't be told", ""),
 )
 
+TRANSFER = (
+    *PLACE[2:],
+    Column(
+        "direction",
+        "text",
+        "`a_to_b`: states of a are mapped to b and read by b's SAE; or `b_to_a`",
+        None,
+        needed=True,
+    ),
+    Column("map", "text", "identity, orthogonal (with one scale), affine or ridge", None, needed=True),
+    Column(
+        "null",
+        "text",
+        "empty, or what is broken: shifted text, random rotation, wrong layer, untrained SAE, frozen decoder",
+        "",
+    ),
+    Column("against", "text", "of a wrong layer: which one the map leads into", ""),
+    Column("r2", "float64", "variance of the target's held-out states that mapped states give", NAN),
+    Column("explained", "float64", "explained variance of the SAE on the mapped states", NAN),
+    Column("ceiling", "float64", "the same on its own model's states", NAN),
+    Column(
+        "explained_of_target",
+        "float64",
+        "variance of the target's states that map and SAE together give",
+        NAN,
+    ),
+    Column("f1", "float64", "of the SAE's firing on mapped states against native ones", NAN),
+    Column("r", "float64", "mean r of its features' activations, mapped against native", NAN),
+    Column(
+        "rotation_cosine",
+        "float64",
+        "of orthogonal: mean cosine of decoder rows turned by the rotation "
+        "between matched decoder rows, and by this map",
+        NAN,
+    ),
+    Column("rotation_null", "float64", "the same with the rotation fitted on re-paired rows", NAN),
+    Column(
+        "finds",
+        "float64",
+        "of orthogonal: share of matched features whose partner's decoder row is nearest after this map",
+        NAN,
+    ),
+    Column("pairs", "int64", "matched features that these three rest on, half of them judged", 0),
+    Column("n_fit", "int64", "tokens, or aligned units, that the map was fitted on", 0),
+    Column("n_held", "int64", "held-out ones that r2 is over", 0),
+    Column("n_judged", "int64", "those of them that went through the SAE", 0),
+    Column("warnings", "texts", "why there is no number", ()),
+)
+
 TABLES = {
     "results": RESULTS,
     "cells": CELLS,
     "matches": MATCHES,
     "concept_keywords": KEYWORDS,
     "features": FEATURES,
+    "transfer": TRANSFER,
 }
 
 _DTYPES = {"int64": "int64", "float64": "float64", "bool": "bool"}

@@ -72,7 +72,7 @@ def with_ceilings(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_table(table: pd.DataFrame, columns: Sequence[Column], path: Path) -> None:
-    """Write a table as Parquet with the types of its columns."""
+    """Write one table as a Parquet file with the types of its schema."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

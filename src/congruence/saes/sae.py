@@ -162,6 +162,30 @@ class Sae:
         return out if x is None or x.shape[-1] == self.d_in else out.reshape(x.shape)
 
     @torch.no_grad()
+    def decode_csr(
+        self, acts: sparse.csr_array, x: Float[Tensor, "n d"] | None = None
+    ) -> Float[Tensor, "n e"]:
+        """The same for sparse activations, as :meth:`encode_csr` gives them, without making them dense.
+
+        Args:
+            acts: (n, d_sae).
+            x: as for :meth:`decode`.
+
+        Raises:
+            SaeError: as :meth:`decode`.
+        """
+        some = self.decode(
+            torch.zeros(1, self.d_sae), None if x is None else x[:1]
+        )  # what fits, fits for all
+        rows = (
+            self.W_dec / self.W_dec.norm(dim=-1, keepdim=True) if self.rescale_by_decoder_norm else self.W_dec
+        )
+        out = torch.from_numpy(acts @ rows.float().cpu().numpy()).to(some.device, some.dtype) + self.b_dec
+        if self.is_transcoder:
+            return out
+        return self.scaling.undo(out, None if x is None else self._prepared(x))
+
+    @torch.no_grad()
     def reconstruct(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*m e"]:
         """The SAE's output for an input: decode(encode(x)), and the skip path where there is one."""
         out = self.decode(self.encode(x), x)

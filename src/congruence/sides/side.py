@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from congruence.activations import KnownSae
@@ -38,6 +38,7 @@ class Side:
         other_seed: SAEs of another seed, for the layers that have one.
         layers: the compared blocks, ascending as configured.
         notes: what a reader of the results should know of it, in lines.
+        frozen_decoder: SAEs trained with a fixed decoder, for the layers that have one.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Side:
     other_seed: "Mapping[int, Sae]"
     layers: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    frozen_decoder: "Mapping[int, Sae]" = field(default_factory=dict)
 
     def hook_name(self, layer: int) -> str:
         """Where the features of a layer are read."""
@@ -55,7 +57,7 @@ class Side:
     def let_go(self) -> None:
         """Forget the loaded model and SAEs; what is used again is loaded again."""
         self.model.let_go()
-        for saes in (self.saes, self.other_seed):
+        for saes in (self.saes, self.other_seed, self.frozen_decoder):
             if isinstance(saes, LayerSaes) and saes.shelf is not None:
                 saes.shelf.let_go()
 
@@ -137,11 +139,12 @@ def open_side(
     saes = LayerSaes(shelf, wanted, config.label, width)
     others = other_seed_layers(config, layers, other_shelf)
     other = LayerSaes(other_shelf, others, config.label, width)
+    frozen = LayerSaes(*_frozen(config, layers, memo), config.label, width)
     logger.info("side %s: %s, layers %s", name, config.label, ", ".join(map(str, layers)))
     notes = notes_of(name, config, [*saes.known.values(), *other.known.values()])
     for note in notes:
         logger.warning("%s", note)
-    return Side(name, config, model, saes, other, layers, notes)
+    return Side(name, config, model, saes, other, layers, notes, frozen)
 
 
 def known_saes(saes: "Mapping[int, Sae]") -> dict[int, KnownSae]:
@@ -268,6 +271,18 @@ def other_seed_layers(
         where = in_words(config.other_seed)
         raise SaeError(f"{where} holds no SAE of another seed for any of layers {list(layers)}")
     return shared
+
+
+def _frozen(config: SideConfig, layers: tuple[int, ...], memo: Memo) -> tuple[Shelf | None, tuple[int, ...]]:
+    """The SAEs with fixed decoders, and those of a side's layers that have one."""
+    shelf = None if config.features == "neurons" else _shelf(config.frozen_decoder, config, memo)
+    if shelf is None:
+        return None, ()
+    shared = tuple(layer for layer in shelf.layers if layer in layers)
+    if not shared:
+        where = in_words(config.frozen_decoder)
+        raise SaeError(f"{where} holds no SAE with a fixed decoder for any of layers {list(layers)}")
+    return shelf, shared
 
 
 def _shelf(

@@ -102,6 +102,12 @@ def untrained_sae(side: Side, seed: int) -> Variant:
     return Variant(side.model, _hooks(side), saes)
 
 
+@VARIANTS.register("frozen_decoder")
+def frozen_decoder(side: Side, seed: int) -> Variant:
+    """SAEs trained with their decoders fixed at a random start, on the model as it is (arXiv 2602.14111)."""
+    return Variant(side.model, _hooks(side), known_saes(side.frozen_decoder))
+
+
 def _untrained(sae: KnownSae, drawn_from: tuple[int, str, str, int]) -> KnownSae:
     def load() -> Any:
         from congruence.saes import untrained

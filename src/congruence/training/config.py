@@ -50,6 +50,8 @@ class SaeSettings(Section):
     """Weight of the L0 penalty (jumprelu)."""
     l0_warm_up: float = Field(default=0.05, ge=0, le=1)
     """Share of the steps over which the L0 penalty grows from 0."""
+    frozen_decoder: bool = False
+    """Leave the decoder at its random start and train the rest: SAEs for the control `frozen_decoder`."""
     sae_lens: dict[str, Any] = Field(default_factory=dict)
     """Further fields of sae-lens' training config of that architecture, as they are."""
 
@@ -172,7 +174,12 @@ class TrainSaeConfig(Section):
 
 
 def load_training_config(
-    path: Path, *, model: str | None = None, corpus: str | None = None, seeds: Sequence[int] = ()
+    path: Path,
+    *,
+    model: str | None = None,
+    corpus: str | None = None,
+    seeds: Sequence[int] = (),
+    frozen_decoder: bool = False,
 ) -> TrainSaeConfig:
     """Read a YAML configuration; relative paths in it are taken from its own folder.
 
@@ -181,6 +188,7 @@ def load_training_config(
         model: replaces the file's `model`, seen from the working folder.
         corpus: replaces the file's `corpus` path, its other settings staying.
         seeds: replace the file's `seeds`.
+        frozen_decoder: sets `sae.frozen_decoder`.
 
     Raises:
         ConfigError: the file is missing, isn't YAML, or doesn't describe a training.
@@ -194,6 +202,9 @@ def load_training_config(
         raw["corpus"] = {**kept, "path": str(Path(corpus).expanduser().absolute())}
     if seeds:
         raw["seeds"] = list(seeds)
+    if frozen_decoder:
+        sae = raw["sae"] if isinstance(raw.get("sae"), dict) else {}
+        raw["sae"] = {**sae, "frozen_decoder": True}
     return parse_training_config(raw, base=path.parent, origin=str(path))
 
 

@@ -70,7 +70,9 @@ def make_trainer(
         config = config_class(device=device, metadata=SAEMetadata(**metadata or {}), **options)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return _trainer(sae_class(config), training, device)
+            made = sae_class(config)
+            made.W_dec.requires_grad_(not sae.frozen_decoder)
+            return _trainer(made, training, device)
     except (ValueError, TypeError, AssertionError) as error:
         raise ConfigError(f"sae-lens refuses the SAE's settings: {error}") from error
 

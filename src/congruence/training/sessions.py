@@ -226,6 +226,8 @@ class _Seed:
             include={"sae", "training", "format", "store_dtype"},
             exclude={"training": {"checkpoint_every"}},
         )
+        if not settings["sae"]["frozen_decoder"]:  # SAEs from before there was the choice stay what they are
+            del settings["sae"]["frozen_decoder"]
         texts = [self.tokens.key, self.held_out.key]
         return content_key([settings, self.model.key, texts, str(hook), self.seed])
 

@@ -1,27 +1,27 @@
 """An SAE of one model on the mapped states of another, beside its own ceiling and nulls."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
-import torch
-from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy import sparse
 
 from congruence.errors import InputError
+from congruence.metrics.blas import one_blas_thread
 from congruence.rng import derive
 from congruence.saes import Sae
-from congruence.saes.fit import measure
 from congruence.saes.untrained import untrained
-from congruence.stats.documents import halves_of_documents
-from congruence.stats.pair_correlations import pair_similarities
-from congruence.stats.prepared import prepare
 from congruence.transfer.maps import KINDS, FittedMap, Kind, StateMoments, fit_map
+from congruence.transfer.reader import Reader
+from congruence.transfer.split import Split
+from congruence.transfer.states import LayerPair, LayerStates
 
 NATIVE = "native"
 """The ceiling: the SAE on the states of its own model."""
 SHIFTED, RANDOM, UNTRAINED = "shifted text", "random rotation", "untrained SAE"
+WRONG_LAYER, FROZEN = "wrong layer", "frozen decoder"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,17 +38,21 @@ class Transfer:
             target's own states.
         f1: of firing, mapped against native, over all tokens and features.
         r: mean Pearson r of a feature's activations, mapped against native, over features that fire in both.
-        map: the fitted map; None of the ceiling.
+        map: the fitted map; None of the ceiling, and where none could be fitted.
+        ceiling: explained variance of the SAE on its own model's states.
+        doubt: why there is no map.
     """
 
     kind: str
     null: str
     r2: float
-    explained: float
-    explained_of_target: float
-    f1: float
-    r: float
+    explained: float = math.nan
+    explained_of_target: float = math.nan
+    f1: float = math.nan
+    r: float = math.nan
     map: FittedMap | None = None
+    ceiling: float = math.nan
+    doubt: str = ""
 
 
 def transfer(
@@ -99,90 +103,84 @@ def transfer(
         raise InputError(
             f"states_to have width {y.shape[1]} and the SAE reads {sae.d_in}: give its own model's"
         )
-    fit, held = halves_of_documents(offsets, seed)
-    moments = StateMoments.of(x[fit], y[fit])
-    wanted: list[Kind] = [kind for kind in kinds if kind != "identity" or x.shape[1] == y.shape[1]]
-    native = _Native.of(sae, y[held])
-    found = [native.record(NATIVE, "", native.y, None)]
+    for kind in kinds:
+        if kind not in KINDS:
+            raise InputError(f"kind={kind!r}: choose one of {', '.join(KINDS)}")
+    split = Split.of(offsets, seed)
+    pair = LayerPair.of(LayerStates.of(x, split), LayerStates.of(y, split), split)
+    reader = Reader.of(sae, pair.y.judged)
+    own = reader.read(reader.y)
+    native = Transfer(NATIVE, "", 1.0, **vars(own), ceiling=reader.ceiling)
+    controls = {}
+    if nulls:
+        control = untrained(sae, derive(seed, "untrained"), k=reader.k)
+        controls[UNTRAINED] = Reader.of(control, pair.y.judged)
+    found = judged_maps(pair, reader, kinds=kinds, penalty=penalty, seed=seed, nulls=nulls, controls=controls)
+    doubts = [one.doubt for one in found if one.doubt]
+    if doubts:
+        raise InputError(doubts[0])
+    return [native, *found]
+
+
+@one_blas_thread()
+def judged_maps(
+    pair: LayerPair,
+    reader: Reader | None,
+    *,
+    kinds: Sequence[Kind] = KINDS,
+    penalty: float = 1e-2,
+    seed: int = 0,
+    nulls: bool = True,
+    null_kinds: Sequence[Kind] = KINDS,
+    wrong: LayerPair | None = None,
+    controls: Mapping[str, Reader] = MappingProxyType({}),
+) -> list[Transfer]:
+    """Every map of one layer pair in one direction, and its nulls.
+
+    Args:
+        pair: the layers' states.
+        reader: the SAE of the model mapped to, on its judged states; None where its features are neurons,
+            which leaves R².
+        kinds, penalty, seed, nulls: as of `transfer`.
+        null_kinds: kinds that are also fitted on shifted text.
+        wrong: the same source with another layer of the target: what a map into it gives here is a null.
+        controls: null's name -> an SAE that stands in for the reader's.
+
+    Returns:
+        One record a kind, and the nulls; a kind that can't be fitted says why.
+    """
+    wanted: list[Kind] = [kind for kind in kinds if kind != "identity" or pair.x.width == pair.y.width]
+    held = pair.held
+
+    def judged(
+        kind: str, null: str, fitted: FittedMap, by: Reader | None, moments: StateMoments = held
+    ) -> Transfer:
+        r2 = fitted.explained(moments)
+        one = Transfer(kind, null, r2, map=replace(fitted, r2=r2))
+        if by is None:
+            return one
+        return replace(one, **vars(by.read(fitted.apply(pair.x.judged))), ceiling=by.ceiling)
+
+    found = []
     for kind in wanted:
-        fitted = fit_map(moments, kind, penalty=penalty)
-        found.append(native.record(kind, "", fitted.apply(x[held]), fitted))
+        try:
+            found.append(judged(kind, "", fit_map(pair.fit, kind, penalty=penalty), reader))
+        except InputError as error:
+            found.append(Transfer(kind, "", math.nan, doubt=str(error)))
     if not nulls:
         return found
-    orthogonal = fit_map(moments, "orthogonal")
-    shift = _shift(offsets, fit, seed)
-    shifted = StateMoments.of(np.roll(x[fit], shift, axis=0), y[fit])
+    fitted = {one.kind for one in found if one.map is not None}
     for kind in wanted:
-        if kind == "identity":
+        if kind == "identity" or kind not in null_kinds or kind not in fitted:
             continue
-        fitted = fit_map(shifted, kind, penalty=penalty)
-        found.append(native.record(kind, SHIFTED, fitted.apply(x[held]), fitted))
-    turned = _turned(orthogonal, seed)
-    found.append(native.record("orthogonal", RANDOM, turned.apply(x[held]), turned))
-    control = _Native.of(untrained(sae, derive(seed, "untrained"), k=native.k), y[held])
-    found.append(control.record("orthogonal", UNTRAINED, orthogonal.apply(x[held]), orthogonal))
+        found.append(judged(kind, SHIFTED, fit_map(pair.shifted, kind, penalty=penalty), reader))
+    orthogonal = fit_map(pair.fit, "orthogonal")
+    found.append(judged("orthogonal", RANDOM, _turned(orthogonal, seed), reader))
+    if wrong is not None:
+        found.append(judged("orthogonal", WRONG_LAYER, fit_map(wrong.fit, "orthogonal"), reader))
+    for name, control in controls.items():
+        found.append(judged("orthogonal", name, orthogonal, control))
     return found
-
-
-@dataclass(frozen=True, eq=False)
-class _Native:
-    """An SAE on its own model's held-out states."""
-
-    sae: Sae
-    y: np.ndarray
-    acts: sparse.csr_array
-
-    @classmethod
-    def of(cls, sae: Sae, y: np.ndarray) -> "_Native":
-        y = y.astype(np.float64)
-        return cls(sae, y, sae.encode_csr(_tensor(y)))
-
-    @property
-    def k(self) -> int:
-        """Features that fire on a token, on average."""
-        return max(1, round(self.acts.nnz / max(1, len(self.y))))
-
-    def record(self, kind: str, null: str, mapped: np.ndarray, fitted: FittedMap | None) -> Transfer:
-        """What the SAE makes of mapped states, against the native ones."""
-        acts = self.sae.encode_csr(_tensor(mapped))
-        given = self.sae.reconstruct(_tensor(mapped)).double().numpy()
-        both = _common(acts, self.acts)
-        return Transfer(
-            kind=kind,
-            null=null,
-            r2=_explained(self.y, mapped),
-            explained=1 - measure(self.sae, _tensor(mapped)).fvu,
-            explained_of_target=_explained(self.y, given),
-            f1=2 * both / max(1, acts.nnz + self.acts.nnz),
-            r=_mean_r(acts, self.acts),
-            map=fitted,
-        )
-
-
-def _explained(y: Float[np.ndarray, "n d"], given: Float[np.ndarray, "n d"]) -> float:
-    spread = float(((y - y.mean(axis=0)) ** 2).sum())
-    return 1 - float(((y - given) ** 2).sum()) / spread if spread > 0 else float("nan")
-
-
-def _common(one: sparse.csr_array, other: sparse.csr_array) -> int:
-    """Places where both fire."""
-    ones = [sparse.csr_array((np.ones(a.nnz), a.indices, a.indptr), shape=a.shape) for a in (one, other)]
-    return int((ones[0] * ones[1]).sum())
-
-
-def _mean_r(one: sparse.csr_array, other: sparse.csr_array) -> float:
-    a, b = prepare(one), prepare(other)
-    live = np.intersect1d(a.varying, b.varying)
-    if not len(live):
-        return float("nan")
-    return float(np.nanmean(pair_similarities(a, b, live, live)[0]))
-
-
-def _shift(offsets: np.ndarray, fit: np.ndarray, seed: int) -> int:
-    """Tokens of the fitted half by which to shift it: a number of its documents, not none."""
-    lengths = np.add.reduceat(fit.astype(np.int64), offsets[:-1])
-    starts = np.cumsum(lengths[lengths > 0])[:-1]
-    return int(derive(seed, "shift").choice(starts))
 
 
 def _turned(fitted: FittedMap, seed: int) -> FittedMap:
@@ -191,8 +189,4 @@ def _turned(fitted: FittedMap, seed: int) -> FittedMap:
     q, r = np.linalg.qr(derive(seed, "rotation").standard_normal((max(d_x, d_y), min(d_x, d_y))))
     q = q * np.sign(np.diag(r))
     scale = np.linalg.norm(fitted.matrix) / np.sqrt(min(d_x, d_y))
-    return FittedMap("orthogonal", scale * (q if d_x >= d_y else q.T), fitted.mean_x, fitted.mean_y, fitted.n)
-
-
-def _tensor(states: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(states.astype(np.float32))
+    return replace(fitted, matrix=scale * (q if d_x >= d_y else q.T))

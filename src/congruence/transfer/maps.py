@@ -1,5 +1,6 @@
 """Linear maps between the hidden states of two models, fitted from sums over paired tokens."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -67,6 +68,7 @@ class FittedMap:
         kind: how it was fitted.
         matrix: (d_x, d_y). mean_x: (d_x,). mean_y: (d_y,).
         n: tokens that it was fitted on.
+        r2: share of the variance of held-out states that it gives; NaN where nobody judged it.
     """
 
     kind: str
@@ -74,6 +76,7 @@ class FittedMap:
     mean_x: np.ndarray
     mean_y: np.ndarray
     n: int
+    r2: float = math.nan
 
     def apply(self, x: ArrayLike) -> Float[np.ndarray, "n d_y"]:
         """(n, d_y) states of the other model that go with states x (n, d_x)."""
@@ -83,6 +86,19 @@ class FittedMap:
     def apply_directions(self, rows: ArrayLike) -> Float[np.ndarray, "n d_y"]:
         """(n, d_y) directions, such as decoder rows, probes or steering vectors: without the means."""
         return self._fitting(rows) @ self.matrix
+
+    def explained(self, moments: StateMoments) -> float:
+        """R² over the tokens of some sums, 1 − Σ‖y − ŷ‖² / Σ‖y − mean(y)‖²; NaN where y doesn't vary."""
+        n, x, y = moments.n, moments.x, moments.y
+        spread = moments.yy - float(y @ y) / n
+        if not spread > 0:
+            return math.nan
+        yy = moments.yy - 2 * float(y @ self.mean_y) + n * float(self.mean_y @ self.mean_y)
+        xy = moments.xy - np.outer(self.mean_x, y) - np.outer(x - n * self.mean_x, self.mean_y)
+        off = np.outer(x, self.mean_x)
+        xx = moments.xx - off - off.T + n * np.outer(self.mean_x, self.mean_x)
+        left = yy + float(np.einsum("ij,ij->", self.matrix, xx @ self.matrix - 2 * xy))
+        return 1 - left / spread
 
     def _fitting(self, x: ArrayLike) -> np.ndarray:
         x = _states(x, "x")

@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from congruence.errors import InputError
+from congruence.saes import Sae
+from congruence.saes.activation_functions import TopK
 from congruence.saes.fit import FitMeter
+from congruence.saes.input_scaling import ConstantFactor, ConstantNorm, LayerNorm
 
 
 class _FirstHalf:
@@ -44,3 +49,24 @@ def test_activations_that_do_not_vary_are_refused(x):
     meter.update(x)
     with pytest.raises(InputError, match="don't vary"):
         meter.result()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"scaling": ConstantNorm()},
+        {"scaling": LayerNorm()},
+        {"scaling": ConstantFactor(3.0)},
+        {"rescale_by_decoder_norm": True},
+        {"architecture": "transcoder"},
+    ],
+    ids=str,
+)
+def test_sparse_activations_are_decoded_like_dense_ones(changes):
+    generator = torch.Generator().manual_seed(1)
+    encoder, decoder = (torch.randn(*shape, generator=generator) for shape in ((6, 11), (11, 6)))
+    sae = replace(Sae(encoder, decoder, torch.zeros(11), torch.ones(6), TopK(3)), **changes)
+    x = torch.randn(40, 6, generator=generator)
+    acts = sae.encode_csr(x)
+    torch.testing.assert_close(sae.decode_csr(acts, x), sae.decode(sae.encode(x), x))

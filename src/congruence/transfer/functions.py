@@ -1,0 +1,50 @@
+"""What a run may ask of function beside the likeness of decoder rows, each with its options."""
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+from annotated_types import Gt
+
+from congruence.errors import ConfigError, InputError, unknown_name
+from congruence.options import check_fields, check_names, whole
+from congruence.transfer.maps import KINDS, Kind
+
+
+@dataclass(frozen=True)
+class TransferSettings:
+    """Maps between the hidden states of every layer pair, and each SAE on the other model's mapped states."""
+
+    maps: tuple[Kind, ...] = KINDS
+    """Kinds of maps: identity (where widths agree), orthogonal, affine, ridge."""
+    penalty: Annotated[float, Gt(0)] = 1e-2
+    """Of ridge, as a share of the mean variance of a dimension."""
+    tokens: Annotated[int, whole(16, 10**9)] = 32_768
+    """Tokens of text that are read for it, in whole documents spread over the corpus; half of the documents
+    fit the maps, the others judge them."""
+    judged: Annotated[int, whole(16, 10**9)] = 1_024
+    """Held-out tokens that go through the SAEs, in whole documents; R² is over all that are held out."""
+    keep_maps: bool = True
+    """Keep the fitted maps, for `run.map`: 4 · d_a · d_b bytes a layer pair, kind and direction."""
+
+
+FUNCTIONS: dict[str, type] = {"transfer": TransferSettings}
+"""Names that `function` of a configuration takes; an entry is a frozen dataclass whose fields are options."""
+
+
+def make_function(name: str, **options: Any) -> Any:
+    """The settings of a function with its options.
+
+    Raises:
+        ConfigError: no such function, it has no such option, or a value isn't one that it takes.
+    """
+    if name not in FUNCTIONS:
+        raise ConfigError(unknown_name("function", name, FUNCTIONS))
+    kind = FUNCTIONS[name]
+    what = f"function {name!r}"
+    check_names(what, options, [field.name for field in fields(kind)])
+    try:
+        made = kind(**options)
+        check_fields(made)
+    except InputError as error:
+        raise ConfigError(f"{what}: {error}") from None
+    return made
