@@ -3,12 +3,14 @@
     python benchmarks/where_time_goes.py [--concepts] [--again] [--keep FOLDER] [--functions 20]
 
 Every few milliseconds a thread looks at what all threads of Python are doing and gives each the processor
-time that it used since, so a part counts whatever runs in it, beside it or below it. Threads that Python doesn't
-know, as torch has, are counted in a row of their own: with OMP_NUM_THREADS=1 there are none. Kernels have to be
-compiled before: run it twice.
+time that it used since, so a part counts whatever runs in it, beside it or below it. Threads that Python
+doesn't know, as torch has, are counted in a row of their own: with OMP_NUM_THREADS=1 there are none. Kernels
+have to be compiled before: run it twice.
 """
 
 import argparse
+import resource
+import subprocess
 import sys
 import tempfile
 import threading
@@ -17,8 +19,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-
-import resource
 
 EVERY = 0.004
 PARTS = (
@@ -145,7 +145,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--concepts", action="store_true")
-    parser.add_argument("--again", action="store_true", help="the same command on the finished folder, timed alone")
+    parser.add_argument(
+        "--again", action="store_true", help="the same command on the finished folder, timed alone"
+    )
     parser.add_argument("--keep", type=Path, help="run in this folder and leave it")
     parser.add_argument("--functions", type=int, default=0, help="this many functions too")
     given = parser.parse_args()
@@ -153,9 +155,9 @@ def main() -> None:
         command = ["demo", "--out", str(given.keep or Path(scratch) / "demo"), "--no-progress"]
         command += ["--concepts"] if given.concepts else []
         if given.again:
-            import subprocess
-
-            subprocess.run([sys.executable, "-m", "congruence", *command], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [sys.executable, "-m", "congruence", *command], check=True, stdout=subprocess.DEVNULL
+            )
         _watch(command, given.functions)
 
 

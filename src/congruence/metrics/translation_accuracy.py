@@ -46,7 +46,7 @@ def _centred_on(
 def _mapped(
     rows: Float[np.ndarray, "h d_a"], x: Float[np.ndarray, "f d_a"], y: Float[np.ndarray, "f d_b"]
 ) -> Float[np.ndarray, "h d_b"]:
-    """Rows under the rotation that lays x over y: from products of rows where these tell it, which is faster."""
+    """Rows under the rotation that lays x over y: from products where these tell it, which is faster."""
     found = None
     if min(*x.shape, y.shape[1]) > FEW:
         few_rows = len(x) <= min(x.shape[1], y.shape[1])
@@ -60,7 +60,7 @@ def _mapped(
 def _mapped_by_columns(
     rows: Float[np.ndarray, "h d_a"], x: Float[np.ndarray, "f d_a"], y: Float[np.ndarray, "f d_b"]
 ) -> Float[np.ndarray, "h d_b"] | None:
-    """The same by (m mᵀ)^-½ m with m = xᵀy, or m (mᵀm)^-½ where m is tall; None where that is uncertain."""
+    """The same by (m mᵀ)^-½ m with m = xᵀy, or m (mᵀm)^-½ where m is tall; None where it's uncertain."""
     m = product(x.T, y)
     wide = m.shape[0] <= m.shape[1]
     values, vectors = linalg.eigh(
@@ -76,7 +76,7 @@ def _mapped_by_columns(
 def _mapped_by_rows(
     rows: Float[np.ndarray, "h d_a"], x: Float[np.ndarray, "f d_a"], y: Float[np.ndarray, "f d_b"]
 ) -> Float[np.ndarray, "h d_b"] | None:
-    """The same where pairs are fewer than columns: xᵀ b v diag(w)^-½ vᵀ y, where a b v = v diag(w), vᵀ b v = 1.
+    """The same where pairs are fewer than columns: xᵀ b v w^-½ vᵀ y, where a b v = v w and vᵀ b v = 1.
 
     a = x xᵀ and b = y yᵀ. Centred rows depend on one another, so both sides are first turned into one row
     fewer.
