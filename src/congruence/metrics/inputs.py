@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from congruence.errors import InputError
-from congruence.metrics.blas import aligned
+from congruence.metrics.blas import aligned, blocks
 
 MIN_ROWS = 3
 ROUNDING = 1e-13
@@ -90,15 +90,19 @@ def _check_finite(array: Float[np.ndarray, "n d"], name: str) -> None:
 
 def _safe_scale(array: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
     """Bring extreme magnitudes near 1, so that squares stay finite and above 0; no measure sees scale."""
-    largest = float(np.abs(array).max())
+    largest = _largest(array)
     if largest == 0 or 1 / SAFE_MAGNITUDE < largest < SAFE_MAGNITUDE:
         return array
     return array / largest
 
 
+def _largest(array: Float[np.ndarray, "n d"]) -> float:
+    return max(float(array.max()), -float(array.min()))
+
+
 def _check_varies(array: Float[np.ndarray, "n d"], name: str) -> None:
     spread = float(np.ptp(array, axis=0).max())
-    if spread <= ROUNDING * float(np.abs(array).max()):
+    if spread <= ROUNDING * _largest(array):
         raise InputError(
             f"{name} has zero variance (rank 0: all {len(array)} rows are equal): pass rows that differ"
         )
@@ -113,14 +117,19 @@ def to_unit_rows(
         InputError: a row has no direction: it is zero, or constant where `center`.
     """
     moved = rows - rows.mean(axis=1, keepdims=True) if center else rows
-    norms = np.linalg.norm(moved, axis=1, keepdims=True)
-    flat = np.flatnonzero(norms[:, 0] <= ROUNDING * np.linalg.norm(rows, axis=1))
+    norms = _norms(moved)
+    flat = np.flatnonzero(norms <= ROUNDING * (_norms(rows) if center else norms))
     if len(flat):
         raise InputError(
             f"{name} has {len(flat)} {'constant' if center else 'zero'} rows (first: row {flat[0]}), which "
             f"have no direction to compare: drop those pairs, or use distances (rdm='euclidean')"
         )
-    return moved / norms
+    return np.divide(moved, norms[:, None], out=moved if center else None)
+
+
+def _norms(rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+    """Of each row; a block at a time, so that squares stay in cache."""
+    return np.concatenate([np.linalg.norm(rows[part], axis=1) for part in blocks(len(rows))])
 
 
 def whole_number(name: str, value: Any, *, low: int, high: int | None = None, remedy: str = "") -> int:

@@ -16,10 +16,9 @@ from congruence.errors import InputError
 from congruence.threads import available_threads
 
 EXACT_BITS = 62
-"""Sums of whole numbers in 64 bits stay below 2 to the power of this; in float64 below the next one."""
-DOUBLE_BITS = 53
-VECTOR = 32
-"""Runs are a multiple of what a processor takes at a time."""
+"""Sums of whole numbers in 64 bits stay below 2 to the power of this."""
+TOGETHER, TOGETHER_BYTES = 32, 1 << 19
+"""Draws that share each row that is read, at most; and the bytes that their permutations take."""
 
 
 def as_permutations(permutations: ArrayLike, n: int) -> Int[np.ndarray, "m n"]:
@@ -71,21 +70,26 @@ def triangle_draws(
 ) -> Float[np.ndarray, " m"]:
     """Σ_{i<j} triangle[i, j] square[p[i], p[j]] for every draw p; `triangle` is condensed row by row.
 
-    Whole numbers are summed in runs short enough for every sum to be exact, so no order of summing shows.
+    Of whole numbers the sum is exact and rounded once, so no order of summing shows.
     """
+    n = len(square)
     if triangle.dtype.kind != "i":
-        return over_draws(lambda block: _triangle_draws(triangle, square, block), permutations, len(square))
-    run = exact_run(triangle, square, bits=DOUBLE_BITS) // VECTOR * VECTOR
-    if run > 0:
-        return over_draws(lambda block: _exact_draws(triangle, square, block, run), permutations, len(square))
-    run = exact_run(triangle, square)
-    return over_draws(lambda block: _whole_draws(triangle, square, block, run), permutations, len(square))
+        return over_draws(lambda block: _triangle_draws(triangle, square, block), permutations, n)
+    run, narrow = exact_run(triangle, square), np.uint16 if n <= 1 << 16 else np.uint32
+    together = int(np.clip(TOGETHER_BYTES // (n * np.dtype(narrow).itemsize), 1, TOGETHER))
+
+    def score(block: Int[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
+        parts = [block[first : first + together] for first in range(0, len(block), together)]
+        sums = [_whole_draws(triangle, square, part.astype(narrow), run) for part in parts]
+        return np.array([float((h << 32) + low) for some in sums for h, low in some.tolist()])
+
+    return over_draws(score, permutations, n)
 
 
-def exact_run(*values: Int[np.ndarray, "..."], bits: int = EXACT_BITS) -> int:
-    """How many products of the largest of some whole numbers fit into a sum of so many bits."""
+def exact_run(*values: Int[np.ndarray, "..."]) -> int:
+    """How many products of the largest of some whole numbers fit into a sum of 64 bits."""
     largest = max(max(int(part.max(initial=0)), -int(part.min(initial=0)), 1) for part in values)
-    return 2**bits // largest**2
+    return 2**EXACT_BITS // largest**2
 
 
 @numba.njit(nogil=True, cache=True)
@@ -117,58 +121,32 @@ def _lookup_draws(table, permutations):
     return out
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
-def _exact_draws(triangle, square, permutations, run):
-    """In float64, sums of a run below 2⁵³: exact, so the compiler may take them in any order.
+@numba.njit(nogil=True, cache=True)
+def _whole_draws(triangle, square, partners, run):
+    """(draws, 2) sums of whole numbers in 64 bits: what is above 2³², and what is left.
 
-    What is added up over runs is rounded, so that stays one sum after the other: it isn't a loop's own.
+    Rows of the square come one after another and serve all draws while they are in the nearest cache.
     """
     n = len(square)
-    out = np.empty(len(permutations))
-    for d in range(len(permutations)):
-        order = permutations[d]
-        total, start = 0.0, 0
-        for i in range(n - 1):
-            row = square[order[i]]
-            width = n - i - 1
-            weights, partners = triangle[start : start + width], order[i + 1 :]
+    sums = np.zeros((len(partners), 2), dtype=np.int64)
+    places = np.empty((len(partners), n), dtype=np.int64)
+    for d in range(len(partners)):
+        for i in range(n):
+            places[d, partners[d, i]] = i
+    for r in range(n):
+        row = square[r]
+        for d in range(len(partners)):
+            i = places[d, r]
+            start, width = i * (2 * n - i - 1) // 2, n - i - 1
+            weights, others = triangle[start : start + width], partners[d, i + 1 :]
             for first in range(0, width, run):
-                w, p = weights[first : first + run], partners[first : first + run]
-                part = np.float64(0)
-                for j in range(len(w)):
-                    part += np.float64(w[j]) * np.float64(row[p[j]])
-                total = _plus(total, part)
-            start += width
-        out[d] = total
-    return out
-
-
-@numba.njit(nogil=True, cache=True)
-def _plus(total, part):
-    return total + part
-
-
-@numba.njit(nogil=True, cache=True)
-def _whole_draws(triangle, square, permutations, run):
-    """In 64 bits, for very many pairs."""
-    n = len(square)
-    out = np.empty(len(permutations))
-    for d in range(len(permutations)):
-        order = permutations[d]
-        total, start = 0.0, 0
-        for i in range(n - 1):
-            row = square[order[i]]
-            width = n - i - 1
-            weights, partners = triangle[start : start + width], order[i + 1 :]
-            for first in range(0, width, run):
-                w, p = weights[first : first + run], partners[first : first + run]
+                w, p = weights[first : first + run], others[first : first + run]
                 part = np.int64(0)
                 for j in range(len(w)):
                     part += np.int64(w[j]) * np.int64(row[p[j]])
-                total += part
-            start += width
-        out[d] = total
-    return out
+                sums[d, 0] += part >> 32
+                sums[d, 1] += part & 0xFFFFFFFF
+    return sums
 
 
 @numba.njit(nogil=True, cache=True)

@@ -9,10 +9,10 @@ from jaxtyping import Float, Int
 from congruence.metrics.blas import in_parallel
 from congruence.threads import available_threads
 
-BUCKET = 1 << 22
+BUCKET = 1 << 23
 """Values that are sorted at a time."""
 SAMPLE = 200_000
-SORTERS = 4
+SORTERS = 2
 """Most threads that sort: each holds 16 bytes for every value of its bucket."""
 _MARK = -(2.0**40)
 """Ranks that wait among values not yet ranked are told by this: no value may be below half of it."""
@@ -25,7 +25,7 @@ def centred_ranks(values: Float[np.ndarray, " m"], *, tie: float = 0.0) -> Int[n
     value, so that two values which are equal but for rounding tie wherever they lie.
 
     The ranks take the place of the values, whose array is used up: beside it there are 16 bytes for each of
-    the four million values that every thread sorts at a time, in buckets cut at quantiles of a sample. (A
+    the eight million values that every thread sorts at a time, in buckets cut at quantiles of a sample. (A
     bucket is larger where ties leave no place to cut.)
 
     Args:

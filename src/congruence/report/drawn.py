@@ -30,7 +30,7 @@ def draw(run_dir: str | Path | Run) -> None:
     made_from = _made_from(run)
     if _drawn(run.folder, made_from):
         return
-    paths = [*write_figures(run.folder), write_report(run.folder)]
+    paths = [*write_figures(run), write_report(run)]
     for other in set((run.folder / FOLDER).glob("*.*")) - set(paths):
         if other.suffix in (".png", ".svg") and not other.name.startswith("."):
             other.unlink(missing_ok=True)

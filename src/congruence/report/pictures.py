@@ -22,6 +22,20 @@ _CONTROLS = {
     "neurons": "hidden units in place of SAE features",
 }
 
+_OF_A_PAIR = ["layer_a", "layer_b", "p", "q"]
+_NOTED = [
+    "value",
+    "low",
+    "high",
+    "interval",
+    "null_mean",
+    "null_q95",
+    "calibrated",
+    "ceiling",
+    "n",
+    "warnings",
+]
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -138,10 +152,10 @@ def _null_panel(view: MeasureView, title: str, scale: Scale) -> Panel:
 def notes_of(view: MeasureView, *others: MeasureView) -> np.ndarray:
     """What each layer pair's numbers are, in words, with its p and q under other nulls."""
     notes = np.full((len(view.layers_a), len(view.layers_b)), "", dtype=object)
-    for row in cast(Iterable[Any], view.rows.itertuples()):
+    for row in cast(Iterable[Any], view.rows[[*_OF_A_PAIR, *_NOTED]].itertuples()):
         notes[view.place(row)] = _note(row)
     for other in others:
-        for row in cast(Iterable[Any], other.tested.itertuples()):
+        for row in cast(Iterable[Any], other.tested[_OF_A_PAIR].itertuples()):
             notes[view.place(row)] += f"; {other.null}: p {format_p(row.p)}, q {format_p(row.q)}"
     return notes
 

@@ -89,9 +89,13 @@ class _Competing(Activation):
         return torch.zeros_like(linear).scatter_(-1, features, values)
 
     def sparse(self, linear: Tensor, b_enc: Tensor) -> Triplets:
-        values, features = self.winners(self.pre_activation(linear, b_enc))
-        row, column = torch.nonzero(values, as_tuple=True)
-        return Triplets(row, features[row, column], values[row, column])
+        return _fired(*self.winners(self.pre_activation(linear, b_enc)))
+
+
+def _fired(values: Tensor, features: Tensor) -> Triplets:
+    """Candidates that aren't 0."""
+    row, column = torch.nonzero(values, as_tuple=True)
+    return Triplets(row, features[row, column], values[row, column])
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +110,10 @@ class ReLU(_Separate):
 
 @dataclass(frozen=True, eq=False)
 class TopK(_Competing):
-    """The k largest pre-activations of each token, then ReLU unless `relu` is off; ties as in torch.topk.
+    """The k largest pre-activations of each token, then ReLU unless `relu` is off.
+
+    Where several tie for the last place, the sparse form on a CPU takes the first, the dense form and other
+    devices what torch.topk takes.
 
     Attributes:
         weight: (d_sae,) what features are multiplied by to be compared; their values stay as they are.
@@ -117,6 +124,17 @@ class TopK(_Competing):
     weight: Tensor | None = None
 
     name = "topk"
+
+    def sparse(self, linear: Tensor, b_enc: Tensor) -> Triplets:
+        k = min(self.k, linear.shape[-1])
+        plain = type(self) is TopK and self.weight is None and b_enc.dtype == linear.dtype == torch.float32
+        if not plain or linear.device.type != "cpu" or k < 1 or linear.ndim != 2:
+            return super().sparse(linear, b_enc)
+        from congruence.saes.largest import k_largest
+
+        found = k_largest(linear.detach().contiguous().numpy(), b_enc.detach().contiguous().numpy(), k)
+        values, features = map(torch.from_numpy, found)
+        return _fired(torch.relu(values) if self.relu else values, features)
 
     def winners(self, pre: Tensor) -> tuple[Tensor, Tensor]:
         compared = pre if self.weight is None else pre * self.weight

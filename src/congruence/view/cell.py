@@ -82,9 +82,10 @@ def _firing(run: Run, key: CellKey, table: pd.DataFrame) -> dict[str, Any]:
 
 def _scores(stored: Stored, key: CellKey) -> list[dict[str, Any]]:
     names = ("measure", "null", "concept", "subspace")
+    figures = ("value", "null_mean", "p", "q", "ceiling", "low", "high")
     drawn = {tuple(row[name] for name in names): scores for row, scores in stored.null_scores(key)}
     found = []
-    for row in records(key.rows(stored.run.results)):
+    for row in records(key.rows(stored.run.results)[[*names, "n", *figures, "warnings"]]):
         scores = drawn.get(tuple(row[name] for name in names))
         finite = None if scores is None else scores[np.isfinite(scores)]
         value = float(row["value"])
@@ -92,10 +93,7 @@ def _scores(stored: Stored, key: CellKey) -> list[dict[str, Any]]:
             {
                 **{name: str(row[name]) for name in names},
                 "n": int(row["n"]),
-                **{
-                    name: number(row[name])
-                    for name in ("value", "null_mean", "p", "q", "ceiling", "low", "high")
-                },
+                **{name: number(row[name]) for name in figures},
                 "histogram": (
                     histogram(finite, edges_of(finite, 30)) if finite is not None and len(finite) else None
                 ),

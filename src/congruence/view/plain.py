@@ -23,6 +23,8 @@ def number(value: Any) -> float | int | None:
 
 def numbers(values: Iterable[Any]) -> list[float | int | None]:
     """Every one of a column."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        return [float(f"{v:.{DIGITS}g}") if math.isfinite(v) else None for v in values.tolist()]
     return [number(value) for value in values]
 
 

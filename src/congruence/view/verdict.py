@@ -74,8 +74,7 @@ def unanswered(view: MeasureView) -> str:
 
 def _lost_in_correction(view: MeasureView) -> str:
     """That none stands after correction only because some have the smallest p that their draws can give."""
-    smallest = smallest_p(view.tested)
-    lowest = int((view.tested.p <= smallest * 1.0001).sum())
+    lowest = int((view.tested.p <= view.smallest_ps * 1.0001).sum())
     if len(view.significant) or not lowest or len(view.tested) * view.smallest_p <= ALPHA:
         return ""
     draws = int(view.tested.draws.max())

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -103,9 +104,14 @@ class MeasureView:
         return where(self.tested, self.tested.q <= ALPHA)
 
     @cached_property
+    def smallest_ps(self) -> np.ndarray:
+        """The smallest p that the draws of each tested layer pair can give."""
+        return smallest_p(self.tested)
+
+    @cached_property
     def smallest_p(self) -> float:
         """The smallest p that the draws of any tested layer pair can give; NaN without tests."""
-        return float(min(smallest_p(self.tested), default=math.nan))
+        return float(min(self.smallest_ps, default=math.nan))
 
     @property
     def draws_needed(self) -> int:
@@ -167,7 +173,18 @@ def grid_of(rows: pd.DataFrame, column: str, layers_a: Sequence[int], layers_b: 
 def measure_views(
     run: Run, *, control: str = REAL, concept: str = WHOLE_SPACE, subspace: str = "all"
 ) -> list[MeasureView]:
-    """Every measure and null of one grid, in the order in which the run has them."""
+    """Every measure and null of one grid, in the order in which the run has them; found once for a `Run`."""
+    held = _views.setdefault(run, {})
+    grid = control, concept, subspace
+    if grid not in held:
+        held[grid] = _measure_views(run, *grid)
+    return list(held[grid])
+
+
+_views: "WeakKeyDictionary[Run, dict[tuple[str, str, str], list[MeasureView]]]" = WeakKeyDictionary()
+
+
+def _measure_views(run: Run, control: str, concept: str, subspace: str) -> list[MeasureView]:
     table = run.results
     chosen = where(
         table, (table.control == control) & (table.concept == concept) & (table.subspace == subspace)

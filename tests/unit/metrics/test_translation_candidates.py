@@ -1,5 +1,6 @@
 """Translation accuracy among a fixed number of candidates: the closed form against counting every draw."""
 
+from importlib import import_module
 from itertools import combinations
 
 import numpy as np
@@ -99,3 +100,33 @@ def test_more_columns_than_rows_give_the_same_map():
     u, _, vt = np.linalg.svd(x.T @ y, full_matrices=False)
     short = _rotation(x, y)
     assert short[0] @ short[1] == pytest.approx(u @ vt, abs=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("n", "d_a", "d_b"), [(120, 90, 75), (120, 75, 90), (400, 40, 60), (400, 60, 40), (240, 60, 130)]
+)
+def test_products_of_rows_or_columns_give_the_decompositions_map(monkeypatch, n, d_a, d_b):
+    module = import_module("congruence.metrics.translation_accuracy")
+    rng = np.random.default_rng(n + d_a)
+    shared = rng.normal(size=(n, 20))
+    sides = [shared @ rng.normal(size=(20, d)) + 2 * rng.normal(size=(n, d)) for d in (d_a, d_b)]
+    slow = METRICS.get("translation_accuracy").prepare(*sides)
+    monkeypatch.setattr(module, "_rotation", None)  # it isn't called
+    monkeypatch.setattr(module, "FEW", 10)
+    fast = METRICS.get("translation_accuracy").prepare(*sides)
+    assert np.array_equal(fast.tables[0].table, slow.tables[0].table)
+    assert fast.observed() == slow.observed()
+
+
+@pytest.mark.parametrize("shape", [(60, 80), (300, 40)])
+def test_what_products_leave_uncertain_is_decomposed(monkeypatch, shape):
+    """Equal rows or columns: singular values of 0, where a root of products would be noise."""
+    module = import_module("congruence.metrics.translation_accuracy")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, *shape))
+    y[:, 1] = y[:, 0]
+    y[1:6] = y[0]
+    slow = METRICS.get("translation_accuracy").prepare(x, y)
+    monkeypatch.setattr(module, "FEW", 10)
+    fast = METRICS.get("translation_accuracy").prepare(x, y)
+    assert np.array_equal(fast.tables[0].table, slow.tables[0].table)
