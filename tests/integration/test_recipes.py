@@ -22,7 +22,8 @@ FEW = {
     "pythia": ("2-4", "4-6"), "gemma": ("10,12", "14,18"), "semantic-pythia": ("3", "5"),
     "semantic-gemma": ("12", "14"), "son2025": ("6,10", "2,19"), "son2025-multi-token": ("6", "2"),
     "base-and-fine-tuned-gemma": ("10", "10,14"), "widths-gemma": ("12", "12"), "checkpoints-pythia": ("2", "2"),
-    "lan2024-neurons": ("2", "2,3"), "lan2024-mlp": ("2", "2,3"),
+    "lan2024-neurons": ("2", "2,3"), "lan2024-mlp": ("2", "2,3"), "attention-pythia": ("2", "2,3"),
+    "non-concept-tokens-pythia": ("2", "2"),
 }  # fmt: skip
 """Layers of a and b to which a recipe is cut; the longest name that is part of its own counts."""
 
