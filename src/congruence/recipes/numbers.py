@@ -86,7 +86,7 @@ def numbers_of(run: Run) -> Numbers:
     """A finished run's numbers: its whole space and concepts under the null of re-paired features."""
     results: Frame = run.results
     results = results[(results.control == "none") & (results.subspace != "interaction")]
-    results = results.assign(concept=_as_printed(results))
+    results = results.assign(concept=as_printed(results))
     parts = _random_features(results[results.null == "subset"])
     results = results[results.null.isin(["pairing", _null(run)])]
     for measure in MEASURES:
@@ -102,7 +102,7 @@ def numbers_of(run: Run) -> Numbers:
     return Numbers(table.drop_duplicates(COLUMNS[:-1]), "this run")
 
 
-def _as_printed(results: Frame) -> Frame:
+def as_printed(results: Frame) -> Frame:
     """Names of subspaces as the papers' numbers have them: unions with room round the plus, phrases plain."""
     unions = results.concept.str.replace("+", " + ", regex=False)
     named = results.concept.where(results.subspace != "overlap", unions)
