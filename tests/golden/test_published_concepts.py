@@ -155,13 +155,12 @@ def test_pieces_of_keywords_count_but_for_the_quirk():
     text = text_of(2)
     fires_on_pieces = [
         feature for feature in range(text.acts[0].shape[1])
-        if STRINGS[text.token_ids[text.acts[0][:, feature].argmax()]] in ("ar", " ho")
+        if STRINGS[text.token_ids[text.acts[0][:, feature].argmax()]] in (" fe", "ar", " ho", "pe")
     ]  # fmt: skip
     assert fires_on_pieces
     _, (with_pieces, _), _, _ = ours(text, [])
     _, (whole, _), _, _ = ours(text, ["whole_token_keywords"])
     assert set(whole) < set(with_pieces)
-    assert set(with_pieces) - set(whole) <= set(fires_on_pieces) | set(with_pieces)
     assert set(fires_on_pieces) & (set(with_pieces) - set(whole))
 
 
@@ -175,7 +174,7 @@ def test_concepts_have_as_many_draws_as_were_stored():
 
 
 def test_a_word_in_the_running_text():
-    ids = [NUMBER[s] for s in (" see", "king", " king", "dom", " fe", "ar", ".", " joy")]
-    assert [whole_word(STRINGS, ids, at) for at in range(8)] == [
-        "seeking", "seeking", "kingdom", "kingdom", "fear", "fear", "", "joy",
+    ids = [NUMBER[s] for s in (" see", "king", " king", "dom", " fe", "ar", " joy")]
+    assert [whole_word(STRINGS, ids, at) for at in range(7)] == [
+        "seeking", "seeking", "kingdom", "kingdom", "fear", "fear", "joy",
     ]  # fmt: skip
