@@ -26,6 +26,7 @@ KINDS = {"x16": "filtered", "topk-x16": "topk", "x8": "narrow", "topk-x8": "topk
 """Folder of the SAEs -> a part of the recipe that reads them."""
 LAYER, LENGTH, DRAWS = 3, 128, 100
 KEPT_APART, COMPARED = 500, 200
+TRAINED_ON, HELD_OUT = 2200, 200
 SCALED = {
     "steps": 400,
     "batch": 512,
@@ -56,9 +57,9 @@ def train(model: Path, text: Path, out: Path) -> None:
             "layers": [LAYER],
             "training": {**SCALED, "learning_rate": rate},
             "threads": 1,
-            "held_out_documents": 200,
+            "held_out_documents": HELD_OUT,
         }
-        corpus = {"path": text.name, "documents": 2200, "max_tokens": LENGTH}
+        corpus = {"path": text.name, "documents": TRAINED_ON, "max_tokens": LENGTH}
         place = out / f"{kind}.yaml"
         place.write_text(
             yaml.safe_dump({**wanted, **scaled, "model": str(model), "corpus": corpus}), encoding="utf-8"
