@@ -23,6 +23,7 @@ from congruence.recipes.demo import demo_folder
 VOCABULARY = 4096
 SPECIAL = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
 SHA = "89abcdef0123456789abcdef0123456789abcdef"
+MODULES = {"resid_post": "", "mlp_out": ".mlp", "attn_out": ".attention"}
 FEATURES, SHARE = 96, 0.06
 """Features of an SAE, and the share of tokens on which each fires."""
 
@@ -38,7 +39,7 @@ class StandIn:
         saes: Hub id of its SAEs.
         write: (folder, layer, weights) -> writes the SAE of a layer.
         layers: those that have SAEs.
-        hooks: sites of its SAEs: resid_post, mlp_out.
+        hooks: sites of its SAEs: resid_post, mlp_out, attn_out.
         options: of the model's configuration.
     """
 
@@ -63,8 +64,8 @@ def _json(path: Path, value: object) -> None:
 
 
 def sparsify(folder: Path, layer: int, hook: str, w: dict[str, np.ndarray]) -> None:
-    """EleutherAI's: a folder named after the hook point, `layers.3` or `layers.3.mlp`."""
-    place = folder / (f"layers.{layer}" + (".mlp" if hook == "mlp_out" else ""))
+    """EleutherAI's: a folder named after the hook point, `layers.3`, `layers.3.mlp` or `layers.3.attention`."""
+    place = folder / f"layers.{layer}{MODULES[hook]}"
     config = {"expansion_factor": FEATURES // len(w["b_dec"]), "normalize_decoder": True}
     _json(place / "cfg.json", config | {"num_latents": FEATURES, "k": 6, "d_in": len(w["b_dec"])})
     stored = {"encoder.weight": w["W_enc"].T, "encoder.bias": w["b_enc"] + w["b_dec"] @ w["W_enc"]}
@@ -164,9 +165,9 @@ def saelens_6(folder: Path, layer: int, hook: str, w: dict[str, np.ndarray]) -> 
 _GROUPED = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8, "intermediate_size": 32}
 _NEOX = {"num_attention_heads": 2, "intermediate_size": 32, "max_position_embeddings": 512}
 PYTHIA_70M = StandIn("EleutherAI/pythia-70m-deduped", "GPTNeoXConfig", 6, 16, "EleutherAI/sae-pythia-70m-32k",
-                     sparsify, range(6), ("resid_post", "mlp_out"), _NEOX)  # fmt: skip
+                     sparsify, range(6), ("resid_post", "mlp_out", "attn_out"), _NEOX)  # fmt: skip
 PYTHIA_160M = StandIn("EleutherAI/pythia-160m-deduped", "GPTNeoXConfig", 12, 24, "EleutherAI/sae-pythia-160m-32k",
-                      sparsify, range(12), ("resid_post", "mlp_out"), _NEOX)  # fmt: skip
+                      sparsify, range(12), ("resid_post", "mlp_out", "attn_out"), _NEOX)  # fmt: skip
 GEMMA_2B = StandIn("google/gemma-2b", "GemmaConfig", 18, 16, "jbloom/Gemma-2b-Residual-Stream-SAEs",
                    saelens_before_6, (6, 10, 12, 17), options=_GROUPED)  # fmt: skip
 GEMMA_2_2B = StandIn("google/gemma-2-2b", "Gemma2Config", 26, 16, "google/gemma-scope-2b-pt-res", gemma_scope,
@@ -217,7 +218,8 @@ def hidden_states(model: torch.nn.Module, folder: Path, one: StandIn) -> dict[tu
     handles = []
     for hook, layer in found:
         module = _blocks(model)[layer]
-        module = getattr(module, "mlp", module) if hook == "mlp_out" else module
+        names = {"mlp_out": "mlp", "attn_out": "attention"}
+        module = getattr(module, names.get(hook, ""), module)
 
         def keep(_module, _inputs, output, key=(hook, layer)):
             output = output[0] if isinstance(output, tuple) else output
@@ -253,14 +255,15 @@ def weights(hidden: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 def make(one: StandIn, root: Path) -> None:
     """Write a model to `root/<Hub id>` and its SAEs beside it.
 
-    SAEs that no Hub has, TinyStories', are of two seeds and two widths.
+    SAEs that no Hub has, TinyStories', are of two seeds, two widths and two kinds.
     """
     number = list(STAND_INS).index(one.model)
     model = write_model(one, root / one.model, number)
     hidden = hidden_states(model, root / one.model, one)
     places = {root / one.saes: 0}
     if one.saes == "tinystories-saes":
-        places = {root / one.saes / f"x{x}/seed{seed}": seed for x in (8, 16) for seed in (0, 1)}
+        kinds = ("x8", "x16", "topk-x8", "topk-x16")
+        places = {root / one.saes / kind / f"seed{seed}": seed for kind in kinds for seed in (0, 1)}
     for place, seed in places.items():
         for (hook, layer), states in hidden.items():
             one.write(place, layer, hook, weights(states, 1000 * seed + layer))

@@ -1,6 +1,6 @@
 """Filters of pairs: each gives a keep-mask; `apply_filters` runs a list of them and counts what each took."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ from congruence.errors import ConfigError
 from congruence.options import Rule, at_least, check_arguments
 from congruence.records import Matching
 from congruence.registry import Registry
+from congruence.rng import derive
 
 __all__ = ["FILTERS", "FilterStep", "Filtered", "Pairs", "apply_filters", "encode_tokens"]
 
@@ -135,12 +136,43 @@ def non_concept(pairs: Pairs, *, tokens: Sequence[str] = NON_CONCEPT_TOKENS) -> 
     The tokenizers' own special tokens count as well. " ." is not ".": the comparison is exact, as published.
     Lan et al. 2024, appendix F, filter 1.
     """
-    unwanted = {*tokens, *PUBLISHED_SPECIAL_TOKENS, *pairs.special}
-    codes = np.array(
-        [code for code, string in enumerate(pairs.strings) if string in unwanted], dtype=np.int64
-    )
-    both = np.concatenate([pairs.tokens_a, pairs.tokens_b], axis=1)
-    return np.logical_not(np.isin(both, codes).any(axis=1))
+    codes = _codes(pairs, {*tokens, *PUBLISHED_SPECIAL_TOKENS, *pairs.special})
+    return np.logical_not(np.isin(_both(pairs), codes).any(axis=1))
+
+
+def _codes(pairs: Pairs, strings: Collection[str]) -> np.ndarray:
+    return np.array([code for code, string in enumerate(pairs.strings) if string in strings], dtype=np.int64)
+
+
+def _both(pairs: Pairs) -> np.ndarray:
+    """(p, 2 k) codes of the top tokens of either feature."""
+    return np.concatenate([pairs.tokens_a, pairs.tokens_b], axis=1)
+
+
+@FILTERS.register("random_tokens")
+def random_tokens(pairs: Pairs, *, seed: Annotated[int, at_least(0)] = 0) -> np.ndarray:
+    """Drop as many pairs as `non_concept` would, by tokens drawn at random: its control.
+
+    Strings that aren't non-concept ones are drawn one after another, each with every pair that has it among
+    its top tokens; the last one takes no more pairs than are left to take. Does a score rise because
+    punctuation goes, or would fewer pairs by any rule on tokens do the same? Ours, after the control
+    of Lan et al. 2024, appendix A.
+    """
+    left = int(np.count_nonzero(~non_concept(pairs)))
+    both = _both(pairs)
+    spared = _codes(pairs, {*NON_CONCEPT_TOKENS, *PUBLISHED_SPECIAL_TOKENS, *pairs.special})
+    rows, places = np.nonzero(both >= 0)
+    codes = both[rows, places]
+    order = np.argsort(codes, kind="stable")
+    rows, codes = rows[order], codes[order]
+    there = sorted(set(codes.tolist()) - set(spared.tolist()), key=lambda code: str(pairs.strings[code]))
+    gone = np.zeros(len(both), dtype=bool)
+    for place in derive(seed, "filter", "random_tokens").permutation(len(there)).tolist():
+        low, high = np.searchsorted(codes, [there[place], there[place] + 1])
+        taken = np.unique(rows[low:high][~gone[rows[low:high]]])[:left]
+        gone[taken] = True
+        left -= len(taken)
+    return ~gone
 
 
 @FILTERS.register("shared_token")

@@ -97,7 +97,7 @@ def test_graph_matchers_are_exact_above_the_threshold():
     assert mutual_best_from_graph(graph).feature_b.tolist() == mutual.feature_b[mutual.r >= 0.08].tolist()
 
 
-@pytest.mark.parametrize("method", sorted(set(MATCHERS) - {"crosscoder"}))
+@pytest.mark.parametrize("method", sorted(set(MATCHERS) - {"crosscoder", "decoder_cosine"}))
 def test_every_record_agrees_with_the_whole_matrix(method):
     a, b, cofirings = _case(150, 40, 50, 0.1)
     values = full_correlation(a, b)

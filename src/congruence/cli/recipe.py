@@ -57,14 +57,11 @@ def show(name: str, *, as_published: bool, part: str, training: bool) -> None:
     """Print a recipe's configuration, as `congruence run` reads it."""
     import yaml
 
-    from congruence.errors import ConfigError
     from congruence.recipes import PAPERS, RECIPES
 
     recipe = RECIPES.get(name)
     if training:
-        if recipe.training is None:
-            raise ConfigError(f"recipe {name} trains no SAEs: leave --training out")
-        click.echo(yaml.safe_dump(dict(recipe.training), sort_keys=False), nl=False)
+        click.echo(yaml.safe_dump(recipe.train(part), sort_keys=False), nl=False)
         return
     config = recipe.build(part=part, as_published=as_published)
     lines = [f"{recipe.name}: {recipe.title}", f"{PAPERS[recipe.paper]}: {recipe.shows}"]

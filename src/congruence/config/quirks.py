@@ -1,15 +1,17 @@
 """The published code's own ways, by name: what each does, where it stands, the options it comes down to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from congruence.errors import ConfigError, unknown_name
 
-TOKEN_FILTERS = ("non_concept", "shared_token", "one_to_one")
+TOKEN_FILTERS = ("non_concept", "random_tokens", "shared_token", "one_to_one")
 """Filters that the published code has; the others are thresholds."""
 STORED_DRAWS = {"one_to_one": 20, "many_to_one": 1, "concepts": 1000}
-"""Null scores behind the grids and tables that Lan et al. 2024 stored."""
+"""Null scores behind the grids and tables that Lan et al. 2024 stored, of Pythia."""
+STORED_DRAWS_GEMMA = {"one_to_one": 10, "many_to_one": 10, "concepts": 1000}
+"""The same of Gemma."""
 
 Paper = Literal["lan2024", "son2025"]
 
@@ -70,24 +72,29 @@ def with_quirks(config: Any) -> Any:
     return config
 
 
-def as_published(paper: Paper = "lan2024", *, topk: bool = True) -> list[str]:
+def as_published(paper: Paper = "lan2024", *, topk: bool = True, gemma: bool = False) -> list[str]:
     """The quirks behind a paper's numbers.
 
     Args:
         paper: ``lan2024`` or ``son2025``, whose scores follow the same code (its nulls obey the same law).
         topk: whether the SAEs are TopK SAEs of sparsify, such as Pythia's: only those were read without
             their TopK step.
+        gemma: whether these are Gemma's grids, whose SAEs were read whole and whose notebooks hold other
+            numbers of draws.
 
     Raises:
         ConfigError: another paper.
 
     >>> "relu_pre_activations" in as_published("lan2024", topk=False)
     False
+    >>> [name for name in as_published("lan2024", gemma=True) if "draws" in name]
+    ['draws_as_stored_gemma']
     """
     if paper not in ("lan2024", "son2025"):
         raise ConfigError(unknown_name("paper", paper, ("lan2024", "son2025")))
-    only_first = {"relu_pre_activations", "draws_as_stored"}
-    left_out = only_first if paper == "son2025" else set() if topk else {"relu_pre_activations"}
+    left_out = {"relu_pre_activations"} if gemma or not topk or paper == "son2025" else set()
+    left_out |= {"draws_as_stored"} if gemma or paper == "son2025" else set()
+    left_out |= set() if gemma and paper == "lan2024" else {"draws_as_stored_gemma"}
     return [name for name in QUIRKS if name not in left_out]
 
 
@@ -222,13 +229,26 @@ def p_without_plus_one(config: Any) -> Any:
     "what the notebooks stored, though the text says 100; right: 1,000 (null.draws)",
 )
 def draws_as_stored(config: Any) -> Any:
+    return _drawn(config, STORED_DRAWS)
+
+
+@_quirk(
+    "null scores as few as Gemma's notebooks hold: 10 for either grid, 1,000 for concepts, at most",
+    "what the notebooks stored, though the text says 100; right: 1,000 (null.draws)",
+)
+def draws_as_stored_gemma(config: Any) -> Any:
+    return _drawn(config, STORED_DRAWS_GEMMA)
+
+
+def _drawn(config: Any, stored: Mapping[str, int]) -> Any:
+    """With no more null scores than were stored."""
     drawn = config.null.draws
     if config.concepts:
         most = config.concepts.draws or drawn
-        config = _of_concepts(config, draws=min(most, STORED_DRAWS["concepts"]))
+        config = _of_concepts(config, draws=min(most, stored["concepts"]))
     one_to_one = config.pairing.keep or any(_name(step) == "one_to_one" for step in config.filters)
     kind = "one_to_one" if one_to_one else "many_to_one"
-    return _changed(config, null=_changed(config.null, draws=min(drawn, STORED_DRAWS[kind])))
+    return _changed(config, null=_changed(config.null, draws=min(drawn, stored[kind])))
 
 
 @_quirk(

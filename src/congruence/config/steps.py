@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from congruence.metrics import Measure
     from congruence.nulls import Null
 
-TOKEN_FILTERS = ("non_concept", "shared_token")
+TOKEN_FILTERS = ("non_concept", "random_tokens", "shared_token")
 FACTS_OF_A_RUN = frozenset({"rows", "rates", "sizes", "pair_inside", "starts", "pair_shifted"})
 """What a null may ask of a run (see `congruence.nulls.Case`)."""
 REACH = {"pearson": (-1.0, 1.0), "cosine": (-1.0, 1.0), "jaccard": (0.0, 1.0), "euclidean": (-math.inf, 0.0)}
@@ -157,6 +157,7 @@ def check_names(config: RunConfig) -> None:
     null_of(config)
     functions_of(config)
     check_crosscoder(config)
+    check_decoder_pairing(config)
 
 
 def check_crosscoder(config: RunConfig) -> None:
@@ -175,17 +176,11 @@ def check_crosscoder(config: RunConfig) -> None:
         return
     if not config.pairing.options.get("path"):
         raise ConfigError("pairing.path is missing: name the folder or Hub id of the crosscoder")
-    from congruence.nulls import NULLS
-
-    draws_again = {"pair_inside", "pair_shifted"} & set(NULLS.get(config.null.kind).needs)
     for what, asked, remedy in (
-        (f"null {config.null.kind!r}", draws_again, "it draws features or text and pairs anew: use pairing"),
+        *_of_other_text(config),
         ("controls", config.controls, "no control is made of a crosscoder: leave them out"),
         ("function", config.function, "maps are judged by each model's own SAEs: leave it out"),
         ("concepts", config.concepts, "concepts aren't compared through a crosscoder: leave them out"),
-        ("pairing.split", config.pairing.split, "its pairs aren't found on any text: leave it out"),
-        ("pairing.null_draws", config.pairing.null_draws, "its pairs aren't found on any text: leave it out"),
-        ("interval by documents", config.interval and config.interval.by == "documents", "use by: pairs"),
     ):
         if asked:
             raise ConfigError(f"{what} can't go with pairing by a crosscoder: {remedy}")
@@ -198,6 +193,37 @@ def check_crosscoder(config: RunConfig) -> None:
                     f"{name}.{key} can't go with pairing by a crosscoder: its features are encoded from both "
                     "models as it was trained; leave it out"
                 )
+
+
+def check_decoder_pairing(config: RunConfig) -> None:
+    """Refuse what draws features or text and pairs anew where pairs aren't found on any text.
+
+    Raises:
+        ConfigError: in one line.
+    """
+    if config.pairing.method != "decoder_cosine":
+        return
+    neurons = [side for side in (config.a, config.b) if side.features != "sae"]
+    for what, asked, remedy in (
+        *_of_other_text(config),
+        ("features: neurons", neurons, "they have no decoder"),
+    ):
+        if asked:
+            raise ConfigError(f"{what} can't go with pairing by decoder rows: {remedy}")
+
+
+def _of_other_text(config: RunConfig) -> list[tuple[str, Any, str]]:
+    """What pairs again, on other text or in other features: its name, whether it is asked for, the remedy."""
+    from congruence.nulls import NULLS
+
+    pairing, interval = config.pairing, config.interval
+    draws_again = {"pair_inside", "pair_shifted"} & set(NULLS.get(config.null.kind).needs)
+    return [
+        (f"null {config.null.kind!r}", draws_again, "it draws features or text and pairs anew: use pairing"),
+        ("pairing.split", pairing.split, "its pairs aren't found on any text: leave it out"),
+        ("pairing.null_draws", pairing.null_draws, "its pairs aren't found on any text: leave it out"),
+        ("interval by documents", interval and interval.by == "documents", "use by: pairs"),
+    ]
 
 
 def _no_misspelt_key(name: str, section: PairingConfig | NullConfig) -> None:

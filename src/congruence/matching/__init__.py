@@ -11,6 +11,7 @@ from congruence.matching.crosscoder import (
     partners_through,
     relative_norms,
 )
+from congruence.matching.decoders import decoder_cosine
 from congruence.matching.from_graph import (
     assignment_from_graph,
     correlation_of,
@@ -38,6 +39,7 @@ __all__ = [
     "check_options",
     "correlation_of",
     "crosscoder",
+    "decoder_cosine",
     "greedy",
     "greedy_from_graph",
     "held_out",

@@ -20,7 +20,7 @@ MATCHERS: Registry[Matcher] = Registry("matcher", "matchers")
 
 _ANY_METHOD: dict[str, Any] = {"from_": Literal["a", "b"], "keep": Literal["best", "first"]}
 # What isn't an option of a configuration: named apart, or an object that only Python can hand over.
-_HANDED = ("correlation", "features")
+_HANDED = ("correlation", "features", "rows")
 _GIVEN = ("measure", "min_cofirings", *_HANDED)
 
 

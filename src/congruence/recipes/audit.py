@@ -10,6 +10,7 @@ import pandas as pd
 
 from congruence.config.quirks import QUIRKS, known_quirks, with_quirks
 from congruence.errors import ConfigError
+from congruence.recipes.numbers import as_printed
 from congruence.run import Run, RunConfig, compare
 from congruence.storage.atomic import write_text
 from congruence.wording import format_score
@@ -118,7 +119,9 @@ def _applies(config: RunConfig, names: list[str]) -> bool:
 def _rows(run: Run) -> pd.DataFrame:
     """Scores of the real layer pairs under the first null that each has, by space and measure."""
     real: Any = run.results[run.results.control == "none"]
-    real = real.rename(columns={"subspace": "space"})
+    real = real.assign(concept=as_printed(real)).rename(
+        columns={"subspace": "space"}
+    )  # one name for both kinds
     return real.drop_duplicates(["space", "concept", "layer_a", "layer_b", "measure"])
 
 

@@ -40,6 +40,8 @@ class Claim:
         says: the claim in our words.
         recipes: beginnings of the names of recipes that can tell.
         check: (numbers, those of the run beside it or None) -> what was found.
+        parts: of a recipe of several parts, those whose numbers are asked and stand beside them; "" for the
+            first, and for the run beside.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Claim:
     says: str
     recipes: tuple[str, ...]
     check: Callable[[Numbers, Numbers | None], Told]
+    parts: tuple[str, str] = ("", "")
 
     def applies(self, recipe: str) -> bool:
         """Whether a recipe's numbers can tell."""
@@ -56,11 +59,13 @@ class Claim:
 CLAIMS: list[Claim] = []
 
 
-def claim(name: str, paper: str, says: str, *recipes: str) -> Callable[[Callable[..., Told]], Callable]:
+def claim(
+    name: str, paper: str, says: str, *recipes: str, parts: tuple[str, str] = ("", "")
+) -> Callable[[Callable[..., Told]], Callable]:
     """Put a check on the list."""
 
     def register(check: Callable[..., Told]) -> Callable[..., Told]:
-        CLAIMS.append(Claim(name, paper, says, recipes, check))
+        CLAIMS.append(Claim(name, paper, says, recipes, check, parts))
         return check
 
     return register
@@ -134,6 +139,13 @@ def above_null(numbers: Numbers, quantity: str, *, inner: bool) -> Told:
         return unknown(why)
     stands = (value.to_numpy() > null.to_numpy()) & (p.to_numpy() < ALPHA)
     return judged(bool(stands.all()), f"{int(stands.sum())} of {stands.size} layer pairs, p < {ALPHA}")
+
+
+def about(value: float, expected: float, margin: float, words: str) -> Told:
+    """Whether a number lies within a margin of the printed one."""
+    if np.isnan(value):
+        return unknown("no layer pair has it")
+    return judged(abs(value - expected) <= margin, f"{words} {value:.2f}, printed about {expected:.2f}")
 
 
 def in_both(x: Frame, y: Frame) -> Frame:

@@ -1,17 +1,17 @@
 """A run's numbers beside the published ones: tables, rank correlations and claims, as a page."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from congruence.recipes import claims_of_papers as _claims_of_papers
-from congruence.recipes.claims import CLAIMS, Told, trend
+from congruence.recipes import claims_lan2024, claims_son2025
+from congruence.recipes.claims import CLAIMS, Claim, Told, trend
 from congruence.recipes.numbers import Frame, Numbers, printed_tables, published
 from congruence.recipes.recipe import PAPERS, RECIPES, Recipe
 
 __all__ = ["Claimed", "Comparison", "Laid", "compared"]
-_REGISTERED = _claims_of_papers
-"""Importing it puts its claims on the list."""
+_REGISTERED = (claims_lan2024, claims_son2025)
+"""Importing them puts their claims on the list."""
 SHOWN = ("pc1_correlation", "pc1_correlation null", "rsa", "rsa null", "pairs", "mean r before filters",
          "mean r after filters")  # fmt: skip
 IN_THEIRS = {"reproduced": "holds", "not reproduced": "doesn't hold", "can't be told": "can't be told"}
@@ -166,6 +166,7 @@ def compared(
     as_published: bool = False,
     mark: str = "",
     notes: Sequence[str] = (),
+    parts: Mapping[str, Numbers] | None = None,
 ) -> Comparison:
     """Our numbers beside a recipe's published ones.
 
@@ -176,6 +177,7 @@ def compared(
         as_published: whether the run followed the published code's quirks.
         mark: why the numbers aren't the paper's.
         notes: further paragraphs.
+        parts: the numbers of each part, where the recipe has several.
     """
     theirs = published(recipe.published)
     sister = published(RECIPES.get(recipe.beside).published) if recipe.beside else None
@@ -183,9 +185,23 @@ def compared(
     for printed in printed_tables(recipe.published).values():
         tables += laid_beside(ours, printed)
     claims = [
-        Claimed(c.name, c.says, c.check(ours, beside), c.check(theirs, sister) if theirs else None)
+        Claimed(
+            c.name,
+            c.says,
+            c.check(*_asked(c, ours, beside, parts or {})),
+            c.check(theirs, sister) if theirs else None,
+        )
         for c in CLAIMS
         if c.applies(recipe.name)
     ]
     variant = "as published" if as_published else "right"
     return Comparison(recipe, variant, ours.origin, mark, tuple(tables), tuple(claims), tuple(notes))
+
+
+def _asked(
+    claim: Claim, ours: Numbers, beside: Numbers | None, parts: Mapping[str, Numbers]
+) -> tuple[Numbers, Numbers | None]:
+    """The numbers that a claim is about, and those beside them; without their part nothing can be told."""
+    of, against = claim.parts
+    missing = Numbers(ours.table.iloc[:0], ours.origin)
+    return parts.get(of, missing) if of else ours, parts.get(against) if against else beside

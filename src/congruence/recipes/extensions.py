@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from congruence.filters import NON_CONCEPT_TOKENS
 from congruence.recipes.lan2024 import GATED, pythia_grid
 from congruence.recipes.recipe import Recipe, add
 from congruence.recipes.sides import (
+    FILTERS,
     GEMMA_TEXT,
     ONE_TO_ONE,
     PYTHIA_TEXT,
@@ -16,6 +18,14 @@ from congruence.recipes.son2025 import gemma_grid
 
 STEPS = (512, 2000, 8000, 32_000, 128_000)
 """Checkpoints of Pythia's training that are compared with the last one, step 143,000."""
+KINDS_OF_TOKENS = {
+    "line-breaks": ("\\n", "\n"),
+    "spaces": ("", " "),
+    "stops": (".", "!", "?"),
+    "commas": (",",),
+    "hyphens": ("-",),
+}
+"""The non-concept tokens of Lan et al. 2024, appendix F, by kind."""
 
 
 def _all_layers() -> dict[str, Any]:
@@ -34,6 +44,18 @@ def _widths() -> dict[str, Any]:
     sections = gemma_grid({"method": "many_to_one", "from": "b"}, [6, 12, 18])
     wide = gemma_2("2b", [6, 12, 18], width="65k", name="gemma-2-2b 65k")
     return {**sections, "a": gemma_2("2b", [6, 12, 18], name="gemma-2-2b 16k"), "b": wide}
+
+
+def _attention() -> dict[str, Any]:
+    here: Any = {"hook": "attn_out"}
+    sides = {"a": pythia("70m", list(range(6)), **here), "b": pythia("160m", list(range(12)), **here)}
+    return {**pythia_grid(ONE_TO_ONE), **sides}
+
+
+def _but(*spared: str) -> dict[str, Any]:
+    """The non-concept filter with some of its tokens left in."""
+    tokens = [token for token in NON_CONCEPT_TOKENS if token not in spared]
+    return {"filters": [{"non_concept": {"tokens": tokens}}, *FILTERS[1:]]}
 
 
 def _seed_ceiling() -> dict[str, Any]:
@@ -59,6 +81,44 @@ add(
         gpu_gb=4,
         disk_gb=10,
         minutes=30,
+        topk=True,
+    )
+)
+add(
+    Recipe(
+        "attention-pythia",
+        "SAEs of attention outputs in place of the residual stream, all layers of Pythia-70m × Pythia-160m",
+        "extension",
+        "future work of Lan et al. 2024: SAEs of other parts of a block",
+        _attention,
+        beside="lan2024-pythia",
+        gpu_gb=4,
+        disk_gb=10,
+        minutes=30,
+        note="Hold it against lan2024-pythia and lan2024-mlp by what stands above each one's null: an "
+        "attention output is small beside the stream it is added to, and its SAEs have other features.",
+        topk=True,
+    )
+)
+add(
+    Recipe(
+        "non-concept-tokens-pythia",
+        "Which non-concept tokens matter: the filter with each kind of token left in, and with none, Pythia",
+        "extension",
+        "future work of Lan et al. 2024: which filtered tokens change the scores",
+        lambda: pythia_grid(ONE_TO_ONE),
+        parts={
+            "all": {},
+            "none": {"filters": FILTERS[1:]},
+            "random-tokens": {"filters": ["random_tokens", *FILTERS[1:]]},
+            **{f"but-{name}": _but(*tokens) for name, tokens in KINDS_OF_TOKENS.items()},
+        },
+        gpu_gb=4,
+        disk_gb=64,
+        minutes=150,
+        note="A part `but-X` drops no pair for X alone; special tokens always count. The parts keep "
+        "different pairs and numbers of pairs: compare scores above their nulls, and first of all with "
+        "random-tokens, which drops as many pairs by other tokens.",
         topk=True,
     )
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 from congruence.recipes.recipe import Recipe, add
 from congruence.recipes.sides import (
+    FILTERS,
     GEMMA_2_2B,
     GEMMA_2B,
     GEMMA_TEXT,
@@ -65,9 +66,12 @@ def _llama() -> dict[str, Any]:
     return {**pythia_grid(ONE_TO_ONE), **sides}
 
 
+def _seeds(kind: str) -> dict[str, Any]:
+    return {"a": tinystories(0, kind), "b": tinystories(1, kind)}
+
+
 def _tinystories() -> dict[str, Any]:
-    sides = {"a": tinystories(0), "b": tinystories(1), "corpus": STORIES}
-    return {**pythia_grid(ONE_TO_ONE), **sides}
+    return {**pythia_grid(ONE_TO_ONE), **_seeds("x16"), "corpus": STORIES}
 
 
 def _neurons() -> dict[str, Any]:
@@ -81,10 +85,13 @@ def _mlp() -> dict[str, Any]:
     return {**pythia_grid(ONE_TO_ONE), **sides}
 
 
+_UNFILTERED: Any = {"filters": [], "pairing": MANY_TO_ONE}
+_RELU = {"architecture": "relu", "expansion": 16, "l1_coefficient": 5, "l1_warm_up": 0.05}
+_TOPK = {"architecture": "topk", "expansion": 16, "k": 32}
 _PYTHIA: Any = {"paper": "lan2024", "gpu_gb": 4, "disk_gb": 8, "minutes": 20, "topk": True}
 _PYTHIA["widths"] = (PYTHIA_70M, PYTHIA_160M)
 _GEMMA: Any = {"paper": "lan2024", "gpu_gb": 14, "disk_gb": 16, "minutes": 30, "note": f"{GATED} {REGISTRY}"}
-_GEMMA["widths"] = (GEMMA_2B, GEMMA_2_2B)
+_GEMMA |= {"widths": (GEMMA_2B, GEMMA_2_2B), "gemma": True}
 
 add(
     Recipe(
@@ -181,18 +188,32 @@ add(
 add(
     Recipe(
         "lan2024-tinystories",
-        "TinyStories-1L-21M through SAEs of two seeds: filtered, unfiltered, both directions, cosine",
+        "TinyStories-1L-21M through SAEs of two seeds: filtered or not, both directions, widths and kinds",
         "lan2024",
-        shows="appendix A: SAEs of two seeds, before and after filtering",
+        shows="appendix A: SAEs of two seeds, before and after filtering, by r and by decoder cosine",
         make=_tinystories,
         published="tinystories",
         widths=(TINYSTORIES_1L, TINYSTORIES_1L),
         parts={
             "filtered": {},
-            "unfiltered": {"filters": [], "pairing": MANY_TO_ONE},
-            "unfiltered-one-to-many": {"filters": [], "pairing": {**MANY_TO_ONE, "from": "a"}},
-            "cosine": {"pairing": {**ONE_TO_ONE, "measure": "cosine"}},
-            "narrow": {"a": tinystories(0, 8), "b": tinystories(1, 8)},
+            "unfiltered": _UNFILTERED,
+            "filtered-one-to-many": {"pairing": {**ONE_TO_ONE, "from": "a"}},
+            "unfiltered-one-to-many": {**_UNFILTERED, "pairing": {**MANY_TO_ONE, "from": "a"}},
+            "random-tokens": {"filters": ["random_tokens", *FILTERS[1:]]},
+            "cosine": {"pairing": {**ONE_TO_ONE, "method": "decoder_cosine"}},
+            "narrow": _seeds("x8"),
+            "narrow-unfiltered": {**_seeds("x8"), **_UNFILTERED},
+            "topk": _seeds("topk-x16"),
+            "topk-unfiltered": {**_seeds("topk-x16"), **_UNFILTERED},
+            "topk-narrow": _seeds("topk-x8"),
+            "topk-narrow-unfiltered": {**_seeds("topk-x8"), **_UNFILTERED},
+        },
+        printed={
+            "filtered": ".94",
+            "unfiltered": ".73 or .80",
+            "filtered-one-to-many": ".94",
+            "unfiltered-one-to-many": ".73 or .80",
+            "cosine": ".92",
         },
         training={
             "model": "roneneldan/TinyStories-1Layer-21M",
@@ -200,15 +221,31 @@ add(
             "hook": "mlp_out",
             "layers": [0],
             "seeds": [0, 1],
-            "sae": {"architecture": "relu", "expansion": 16, "l1_coefficient": 5, "l1_warm_up": 0.05},
-            "training": {"steps": 30_000, "batch": 4096, "learning_rate": 1e-5, "decay": 0.2},
+            "sae": _RELU,
+            "training": {
+                "steps": 30_000,
+                "batch": 4096,
+                "learning_rate": 1e-5,
+                "warm_up": 0,
+                "decay": 0.2,
+                "start_at_mean": False,
+            },
+        },
+        training_of_parts={
+            f"{part}{end}": {"sae": sae}
+            for part, sae in (
+                ("narrow", {**_RELU, "expansion": 8}),
+                ("topk", _TOPK),
+                ("topk-narrow", {**_TOPK, "expansion": 8}),
+            )
+            for end in ("", "-unfiltered")
         },
         gpu_gb=4,
         disk_gb=6,
         minutes=120,
         note="Its SAEs were never published: train them first (`congruence recipe show lan2024-tinystories "
-        "--training`), to tinystories-saes/x16 and, with expansion 8, to tinystories-saes/x8. The paper says "
-        "learning rate 1e-5, its code 5e-5.",
+        "--training`), to tinystories-saes/x16, and those of the parts narrow, topk and topk-narrow (--part) "
+        "to x8, topk-x16 and topk-x8 there. The paper says learning rate 1e-5, its code 5e-5. TopK is ours.",
     )
 )
 add(
@@ -217,6 +254,7 @@ add(
         "The control in the published code: hidden units in place of SAE features, Pythia",
         shows="none: in the code, not in the paper",
         make=_neurons,
+        beside="lan2024-pythia",
         **{**_PYTHIA, "minutes": 10, "disk_gb": 2, "topk": False},
     )
 )

@@ -29,8 +29,9 @@ class Numbers:
 
     Attributes:
         table: one row a quantity, concept and layer pair; quantities are measures (``rsa``), their nulls
-            (``rsa null``), p (``rsa p``), ``pairs``, and mean r before and after filters; concept is ``all``
-            for the whole space.
+            (``rsa null``), p (``rsa p``; ``rsa p (subset)`` against random features), of repeated runs their
+            spread (``rsa std``), ``pairs``, and mean r before and after filters; concept is ``all`` for the
+            whole space.
         origin: whose they are.
     """
 
@@ -84,8 +85,10 @@ def printed_tables(experiment: str) -> dict[str, Numbers]:
 def numbers_of(run: Run) -> Numbers:
     """A finished run's numbers: its whole space and concepts under the null of re-paired features."""
     results: Frame = run.results
-    results = results[(run.results.control == "none") & run.results.null.isin(["pairing", _null(run)])]
-    parts = []
+    results = results[(results.control == "none") & (results.subspace != "interaction")]
+    results = results.assign(concept=as_printed(results))
+    parts = _random_features(results[results.null == "subset"])
+    results = results[results.null.isin(["pairing", _null(run)])]
     for measure in MEASURES:
         rows = results[results.measure.str.match(rf"{measure}(\(|$)")]
         rows = rows.drop_duplicates(["concept", "subspace", "layer_a", "layer_b"])
@@ -97,6 +100,23 @@ def numbers_of(run: Run) -> Numbers:
         parts.append(_rows(run.real_cells.assign(concept="all"), quantity, column))
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     return Numbers(table.drop_duplicates(COLUMNS[:-1]), "this run")
+
+
+def as_printed(results: Frame) -> Frame:
+    """Names of subspaces as the papers' numbers have them: unions with room round the plus, phrases plain."""
+    unions = results.concept.str.replace("+", " + ", regex=False)
+    named = results.concept.where(results.subspace != "overlap", unions)
+    return named.str.replace(r" \(active\)$", "", regex=True)
+
+
+def _random_features(results: Frame) -> list[Frame]:
+    """p of concepts against random features paired anew (Test 2)."""
+    found = []
+    for measure in MEASURES:
+        rows = results[results.measure.str.match(rf"{measure}(\(|$)")]
+        rows = rows.drop_duplicates(["concept", "layer_a", "layer_b"])
+        found.append(_rows(rows, f"{measure} p (subset)", "p"))
+    return found
 
 
 def _null(run: Run) -> str:
@@ -115,4 +135,7 @@ def mean_and_spread(runs: list[Numbers]) -> tuple[Numbers, Frame]:
     grouped = stacked.groupby(COLUMNS[:-1], sort=False).value
     spread = grouped.agg(mean="mean", std="std", runs="count").reset_index()
     mean = spread.rename(columns={"mean": "value"})[COLUMNS]
+    std = spread[spread["std"].notna() & spread.quantity.isin(MEASURES)]
+    std = std.assign(quantity=std.quantity + " std", value=std["std"])[COLUMNS]
+    mean = pd.concat([mean, std], ignore_index=True)
     return Numbers(mean, f"mean of {len(runs)} runs"), spread

@@ -34,6 +34,9 @@ class Recipe:
         training: configuration of `congruence train-sae`, where the SAEs have to be trained first.
         beside: recipe whose run some claims need as well, "" for none.
         topk: whether the SAEs are sparsify's, which the published code read without their TopK step.
+        gemma: whether these are Gemma's grids, of which the notebooks hold ten null scores.
+        training_of_parts: part -> changes of `training`, where a part has SAEs of its own.
+        printed: part -> what the paper prints of its SVCCA, in words.
     """
 
     name: str
@@ -51,6 +54,9 @@ class Recipe:
     training: Section | None = None
     beside: str = ""
     topk: bool = False
+    gemma: bool = False
+    training_of_parts: Mapping[str, Section] = field(default_factory=dict)
+    printed: Mapping[str, str] = field(default_factory=dict)
 
     def build(
         self, *, part: str = WHOLE, as_published: bool = False, draws: int | None = None, run: int = 0
@@ -66,20 +72,34 @@ class Recipe:
         Raises:
             ConfigError: there is no such part.
         """
-        if part != WHOLE and part not in self.parts:
-            raise ConfigError(
-                f"recipe {self.name} has no part {part!r}: {', '.join(self.parts) or 'it is one'}"
-            )
-        chosen = part or next(iter(self.parts), WHOLE)
+        chosen = self._part(part)
         sections = {**self.make(), **self.parts.get(chosen, {})}
         if as_published:
             paper = "son2025" if self.paper == "son2025" else "lan2024"
             bounded = sections.get("pairing", {}).get("measure") != "euclidean"  # of which none is above .1
-            quirks = quirks_of(paper, topk=self.topk)
+            quirks = quirks_of(paper, topk=self.topk, gemma=self.gemma)
             sections["quirks"] = [name for name in quirks if bounded or name != "min_r_only"]
         if draws is not None:
             sections["null"] = {**sections.get("null", {}), "draws": draws}
         return repeated(RunConfig.model_validate(sections), run)
+
+    def train(self, part: str = WHOLE) -> dict[str, Any]:
+        """The configuration of `congruence train-sae` for the SAEs of a part, the first where none is named.
+
+        Raises:
+            ConfigError: there is no such part, or its SAEs aren't trained.
+        """
+        chosen = self._part(part)
+        if self.training is None:
+            raise ConfigError(f"recipe {self.name} trains no SAEs: leave --training out")
+        return {**self.training, **self.training_of_parts.get(chosen, {})}
+
+    def _part(self, part: str) -> str:
+        if part != WHOLE and part not in self.parts:
+            raise ConfigError(
+                f"recipe {self.name} has no part {part!r}: {', '.join(self.parts) or 'it is one'}"
+            )
+        return part or next(iter(self.parts), WHOLE)
 
     @property
     def facts(self) -> dict[str, str]:

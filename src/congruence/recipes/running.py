@@ -1,6 +1,6 @@
 """A recipe from nothing to its comparison: its parts and repeated runs, on its own models or stand-ins."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,7 @@ def run_recipe(
     other = numbers_of(load_run(beside)) if beside else None
     if runs < 1:
         raise ConfigError(f"runs is {runs}: it takes at least 1")
-    names = list(recipe.parts) or [WHOLE]
+    names, left_out = _parts(recipe, stand_ins)
     plans = {
         (name, number): stand_ins.config(
             recipe.build(part=name, as_published=as_published, draws=draws, run=number), force=force
@@ -161,7 +161,23 @@ def run_recipe(
         place = out / name if name else out
         place = place / f"run-{number + 1}" if runs > 1 else place
         finished[name].append(compare(config, out=place, progress=progress, force=force, draw=draw))
-    return _laid_out(recipe, out, finished, stand_ins, as_published=as_published, beside=other)
+    return _laid_out(
+        recipe, out, finished, stand_ins, as_published=as_published, beside=other, left_out=left_out
+    )
+
+
+def _parts(recipe: Recipe, stand_ins: StandIns) -> tuple[list[str], list[str]]:
+    """The parts that are run; and those that differ from the first by their SAEs, where others stand in."""
+    names = list(recipe.parts) or [WHOLE]
+    first = recipe.build(part=names[0])
+
+    def replaced(name: str) -> bool:
+        config = recipe.build(part=name)
+        given = (stand_ins.saes_a, config.a, first.a), (stand_ins.saes_b, config.b, first.b)
+        return any(saes is not None and own.saes != of_first.saes for saes, own, of_first in given)
+
+    left_out = [name for name in names if replaced(name)]
+    return [name for name in names if name not in left_out], left_out
 
 
 def _laid_out(
@@ -172,6 +188,7 @@ def _laid_out(
     *,
     as_published: bool,
     beside: Numbers | None,
+    left_out: Sequence[str],
 ) -> RecipeRun:
     """Compare what was found and write it down."""
     numbers: dict[str, Numbers] = {}
@@ -185,9 +202,17 @@ def _laid_out(
     first, *others = numbers
     mark = stand_ins.mark(recipe, finished[first][0])
     notes = _notes(recipe, numbers, spreads)
+    if left_out:
+        notes.append(f"Left out, as their own SAEs were replaced: {', '.join(left_out)}.")
     sister = numbers[others[0]] if others else beside
     comparison = compared(
-        recipe, numbers[first], beside=sister, as_published=as_published, mark=mark, notes=notes
+        recipe,
+        numbers[first],
+        beside=sister,
+        as_published=as_published,
+        mark=mark,
+        notes=notes,
+        parts=numbers,
     )
     _write(out / PAGE, comparison.markdown())
     tables = [laid.cells.assign(quantity=laid.quantity, source=laid.source) for laid in comparison.tables]
@@ -201,15 +226,8 @@ def _laid_out(
 def _notes(recipe: Recipe, numbers: Mapping[str, Numbers], spreads: list[Frame]) -> list[str]:
     notes = []
     if recipe.parts:
-        rows = ["| part | pc1_correlation | rsa | translation_accuracy | pairs |", "|---|---|---|---|---|"]
-        for name, one in numbers.items():
-            means = [
-                one.grid(q).stack().mean()
-                for q in ("pc1_correlation", "rsa", "translation_accuracy", "pairs")
-            ]
-            rows.append(f"| {name} | {means[0]:.3f} | {means[1]:.3f} | {means[2]:.3f} | {means[3]:.0f} |")
         notes.append("Means over layer pairs of each part; the claims and tables below are of the first.")
-        notes.append("\n".join(rows))
+        notes.append(parts_table(recipe, numbers))
     if spreads:
         table: Frame = pd.concat(spreads)
         for measure in ("pc1_correlation", "rsa"):
@@ -218,6 +236,23 @@ def _notes(recipe: Recipe, numbers: Mapping[str, Numbers], spreads: list[Frame])
                 most = f"{std.max():.3f} (variance {std.max() ** 2:.4f})"
                 notes.append(f"{measure}: between runs, a layer pair's standard deviation is at most {most}.")
     return notes
+
+
+OF_PARTS = {"pairs": 0, "mean r after filters": 2, "pc1_correlation": 3, "pc1_correlation null": 3, "rsa": 3,
+            "translation_accuracy": 3, "svcca": 3}  # fmt: skip
+"""What a recipe's page says of each part, and to how many digits."""
+
+
+def parts_table(recipe: Recipe, numbers: Mapping[str, Numbers]) -> str:
+    """Means over layer pairs of each part, beside what the paper prints of it."""
+    heads = ["part", *OF_PARTS, *(["the paper's SVCCA"] if recipe.printed else [])]
+    rows = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for name, one in numbers.items():
+        means = {quantity: one.grid(quantity).stack().mean() for quantity in OF_PARTS}
+        cells = [name, *(f"{mean:,.{OF_PARTS[quantity]}f}" for quantity, mean in means.items())]
+        cells += [recipe.printed.get(name, "")] if recipe.printed else []
+        rows.append(f"| {' | '.join(cells)} |".replace("| nan |", "| – |"))
+    return "\n".join(rows)
 
 
 def _write(path: Path, text: str) -> None:

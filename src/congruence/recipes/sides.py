@@ -64,11 +64,11 @@ def llama_3_1(layers: list[int]) -> dict[str, Any]:
     }
 
 
-def tinystories(seed: int, expansion: int = 16) -> dict[str, Any]:
+def tinystories(seed: int, kind: str = "x16") -> dict[str, Any]:
     """TinyStories-1L-21M with an SAE of its MLP output, trained as the recipe's training file says."""
     return {
         "model": "roneneldan/TinyStories-1Layer-21M",
-        "saes": f"tinystories-saes/x{expansion}/seed{seed}",
+        "saes": f"tinystories-saes/{kind}/seed{seed}",
         "layers": [0],
         "hook": "mlp_out",
         "name": f"TinyStories-1L seed {seed}",

@@ -18,6 +18,8 @@ OVERLAPS = [
     ["Calendar", "People/Roles"],
 ]
 INSIDE = {"method": "greedy"}
+LISTS = "son2025"
+"""Eight lists built as the paper builds its own, which it doesn't print."""
 OF_CONCEPTS = {"pairing": INSIDE, "measures": ["pc1_correlation", "rsa", "linear_cka"]}
 
 
@@ -27,17 +29,17 @@ def gemma_grid(pairing: Mapping[str, Any], layers_a: list[int] = LAYERS_2B, **mo
 
 
 def _semantic() -> dict[str, Any]:
-    return gemma_grid(GREEDY, [6, 10, 14, 17], concepts={"lists": ["all"], **OF_CONCEPTS})
+    return gemma_grid(GREEDY, [6, 10, 14, 17], concepts={"lists": [LISTS], **OF_CONCEPTS})
 
 
 def _overlap() -> dict[str, Any]:
-    lists = sorted({name for union in OVERLAPS for name in union})
+    lists = [f"{LISTS}:{name}" for name in sorted({name for union in OVERLAPS for name in union})]
     return gemma_grid(GREEDY, [6, 10, 14, 17], concepts={"lists": lists, "overlaps": OVERLAPS, **OF_CONCEPTS})
 
 
 def _multi_token() -> dict[str, Any]:
     phrases = [{"first": "Emotions", "second": "Time"}, {"first": "Calendar", "second": "Emotions"}]
-    lists = ["Emotions", "Time", "Calendar"]
+    lists = [f"{LISTS}:{name}" for name in ("Emotions", "Time", "Calendar")]
     sections = gemma_grid(GREEDY, [6], concepts={"lists": lists, "multi_token": phrases, **OF_CONCEPTS})
     return {**sections, "b": gemma_2("9b", [2, 10])}
 

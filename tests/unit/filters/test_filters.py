@@ -30,10 +30,12 @@ def pairs() -> Pairs:
     return Pairs(table, a, b, strings, frozenset({"<s>"}))
 
 
+# random_tokens takes two pairs as non_concept does; seed 0 draws " dog" (pair 1), then " walk" (pair 3).
 # non_concept: pair 1 holds "."; pair 2 the tokenizer's "<s>". shared_token: pairs 3 and 4 share nothing (an
 # empty list shares nothing). min_r is strict: .1 is not above .1. Pairs 1 and 2 share feature 1 of A.
 EXPECTED = {
     "non_concept": ({}, [1, 0, 0, 1, 1]),
+    "random_tokens": ({"seed": 0}, [1, 0, 1, 0, 1]),
     "shared_token": ({}, [1, 1, 1, 0, 0]),
     "min_r": ({"value": 0.1}, [1, 1, 1, 0, 1]),
     "min_cofirings": ({"value": 5}, [0, 0, 1, 1, 1]),
@@ -96,6 +98,27 @@ def test_a_step_that_takes_nothing_says_so(pairs):
 def test_wrong_option_is_one_line(pairs):
     with pytest.raises(ConfigError, match="filter 'min_r': unknown option 'threshold'"):
         apply_filters(pairs, [FilterStep("min_r", {"threshold": 1})])
+
+
+def test_random_tokens_take_as_many_pairs_as_non_concept_and_by_other_tokens(pairs):
+    rng = np.random.default_rng(1)
+    strings = [*(f" word{i}" for i in range(40)), ".", ",", "\n", "<s>"]
+    tokens = rng.integers(0, len(strings), (2, 200, 5))
+    tokens[:, :, 3:] = -1
+    many = Pairs(matching(*[np.arange(200)] * 2, np.ones(200)), *tokens, strings, frozenset({"<s>"}))
+    wanted = ~FILTERS.get("non_concept")(many)
+    seen = set()
+    for seed in range(3):
+        gone = ~FILTERS.get("random_tokens")(many, seed=seed)
+        assert gone.sum() == wanted.sum() > 20
+        both = np.concatenate([many.tokens_a, many.tokens_b], axis=1)
+        whole = {code for code in range(40) if gone[(both == code).any(axis=1)].all()}
+        others = [row for row in both[gone].tolist() if not whole & set(row)]
+        last = set.intersection(set(range(40)), *map(set, others))
+        assert not others or last  # only the last token drawn leaves some of its pairs
+        seen.add(tuple(gone))
+        assert (gone == ~FILTERS.get("random_tokens")(many, seed=seed)).all()
+    assert len(seen) == 3
 
 
 def test_no_pairs_pass_through_every_filter(pairs):

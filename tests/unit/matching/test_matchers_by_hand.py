@@ -1,5 +1,7 @@
 """Each matcher on similarities chosen by hand: what it takes, what it maximises, and what it reaches."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -120,3 +122,41 @@ def test_decoders_pair_by_direction(method):
     found = match_decoders(A.T, B.T, method=method)
     assert found.measure == "cosine"
     assert found.r.max() == pytest.approx((0.8 if method == "assignment" else 0.9) * UNIT)
+
+
+def test_decoder_rows_find_the_partners_and_activations_tell_how_they_fire():
+    rng = np.random.default_rng(5)
+    rows_b = rng.normal(size=(12, 8))
+    turned = np.array([7, 2, 2, 9, 0, 11, 4])
+    rows_a = rows_b[turned] * rng.uniform(0.5, 2, (7, 1)) + 0.01 * rng.normal(size=(7, 8))
+    acts_a = sparse.random_array((300, 7), density=0.3, format="csr", rng=rng)
+    acts_b = sparse.random_array((300, 12), density=0.3, format="csr", rng=rng)
+    acts_a = sparse.csr_array(acts_a.toarray() * (np.arange(7) != 4))  # feature 4 never fires
+    found = match(acts_a, acts_b, method="decoder_cosine", from_="a", rows=(rows_a, rows_b))
+    assert found.feature_a.tolist() == [0, 1, 2, 3, 5, 6]
+    assert found.feature_b.tolist() == [7, 2, 2, 9, 11, 4]
+    dense_a, dense_b = acts_a.toarray(), acts_b.toarray()
+    pairs = list(zip(found.feature_a, found.feature_b, strict=True))
+    r = [np.corrcoef(dense_a[:, i], dense_b[:, j])[0, 1] for i, j in pairs]
+    np.testing.assert_allclose(found.r, r, atol=1e-6)
+    together = [((dense_a[:, i] > 0) & (dense_b[:, j] > 0)).sum() for i, j in pairs]
+    assert found.cofirings.tolist() == together
+    assert found.firings_a.tolist() == (dense_a > 0).sum(0)[found.feature_a].tolist()
+    back = match(acts_a, acts_b, method="decoder_cosine", rows=(rows_a, rows_b))
+    cosine = (rows_a / np.linalg.norm(rows_a, axis=1, keepdims=True)) @ (
+        rows_b / np.linalg.norm(rows_b, axis=1, keepdims=True)
+    ).T
+    cosine[4] = -2
+    assert back.feature_a.tolist() == cosine.argmax(axis=0).tolist()
+    assert len(match(acts_a, acts_b, method="decoder_cosine", rows=(rows_a, rows_b), min_cofirings=400)) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [(None, "rows=(W_dec_a, W_dec_b)"), ((np.eye(7, 4), np.eye(12, 5)), "4 dimensions and W_dec_b 5")],
+)
+def test_decoder_rows_of_two_spaces_are_refused(rows, told):
+    acts = [sparse.random_array((50, f), density=0.5, format="csr", rng=np.random.default_rng(f))
+            for f in (7, 12)]  # fmt: skip
+    with pytest.raises(InputError, match=re.escape(told)):
+        match(*acts, method="decoder_cosine", rows=rows)

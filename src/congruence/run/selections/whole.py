@@ -87,7 +87,9 @@ def pair(a: Layer, b: Layer, plan: Plan) -> Matching:
 
 
 def _handed(a: Layer, b: Layer, plan: Plan) -> dict[str, Any]:
-    """What a matcher takes beside activations: of a crosscoder, the features that both sides share."""
+    """What a matcher takes beside activations: decoder rows, or the features that a crosscoder shares."""
+    if plan.config.pairing.method == "decoder_cosine":
+        return {"rows": (a.W_dec, b.W_dec)}
     if plan.config.pairing.method != "crosscoder":
         return {}
     width = plan.config.pairing.options.get("shared", SHARED)

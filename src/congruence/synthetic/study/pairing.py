@@ -16,7 +16,7 @@ from congruence.synthetic.study.size import Size
 from congruence.synthetic.study.task import Rows, Task, row, world_seed
 from congruence.synthetic.world import World
 
-GIVEN = ("crosscoder",)
+GIVEN = ("crosscoder", "decoder_cosine")
 """Matchers that search for nothing: their pairs are given."""
 
 KINDS: dict[str, dict[str, Any]] = {
