@@ -36,7 +36,7 @@ def unmatched(
     table, name = matches.table, f"feature_{side}"
     lost = where(table, ~table.kept.astype(bool))
     lost = lost.iloc[np.argsort(-lost.r.to_numpy(dtype=np.float64), kind="stable")]
-    lost = lost.drop_duplicates(name).set_index(name)
+    lost = lost.assign(row=lost.index).drop_duplicates(name).set_index(name)
     kept = np.unique(table.loc[table.kept.astype(bool), name].to_numpy(dtype=np.int64))
     rows = stored.run.corpus.get("kept_tokens")
     told = {"cell": key.record(), "side": side, "total": count(summary[f"unmatched_{side}"])}
@@ -44,7 +44,7 @@ def unmatched(
         features = [f for f in lost.index.tolist() if f not in set(kept.tolist())]
         features.sort(key=lambda f: (-int(lost.at[f, f"firings_{side}"]), f))
         firings = {f: int(lost.at[f, f"firings_{side}"]) for f in features}
-        top = {f: texts(lost.at[f, f"top_tokens_{side}"]) for f in features}
+        top = {f: texts(matches.top.listed(side, [int(lost.at[f, "row"])])[0]) for f in features[:shown]}
         largest: dict[int, Any] = dict.fromkeys(features)
         words = _OLD
     else:
