@@ -8,11 +8,11 @@ from typing import Any
 from congruence.errors import InputError, unknown_name
 from congruence.run.results import Run, load_run
 from congruence.storage import MemoryCache
-from congruence.view.cell import cell
-from congruence.view.cells import FIELDS, CellKey, summary_of
+from congruence.view.cell import FIRINGS, cell
+from congruence.view.cells import FIELDS, CellKey
 from congruence.view.concepts import concepts
 from congruence.view.maps import feature_map
-from congruence.view.matches import INTEREST, Matches, Query, plain_columns, row_of
+from congruence.view.matches import INTEREST, Matches, Query, row_of
 from congruence.view.overview import overview
 from congruence.view.pair import pair
 from congruence.view.stored import Stored
@@ -63,7 +63,7 @@ class Answers:
         """
 
         def read() -> Matches:
-            summary_of(self.run, key)
+            self.stored.summary(key)
             return self._read([key])[key]
 
         return self._matches.get(key, read)
@@ -81,16 +81,20 @@ class Answers:
         if not keys or not self.run.holds("matches"):
             return {key: Matches.of(pa.table({"layer_a": pa.array([], pa.int64())})) for key in keys}
         rows = self.run.rows_of_cells("matches", sorted({(k.control, k.layer_a, k.layer_b) for k in keys}))
-        place = plain_columns(rows.select([c for c in FIELDS if c in rows.column_names]), "matches")
-        at = place.groupby(list(FIELDS), sort=False).indices
+        place = rows.select([field for field in FIELDS if field in rows.column_names]).to_pandas()
+        at = place.reindex(columns=list(FIELDS), fill_value="").groupby(list(FIELDS), sort=False).indices
         nowhere = np.zeros(0, dtype=np.int64)
         return {
             key: Matches.of(rows.take(at.get(tuple(key.record().values()), nowhere))) for key in keys
         }
 
-    def cell(self, key: CellKey) -> dict[str, Any]:
+    def cell(self, key: CellKey, *, firings: int = FIRINGS) -> dict[str, Any]:
         """Histograms, scores, filters and warnings of a cell."""
-        return cell(self.stored, key, self.pairs_of(key).table)
+        return cell(self.stored, key, self.pairs_of(key).table, firings=firings)
+
+    def brief(self, key: CellKey) -> dict[str, Any]:
+        """A cell's scores, filters and warnings: what is known without reading its pairs."""
+        return cell(self.stored, key, None)
 
     def matches(self, key: CellKey, query: Query) -> dict[str, Any]:
         """Pairs of a cell, searched and sorted."""

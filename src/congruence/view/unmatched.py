@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from congruence.view.cells import CellKey, summary_of
+from congruence.view.cells import CellKey
 from congruence.view.contexts import contexts, strongest
 from congruence.view.matches import Matches
 from congruence.view.plain import count, number, texts
@@ -30,7 +30,7 @@ def unmatched(
     Strongest: by the largest activation times the logarithm of one more than how often it fires, so that a
     feature that fires once doesn't come first.
     """
-    summary = summary_of(stored.run, key)
+    summary = stored.summary(key)
     source = key.sources()["ab".index(side)]
     arrays, text = stored.layer(source), stored.text
     table, name = matches.table, f"feature_{side}"
