@@ -2,8 +2,8 @@
 
     python benchmarks/explore_speed.py DIR ... [--shots FOLDER]
 
-The runs are those of `benchmarks/large_run.py`. Of a report: the time to write it, its size, first paint, when
-its grid and its table of pairs stand there, and what is wider than a window of 1400 × 900. Of the explorer:
+The runs are those of `benchmarks/large_run.py`. Of a report: the time to write it, its size, first paint,
+when its grid and its table of pairs stand there, and what is wider than a window of 1400 × 900. Of the explorer:
 from the command to its address, from the address to the first view, then three layer pairs that nobody asked
 for yet: the layer pair, its pairs, a pair, the map; and searches and sorts of the pairs. Least, median and
 largest are given where there are several. `--shots` keeps pictures.
@@ -97,7 +97,7 @@ def of_explorer(run: Run, chromium: Any, shots: Path | None) -> None:
 
 
 def _answers(run: Run, address: str) -> None:
-    base, token = address.split("/?")[0], parse_qs(urlsplit(address).query)["token"][0]
+    base, token = address.split("/?", maxsplit=1)[0], parse_qs(urlsplit(address).query)["token"][0]
     took: dict[str, list[float]] = defaultdict(list)
 
     def ask(label: str, about: str, **fields: Any) -> Any:
@@ -128,7 +128,9 @@ def _answers(run: Run, address: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("runs", type=Path, nargs="+", metavar="DIR")
     parser.add_argument("--shots", type=Path, help="folder for pictures")
     asked = parser.parse_args()

@@ -88,7 +88,7 @@ class Small:
 def enlarged(small: Small, out: Path) -> str:
     """Write the large run's folder; gives its key."""
     folder = open_folder(out)
-    known = {name: layer for name, layer in _cells(small)}
+    known = dict(_cells(small))
     results = []
     for number, ((control, side, a, b), cell) in enumerate(known.items()):
         name = f"{f'{control}-{side}-' if control != 'none' else ''}L{a}-L{b}-{number:016x}"
@@ -102,7 +102,9 @@ def _cells(small: Small) -> list[tuple[tuple[str, str, int, int], CellResult]]:
     found: list[tuple[tuple[str, str, int, int], CellResult]] = []
     for a in range(small.size.layers[0]):
         for b in range(small.size.layers[1]):
-            found.append((("none", "", a, b), small.cells["none", "", small.near("a", a), small.near("b", b)]))
+            found.append(
+                (("none", "", a, b), small.cells["none", "", small.near("a", a), small.near("b", b)])
+            )
     for side, count in zip(SIDES, small.size.layers, strict=True):
         for (control, of_side, layer, _), cell in small.cells.items():
             if (control, of_side) == ("other_seed", side):
@@ -151,7 +153,9 @@ def _record(small: Small, folder: RunFolder, results: list[CellResult]) -> dict[
     evidence = None if small.size.matches else _evidence(small, folder, memo)
     sides = {side: _side(small, side) for side in SIDES}
     uses = {
-        "activations": sorted({one["activations"] for one in (evidence or {"layers": {}})["layers"].values()}),
+        "activations": sorted(
+            {one["activations"] for one in (evidence or {"layers": {}})["layers"].values()}
+        ),
         "cells": [place for result in results for place in result.places],
         "known": sorted(memo.used),
     }
@@ -171,7 +175,7 @@ def _side(small: Small, side: str) -> dict[str, Any]:
 
 
 def _evidence(small: Small, folder: RunFolder, memo: Memo) -> dict[str, Any]:
-    """Text and layers as the small run keeps them, each layer's features several times where more are wanted."""
+    """Text and layers as the small run keeps them, features several times where more are wanted."""
     told = small.run.info["evidence"]
     kept = {"text": told["text"]}
     text = arrays_in(small.folder.known / f"{told['text']}.json")
@@ -187,9 +191,7 @@ def _evidence(small: Small, folder: RunFolder, memo: Memo) -> dict[str, Any]:
     return {**told, "text": memo.name("evidence-text", kept), "layers": layers}
 
 
-def _layer(
-    small: Small, side: str, told: Mapping[str, str], folder: RunFolder, memo: Memo
-) -> dict[str, str]:
+def _layer(small: Small, side: str, told: Mapping[str, str], folder: RunFolder, memo: Memo) -> dict[str, str]:
     times, key = small.copies(side), [told["arrays"], small.copies(side)]
     arrays = arrays_in(small.folder.known / f"{told['arrays']}.json")
     memo.arrays("evidence-layer", key, lambda: _several(arrays, times))
@@ -211,7 +213,7 @@ def _several(arrays: Mapping[str, np.ndarray], times: int) -> dict[str, np.ndarr
 
 
 def _wide(store: ActivationStore, to: Path, times: int) -> None:
-    """The same activations at `TOGETHER` of the copies of each feature, which ones changing from row to row."""
+    """The same activations at `TOGETHER` copies of each feature, which ones changing from row to row."""
     acts = store.to_csr()
     n, width = acts.shape
     rows = np.repeat(np.arange(n), np.diff(acts.indptr))
@@ -231,7 +233,9 @@ def _wide(store: ActivationStore, to: Path, times: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("small", type=Path, help="folder of a finished run")
     parser.add_argument("out", type=Path, help="folder to make")
     parser.add_argument("--layers", type=int, nargs=2, default=(26, 42))

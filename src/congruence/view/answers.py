@@ -84,9 +84,7 @@ class Answers:
         place = rows.select([field for field in FIELDS if field in rows.column_names]).to_pandas()
         at = place.reindex(columns=list(FIELDS), fill_value="").groupby(list(FIELDS), sort=False).indices
         nowhere = np.zeros(0, dtype=np.int64)
-        return {
-            key: Matches.of(rows.take(at.get(tuple(key.record().values()), nowhere))) for key in keys
-        }
+        return {key: Matches.of(rows.take(at.get(tuple(key.record().values()), nowhere))) for key in keys}
 
     def cell(self, key: CellKey, *, firings: int = FIRINGS) -> dict[str, Any]:
         """Histograms, scores, filters and warnings of a cell."""

@@ -57,7 +57,7 @@ def _warnings(scores: list[dict[str, Any]]) -> list[str]:
             if _space(score) not in spaces.setdefault(text, []):
                 spaces[text].append(_space(score))
     return [
-        text if of == [WHOLE_SPACE] or of == everywhere else f"{', '.join(of)}: {text}"
+        text if of in ([WHOLE_SPACE], everywhere) else f"{', '.join(of)}: {text}"
         for text, of in spaces.items()
     ]
 

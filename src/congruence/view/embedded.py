@@ -5,6 +5,7 @@ from typing import Any
 
 from congruence.run.results import Run
 from congruence.view.answers import Answers
+from congruence.view.cell import FIRINGS
 from congruence.view.cells import CellKey
 from congruence.view.matches import INTEREST, Query, row_of
 from congruence.view.views import records
@@ -15,7 +16,7 @@ ROWS, PAIRS = 150, 6
 CELLS, PAIRS_READ = 150, 300_000
 """Cells that are shown with their pairs, and pairs that are read for them: the best layer pairs."""
 ROWS_IN_ALL, PAIRS_IN_ALL, FIRINGS_IN_ALL = 10_000, 200, 60_000
-"""Matches, pairs with their text, and points of scatters over all cells, so that a report is made in seconds."""
+"""Matches, pairs with their text, and points of scatters over all cells: a report is made in seconds."""
 MAPS = 4
 """Cells with a map: the best layer pairs."""
 UNMATCHED = 12
@@ -49,7 +50,7 @@ def embedded(run: Run, budget_bytes: int = BUDGET) -> dict[str, Any]:
     whole = _read_in_seconds(answers, keys)
     answers.ahead(whole)
     for key in keys:
-        firings = FIRINGS_IN_ALL // max(len(whole), 1)
+        firings = min(FIRINGS, FIRINGS_IN_ALL // max(len(whole), 1))
         told = answers.cell(key, firings=firings) if key in whole else answers.brief(key)
         if not budget.take(blob["cells"], key.text, told):
             break

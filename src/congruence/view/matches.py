@@ -85,7 +85,9 @@ class Matches:
         """Some rows of the table with their top tokens."""
         places = rows.index.to_numpy()
         tokens = {f"top_tokens_{side}": self.top.listed(side, places) for side in ("a", "b")}
-        return rows.assign(**{name: pd.Series(found, rows.index, dtype=object) for name, found in tokens.items()})
+        return rows.assign(
+            **{name: pd.Series(found, rows.index, dtype=object) for name, found in tokens.items()}
+        )
 
     @cached_property
     def partners(self) -> dict[str, dict[int, int]]:
@@ -161,4 +163,6 @@ def plain_columns(rows: Any, name: str) -> pd.DataFrame:
     columns = [column for column in TABLES[name] if column.kind not in ("texts", "record", "records")]
     there = [column.name for column in columns if column.name in rows.column_names]
     table = rows.select(there).to_pandas()
-    return table.assign(**{c.name: blank(c) for c in columns if c.name not in there})[[c.name for c in columns]]
+    return table.assign(**{c.name: blank(c) for c in columns if c.name not in there})[
+        [c.name for c in columns]
+    ]

@@ -24,7 +24,7 @@ class TopWords:
 
     @classmethod
     def of(cls, table: Any) -> "TopWords":
-        """Of an Arrow table with lists of text ``top_tokens_a`` and ``top_tokens_b``; either may be absent."""
+        """Of an Arrow table with lists ``top_tokens_a`` and ``top_tokens_b``; either may be absent."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
