@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from congruence.run.results import Run
 
 GROUPS = {
-    "top_a": "strongest for a", "top_b": "strongest for b", "only_a": "only a fires", "only_b": "only b fires",
-}  # fmt: skip
+    "top_a": "strongest for a",
+    "top_b": "strongest for b",
+    "only_a": "only a fires",
+    "only_b": "only b fires",
+}
 _IN_A_LINE, _IN_A_PAGE = 1, 4
 """Contexts of each group that a terminal and a notebook show."""
 _answers: "WeakKeyDictionary[Run, Answers]" = WeakKeyDictionary()
@@ -26,9 +29,9 @@ class Pair(dict[str, Any]):
 
     Keys: the columns of the match, ``rank``, ``others_a``, ``others_b``; ``a`` and ``b``, what is known of
     each feature (firings, rate, max, histogram, neighbours); ``counts`` of tokens on which ``both``,
-    ``only_a`` or ``only_b`` fires; ``contexts``: for ``top_a``, ``top_b``, ``only_a`` and ``only_b`` a list of
-    windows of text, each with ``tokens``, the activations ``a`` and ``b`` on them, and ``peak``, the place of
-    the token that it is for. ``contexts`` is None where the run keeps no text, and ``contexts_words`` says so.
+    ``only_a`` or ``only_b`` fires; ``contexts``: for ``top_a``, ``top_b``, ``only_a`` and ``only_b`` a list
+    of windows of text, each with ``tokens``, the activations ``a`` and ``b`` on them, and ``peak``, the place
+    of the token that it is for. It is None where the run keeps no text, and ``contexts_words`` says so.
 
     Args:
         known: the keys.
@@ -61,8 +64,8 @@ class Pair(dict[str, Any]):
         counts, kept = self["counts"], self["kept"]
         verdict = "kept" if kept else f"dropped by {self['removed_by']}"
         return (
-            f"r {format_score(float(self['r']))}, rank {self['rank']}, {verdict}; on {counts['both']:,} tokens "
-            f"both fire, on {counts['only_a']:,} only a, on {counts['only_b']:,} only b"
+            f"r {format_score(float(self['r']))}, rank {self['rank']}, {verdict}; on {counts['both']:,} "
+            f"tokens both fire, on {counts['only_a']:,} only a, on {counts['only_b']:,} only b"
         )
 
     def _contexts(self, group: str, most: int) -> list[dict[str, Any]]:

@@ -41,9 +41,10 @@ def unmatched(
     rows = stored.run.corpus.get("kept_tokens")
     told = {"cell": key.record(), "side": side, "total": count(summary[f"unmatched_{side}"])}
     if arrays is None or text is None:
-        features = [f for f in lost.index.tolist() if f not in set(kept.tolist())]
-        features.sort(key=lambda f: (-int(lost.at[f, f"firings_{side}"]), f))
-        firings = {f: int(lost.at[f, f"firings_{side}"]) for f in features}
+        features = np.setdiff1d(lost.index.to_numpy(dtype=np.int64), kept).tolist()
+        often = lost.loc[features, f"firings_{side}"].to_numpy(dtype=np.int64)
+        features = np.asarray(features)[np.lexsort((features, -often))].tolist()
+        firings = {f: int(lost.at[f, f"firings_{side}"]) for f in features[:shown]}
         top = {f: texts(matches.top.listed(side, [int(lost.at[f, "row"])])[0]) for f in features[:shown]}
         largest: dict[int, Any] = dict.fromkeys(features)
         words = _OLD
