@@ -4,9 +4,9 @@
 
 The runs are those of `benchmarks/large_run.py`. Of a report: the time to write it, its size, first paint,
 when its grid and its table of pairs stand there, and what is wider than a window of 1400 × 900. Of the
-explorer: from the command to its address, from the address to the first view, then three layer pairs that nobody asked
-for yet: the layer pair, its pairs, a pair, the map; and searches and sorts of the pairs. Least, median and
-largest are given where there are several. `--shots` keeps pictures.
+explorer: from the command to its address, from the address to the first view, then three layer pairs that
+nobody asked for yet: the layer pair, its pairs, a pair, the map; and searches and sorts of the pairs. Least,
+median and largest are given where there are several. `--shots` keeps pictures.
 """
 
 import argparse
