@@ -264,7 +264,9 @@ export interface PairAnswer {
   contexts_words: string;
   /** counts of tokens on which both, or only one fires */
   counts: { both: number; only_a: number; only_b: number };
-  /** at most 1,000 tokens on which either fires, drawn once: activations of both */
+  /** share of each feature's activation that lies on tokens where both fire */
+  shared: { a: Num; b: Num };
+  /** at most 600 tokens on which either fires, drawn once: activations of both */
   joint: { a: number[]; b: number[] } | null;
 }
 

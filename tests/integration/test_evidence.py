@@ -65,6 +65,7 @@ def test_a_pair_has_its_text_in_python(finished):
     top = pair["contexts"]["top_a"][0]
     assert max(top["a"]) == top["a"][top["peak"]] == pytest.approx(float(a.max()), abs=6e-4)
     assert pair["counts"]["only_b"] == int(((a == 0) & (b != 0)).sum())
+    assert pair["shared"]["a"] == pytest.approx(a[b != 0].sum() / a.sum(), rel=1e-4)
     for context in pair["contexts"]["only_b"]:
         assert context["a"][context["peak"]] == 0 < context["b"][context["peak"]]
     assert f"«{top['tokens'][top['peak']]}»" in repr(pair)

@@ -29,7 +29,8 @@ class Pair(dict[str, Any]):
 
     Keys: the columns of the match, ``rank``, ``others_a``, ``others_b``; ``a`` and ``b``, what is known of
     each feature (firings, rate, max, histogram, neighbours); ``counts`` of tokens on which ``both``,
-    ``only_a`` or ``only_b`` fires; ``contexts``: for ``top_a``, ``top_b``, ``only_a`` and ``only_b`` a list
+    ``only_a`` or ``only_b`` fires; ``shared``: how much of each feature's activation lies where both fire;
+    ``contexts``: for ``top_a``, ``top_b``, ``only_a`` and ``only_b`` a list
     of windows of text, each with ``tokens``, the activations ``a`` and ``b`` on them, and ``peak``, the place
     of the token that it is for. It is None where the run keeps no text, and ``contexts_words`` says so.
 
@@ -45,7 +46,9 @@ class Pair(dict[str, Any]):
     def __repr__(self) -> str:
         lines = [f"Pair({self.title}: {self._numbers()})"]
         for group, words in GROUPS.items():
-            lines += [f"  {words}: {_line(one)}" for one in self._contexts(group, _IN_A_LINE)]
+            lines += [
+                f"  {words}: {_line(one)}{self._strength(one)}" for one in self._contexts(group, _IN_A_LINE)
+            ]
         return "\n".join(lines if self["contexts"] is not None else [*lines, f"  {self['contexts_words']}"])
 
     def _repr_html_(self) -> str:
@@ -55,7 +58,10 @@ class Pair(dict[str, Any]):
         for group, words in GROUPS.items():
             if found := self._contexts(group, _IN_A_PAGE):
                 parts.append(f"<p><em>{words}</em></p>")
-                parts += [f'<p dir="auto">{_shaded(one, most)}</p>' for one in found]
+                parts += [
+                    f'<p dir="auto">{_shaded(one, most)}<small>{self._strength(one)}</small></p>'
+                    for one in found
+                ]
         if self["contexts"] is None:
             parts.append(f"<p>{shown(self['contexts_words'])}</p>")
         return "".join([*parts, "</div>"])
@@ -65,8 +71,20 @@ class Pair(dict[str, Any]):
         verdict = "kept" if kept else f"dropped by {self['removed_by']}"
         return (
             f"r {format_score(float(self['r']))}, rank {self['rank']}, {verdict}; on {counts['both']:,} "
-            f"tokens both fire, on {counts['only_a']:,} only a, on {counts['only_b']:,} only b"
+            f"tokens both fire, on {counts['only_a']:,} only a{self._alone('a')}, "
+            f"on {counts['only_b']:,} only b{self._alone('b')}"
         )
+
+    def _strength(self, context: Mapping[str, Any]) -> str:
+        """Activations on a context's token, of the largest of each feature."""
+        at = [(side, context[side][context["peak"]], self[side]["max"] or 0.0) for side in ("a", "b")]
+        told = ", ".join(f"{side} {value / most:.0%}" for side, value, most in at if value > 0 and most > 0)
+        return f" [{told}]" if told else ""
+
+    def _alone(self, side: str) -> str:
+        """How much of a feature's activation the tokens hold on which it fires alone."""
+        shared = self["shared"][side]
+        return "" if shared is None else f" ({1 - shared:.0%} of its activation)"
 
     def _contexts(self, group: str, most: int) -> list[dict[str, Any]]:
         return [] if self["contexts"] is None else self["contexts"][group][:most]
@@ -83,7 +101,9 @@ def pair_of(run: "Run", row: Mapping[str, Any], layer_a: int, layer_b: int) -> P
     answers = _answers.setdefault(run, Answers(run))
     feature_a, feature_b = int(row["feature_a"]), int(row["feature_b"])
     found = answers.pair(CellKey("none", "", int(layer_a), int(layer_b)), feature_a, feature_b)
-    known = {name: found[name] for name in ("a", "b", "contexts", "contexts_words", "counts", "joint")}
+    known = {
+        name: found[name] for name in ("a", "b", "contexts", "contexts_words", "counts", "shared", "joint")
+    }
     title = " × ".join(
         f"{run.side_name(side)} layer {layer} feature {feature}"
         for side, layer, feature in (("a", layer_a, feature_a), ("b", layer_b, feature_b))
