@@ -109,7 +109,7 @@ def rewritten(folder: Path, out: Path) -> None:
     odd = [
         replace(cell, matches=cell.matches.assign(**{k: v * len(cell.matches) for k, v in tokens.items()}))
         for cell in cells
-        if cell is not None
+        if cell is not None and cell.summary
     ]
     known = folder / "activations" / "known"
     told = run.info["evidence"]
