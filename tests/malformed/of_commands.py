@@ -59,7 +59,6 @@ BEFORE |= {
     for value in ("x", "", "nan", "inf", "-1", "0", "1e9")
 }
 OF_A_RUN: dict[str, tuple[str, ...]] = {
-    "a taken port": ("explore", "DIR", "--port", "1"),
     "one run twice in a table": ("tables", "DIR", "--only", "zz?"), "a table below a file": ("tables", "DIR", "--out", "CONFIG/x"),
     "no figure": ("figures", "DIR", "--only", "zz?"), "figures below a file": ("figures", "DIR", "--out", "CONFIG/x"),
     "figures beside nothing": ("figures", "DIR", "--out", "NEW", "--beside", "EMPTY"), "huge letters": ("figures", "DIR", "--out", "NEW", "--font-size", "99"),
@@ -108,11 +107,10 @@ def of_readers(finished: Path) -> Iterator[Attempt]:
     }  # fmt: skip
     for file in (*sorted(path.name for path in published.glob("*.parquet")), "run.json"):
         for change, damage in changes.items():
-            for reader, arguments in READERS.items():
-                act = _damaged(finished, published.name, file, damage, arguments)
-                # what a command doesn't read may be damaged
-                read = file not in ("matches.parquet", "concept_keywords.parquet")
-                yield Attempt("damaged run", f"{reader}, {file} {change}", act, refused=read)
+            whole = file not in ("matches.parquet", "concept_keywords.parquet")
+            for reader in READERS if whole else ("export",):  # the others may not read it
+                act = _damaged(finished, published.name, file, damage, READERS[reader])
+                yield Attempt("damaged run", f"{reader}, {file} {change}", act)
 
 
 def _damaged(
