@@ -44,6 +44,7 @@ class Watched:
             "offline": True,
         } | options
         self.context = browser.new_context(**options)
+        self.context.set_default_timeout(90_000)  # a machine that does much else is slow, not wrong
         self.page = self.context.new_page()
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))
