@@ -25,17 +25,17 @@ function Details({ answer, overview, measure }: { answer: CellAnswer; overview: 
   const [picked, pick] = useState<number | null>(null);
   const shown = whole[picked ?? Math.max(0, whole.findIndex((one) => one.measure === measure))];
   const title = (label: string): string => overview.measures.find((one) => one.label === label)?.title ?? label;
-  const { r } = answer;
-  const nullMarks = (r.null_r ?? []).map((at, i) => ({ at, class: "null", words: i === 0 ? "95% point of r on unrelated text" : `unrelated text (${i + 1})` }));
+  const { r, firing } = answer;
+  const nullMarks = (r?.null_r ?? []).map((at, i) => ({ at, class: "null", words: i === 0 ? "95% point of r on unrelated text" : `unrelated text (${i + 1})` }));
   return (
     <div class="card">
       <div class="charts">
-        <Bars title="Correlation of the matched features" xLabel="r" edges={r.edges} marks={nullMarks} series={[
+        {r && <Bars title="Correlation of the matched features" xLabel="r" edges={r.edges} marks={nullMarks} series={[
           { name: "matched", class: "rest", counts: r.before }, { name: "kept by the filters", class: "one", counts: r.after },
-        ]} />
+        ]} />}
         {shown && (
           <div>
-            {shown.histogram
+            {!r ? <p class="soft">This file holds the scores of this layer pair without its pairs and null draws: it has room for those of the best. <code>congruence explore</code> shows every one.</p> : shown.histogram
               ? <Bars title={`${title(shown.measure)}: score and its null draws`} xLabel="score" edges={shown.histogram.edges}
                 series={[{ name: "null draws", class: "rest", counts: shown.histogram.counts }]}
                 marks={[{ at: shown.value, class: "one", words: `score ${score(shown.value)}` }, { at: shown.ceiling, class: "ceiling", words: `ceiling ${score(shown.ceiling)}` }]} />
@@ -47,8 +47,8 @@ function Details({ answer, overview, measure }: { answer: CellAnswer; overview: 
           </div>
         )}
         <Waterfall answer={answer} />
-        <Points title="How often both features of a pair fire" xLabel={`fires in ${overview.sides.a.name}`} yLabel={`fires in ${overview.sides.b.name}`} log
-          x={answer.firing.firings_a} y={answer.firing.firings_b} front={answer.firing.kept} names={["kept pairs", "removed pairs"]} />
+        {firing && <Points title="How often both features of a pair fire" xLabel={`fires in ${overview.sides.a.name}`} yLabel={`fires in ${overview.sides.b.name}`} log
+          x={firing.firings_a} y={firing.firings_b} front={firing.kept} names={["kept pairs", "removed pairs"]} />}
       </div>
       <dl class="facts">
         <dt>Living features</dt><dd>{count(answer.alive_a)} and {count(answer.alive_b)}; without a kept partner {count(answer.unmatched_a)} and {count(answer.unmatched_b)}</dd>

@@ -55,7 +55,7 @@ export function GridView({ overview, choice, choose, cell, open }: {
             ]} />
           </div>
         </div>
-        <p class="foot">{grid.star_words && `${grid.star_words}. `}{measure?.beware ?? ""}</p>
+        <p class="foot">{grid.star_words && `${grid.star_words}. `}{grid.star_words.includes("★") && grid.layers_b.length > 8 && "Where a cell has no room for ★, it is a dot. "}{measure?.beware ?? ""}</p>
         <details>
           <summary>Best partner of each layer</summary>
           <div class="two-columns">

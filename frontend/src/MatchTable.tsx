@@ -22,11 +22,13 @@ export function MatchTable({ source, overview, cell, wanted, want }: {
   const [limit, grow] = useState(PAGE);
   const query = { ...wanted, search: useRested(wanted.search, 120), offset: 0, limit };
   const key = cellKey(cell) + JSON.stringify(query);
-  const { value: now, error } = useAnswer(() => source.matches(cell, query), key);
-  const [value, keep] = useState(now);
-  useEffect(() => { if (now) keep(now); }, [now]);
+  const { value: now, error, waiting } = useAnswer(() => source.matches(cell, query), key);
+  const [held, keep] = useState({ now, of: cellKey(cell) });
+  useEffect(() => { if (now) keep({ now, of: cellKey(cell) }); }, [now]);
+  const value = now ?? (held.of === cellKey(cell) ? held.now : undefined);
   useEffect(() => grow(PAGE), [cellKey(cell), wanted]);
   const sort = (column: MatchSort): void => want({ ...wanted, sort: column, descending: wanted.sort === column ? !wanted.descending : true });
+  if (!waiting && now === null) return null;
   const [nameA, nameB] = [overview.sides.a.name, overview.sides.b.name];
   return (
     <section id="matches" class="app-section">

@@ -1,7 +1,7 @@
 /** Two features side by side with the text that makes them fire. */
 import { useState } from "preact/hooks";
 import { Bars, Points } from "./charts";
-import { count, score } from "./numbers";
+import { count, score, share, there, type Num } from "./numbers";
 import { address } from "./place";
 import { cellKey } from "./source";
 import { ContextLine, TokenList } from "./Tokens";
@@ -34,8 +34,8 @@ function Evidence({ pair, overview }: { pair: PairAnswer; overview: Overview }) 
         <dl class="tiles">
           <div><dt>r</dt><dd>{score(match.r)}<small>margin over the next best {score(match.margin)}</small></dd></div>
           <div><dt>Fire together</dt><dd>{count(counts.both)}<small>overlap {score(match.overlap)}</small></dd></div>
-          <div><dt>Only a fires</dt><dd>{count(counts.only_a)}<small>of {count(pair.a.firings)}</small></dd></div>
-          <div><dt>Only b fires</dt><dd>{count(counts.only_b)}<small>of {count(pair.b.firings)}</small></dd></div>
+          <div><dt>Only a fires</dt><dd>{count(counts.only_a)}<small>{alone(pair.a.firings, pair.shared.a)}</small></dd></div>
+          <div><dt>Only b fires</dt><dd>{count(counts.only_b)}<small>{alone(pair.b.firings, pair.shared.b)}</small></dd></div>
           <div><dt>Best for each other</dt><dd>{match.mutual ? "yes" : "no"}<small>{match.kept ? "kept" : `dropped: ${match.removed_by}`}</small></dd></div>
         </dl>
         <CopyLink />
@@ -66,6 +66,9 @@ function Evidence({ pair, overview }: { pair: PairAnswer; overview: Overview }) 
     </>
   );
 }
+
+/** Of how many firings, and how much of the activation they hold: many weak ones weigh little. */
+const alone = (firings: number, shared: Num): string => `of ${count(firings)}${there(shared) ? `: ${share(1 - shared)} of its activation` : ""}`;
 
 function Contexts({ title, found, maxA, maxB }: { title: string; found: Context[]; maxA: number; maxB: number }) {
   const [all, showAll] = useState(false);

@@ -1,5 +1,6 @@
 /** Tokens and texts of models: always as text, marks written out, each isolated from its neighbours' direction. */
 import { clipped, marked, visibleToken } from "./visible";
+import { share } from "./numbers";
 import type { Context } from "./types";
 
 export function TokenList({ tokens, shared = [] }: { tokens: string[]; shared?: string[] }) {
@@ -22,6 +23,8 @@ const strength = (value: number, most: number): number => (most > 0 ? Math.round
 
 /** A window of text: upper half of a token shaded by side a, lower half by side b. */
 export function ContextLine({ context, maxA, maxB }: { context: Context; maxA: number; maxB: number }) {
+  const [a, b] = [context.a[context.peak] ?? 0, context.b[context.peak] ?? 0];
+  const words = [a > 0 && maxA > 0 && `a ${share(a / maxA)}`, b > 0 && maxB > 0 && `b ${share(b / maxB)}`].filter(Boolean).join(", ");
   return (
     <p class="context" dir="auto">
       {context.tokens.map((token, i) => {
@@ -33,6 +36,7 @@ export function ContextLine({ context, maxA, maxB }: { context: Context; maxA: n
             title={fires ? `a ${a.toPrecision(3)}, b ${b.toPrecision(3)}` : undefined}>{clipped(marked(token), 60)}</bdi>
         );
       })}
+      {words && <small class="strength" dir="ltr" title="activation on the underlined token, of the feature's largest"> {words}</small>}
     </p>
   );
 }

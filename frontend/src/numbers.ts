@@ -32,6 +32,14 @@ export function short(value: Num): string {
   return value < 0 && Number(text) !== 0 ? `-${text}` : text;
 }
 
+/** A share as percent; what isn't nothing is not 0%, what isn't all not 100%. */
+export function share(value: Num): string {
+  if (!there(value)) return "–";
+  if (value > 0 && value < 0.005) return "<1%";
+  if (value < 1 && value >= 0.995) return ">99%";
+  return `${Math.round(100 * value)}%`;
+}
+
 /** Smallest and largest of what is there, or null. */
 export function extent(values: Iterable<Num>): [number, number] | null {
   let low = Infinity;

@@ -1,11 +1,9 @@
 /** The two places that answers come from: the JSON inside a report, or the server of `congruence explore`. */
 import { select } from "./query";
-import type { CellKey, Embedded, MatchesAnswer, Side, Source } from "./types";
+import type { CellKey, Embedded, Side, Source } from "./types";
 
 export const cellKey = (cell: CellKey): string =>
   [cell.control, cell.control_side, cell.layer_a, cell.layer_b].join("|");
-
-const NO_MATCHES: MatchesAnswer = { total: 0, available: 0, all: 0, rows: [], interest_words: "" };
 
 export function embeddedSource(blob: Embedded): Source {
   return {
@@ -15,7 +13,7 @@ export function embeddedSource(blob: Embedded): Source {
       if (!found) throw new Error(`this file has no details of layer pair (${cell.layer_a}, ${cell.layer_b})`);
       return found;
     },
-    matches: async (cell, query) => select(blob.matches[cellKey(cell)] ?? NO_MATCHES, query),
+    matches: async (cell, query) => (blob.matches[cellKey(cell)] ? select(blob.matches[cellKey(cell)]!, query) : null),
     pair: async (cell, a, b) => blob.pairs[`${cellKey(cell)}|${a}|${b}`] ?? null,
     map: async (cell) => blob.maps[cellKey(cell)] ?? null,
     concepts: async () => blob.concepts,

@@ -128,8 +128,9 @@ export interface CellAnswer extends CellKey {
   pairs_after: number;
   mean_r_before: Num;
   mean_r_after: Num;
+  /** null, like firing and the histograms of scores, of cells that a report holds without their pairs */
   /** of r, with the same edges; null_r is the 95 % points of r on unrelated text, where stored */
-  r: { edges: number[]; before: number[]; after: number[]; null_r: number[] | null };
+  r: { edges: number[]; before: number[]; after: number[]; null_r: number[] | null } | null;
   /** scores of this cell: each measure and null */
   scores: {
     measure: string;
@@ -153,7 +154,7 @@ export interface CellAnswer extends CellKey {
   /** pairs left after each step: the matcher's first, then each filter in order */
   waterfall: { step: string; removed: number; left: number }[];
   /** at most 2,000 pairs, drawn once; columns, all of one length */
-  firing: { firings_a: number[]; firings_b: number[]; r: Num[]; kept: boolean[] };
+  firing: { firings_a: number[]; firings_b: number[]; r: Num[]; kept: boolean[] } | null;
   tokens: Num;
   warnings: string[];
 }
@@ -263,7 +264,9 @@ export interface PairAnswer {
   contexts_words: string;
   /** counts of tokens on which both, or only one fires */
   counts: { both: number; only_a: number; only_b: number };
-  /** at most 1,000 tokens on which either fires, drawn once: activations of both */
+  /** share of each feature's activation that lies on tokens where both fire */
+  shared: { a: Num; b: Num };
+  /** at most 600 tokens on which either fires, drawn once: activations of both */
   joint: { a: number[]; b: number[] } | null;
 }
 
@@ -356,7 +359,8 @@ export interface UnmatchedAnswer {
 export interface Source {
   overview(): Promise<Overview>;
   cell(cell: CellKey): Promise<CellAnswer>;
-  matches(cell: CellKey, query: MatchQuery): Promise<MatchesAnswer>;
+  /** null where this source hasn't got them (embedded: layer pairs that aren't among the best) */
+  matches(cell: CellKey, query: MatchQuery): Promise<MatchesAnswer | null>;
   /** null where this source hasn't got it (embedded: a pair that isn't among the most interesting) */
   pair(cell: CellKey, feature_a: number, feature_b: number): Promise<PairAnswer | null>;
   map(cell: CellKey): Promise<MapAnswer | null>;

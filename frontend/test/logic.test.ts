@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { cellColours, luminance, mix } from "../src/colours";
 import { allSame, bestCell, gridOf, partners, scaleOf, spaceOf } from "../src/grids";
 import { inside } from "../src/lasso";
-import { extent, histogram, probability, score, short, ticks } from "../src/numbers";
+import { extent, histogram, probability, score, short, ticks, share } from "../src/numbers";
 import { address, parse } from "../src/place";
 import { holds, select, sortedBy } from "../src/query";
 import { clipped, marked, visibleToken } from "../src/visible";
@@ -118,5 +118,11 @@ describe("a drawn line", () => {
   it("holds what lies inside it, also where it bends inward", () => {
     const outline: [number, number][] = [[0, 0], [10, 0], [10, 10], [5, 2], [0, 10]];
     expect([inside([1, 5], outline), inside([5, 5], outline), inside([5, 1], outline), inside([11, 1], outline)]).toEqual([true, false, true, false]);
+  });
+});
+
+describe("shares", () => {
+  it("never round what is there to nothing, nor what is left to all", () => {
+    expect([0, 0.001, 0.256, 0.998, 1, null].map(share)).toEqual(["0%", "<1%", "26%", ">99%", "100%", "–"]);
   });
 });

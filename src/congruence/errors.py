@@ -45,12 +45,20 @@ class Stopped(BaseException):
         super().__init__(f"stopped by {self.name}")
 
 
+_LISTED = 300
+"""Characters of the known names that a message lists."""
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
     """The one-line message for a name that isn't on a list, with the nearest one that is."""
     names = sorted(known)
     near = difflib.get_close_matches(str(name)[:100], names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {kind} {quoted(name)}: {hint}known are {', '.join(names)}"
+    listed = ", ".join(names)
+    if len(listed) > _LISTED:
+        kept = listed[:_LISTED].rpartition(", ")[0]
+        listed = f"{kept} and {len(names) - kept.count(', ') - 1} more"
+    return f"unknown {kind} {quoted(name)}: {hint}known are {listed}"
 
 
 def quoted(value: object, most: int = 60) -> str:

@@ -1,7 +1,10 @@
 """A real browser with its network off, and a report made from a finished run."""
 
 import shutil
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
+    "--disable-sync", "--no-first-run", "--host-resolver-rules=MAP rebound.example 127.0.0.1",
 ]  # fmt: skip
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
@@ -41,6 +44,7 @@ class Watched:
             "offline": True,
         } | options
         self.context = browser.new_context(**options)
+        self.context.set_default_timeout(90_000)  # a machine that does much else is slow, not wrong
         self.page = self.context.new_page()
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))
@@ -71,8 +75,42 @@ def report(folder: Path) -> str:
     return write_report(folder).resolve().as_uri()
 
 
-@pytest.fixture
-def watched(browser: Any, report: str) -> Iterator[Watched]:
-    page = Watched(browser, report)
+TOKEN = "the-token-of-the-tests"
+
+
+@contextmanager
+def served(run: Path) -> Iterator[str]:
+    """The address at which a run is explored, without its token."""
+    uvicorn = pytest.importorskip("uvicorn", reason="the extra explore isn't installed")
+    from congruence.explore.app import application
+    from congruence.explore.serve import listening, names_of, opened
+
+    with listening(0) as taken:
+        port = taken.getsockname()[1]
+        app = application(opened(run), TOKEN, names_of(port))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]}, daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{port}"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def explorer(folder: Path) -> Iterator[str]:
+    """Where the run is explored."""
+    with served(folder) as address:
+        yield address
+
+
+@pytest.fixture(params=["report", "explore"])
+def watched(browser: Any, request: pytest.FixtureRequest) -> Iterator[Watched]:
+    """The same page from a report's file with the network off, and from the explorer."""
+    if request.param == "report":
+        page = Watched(browser, request.getfixturevalue("report"))
+    else:
+        page = Watched(browser, f"{request.getfixturevalue('explorer')}/?token={TOKEN}", offline=False)
     yield page
     page.context.close()

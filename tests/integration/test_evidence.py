@@ -3,11 +3,13 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from stored_run import run, tiny
 
 from congruence.activations import ActivationStore
 from congruence.run.evidence import nearest, principal_plane
+from congruence.run.export import export
 from congruence.view import Answers, CellKey, Query
 
 CELL = CellKey("none", "", 1, 2)
@@ -50,6 +52,46 @@ def test_contexts_are_what_the_features_fire_on(finished):
     assert all(context["b"][context["peak"]] == 0 for context in found["contexts"]["only_a"])
     assert sum(found["a"]["histogram"]["counts"]) == row["firings_a"]
     assert len(found["a"]["neighbours"]) == 10
+
+
+@pytest.mark.slow
+def test_a_pair_has_its_text_in_python(finished):
+    row = finished.features(1, 2, kept=True).iloc[0]
+    pair = finished.pair(1, int(row.feature_a), 2, int(row.feature_b))
+    a, b = (
+        acts_of(finished, "a/real/1")[:, pair["feature_a"]],
+        acts_of(finished, "b/real/2")[:, pair["feature_b"]],
+    )
+    top = pair["contexts"]["top_a"][0]
+    assert max(top["a"]) == top["a"][top["peak"]] == pytest.approx(float(a.max()), abs=6e-4)
+    assert pair["counts"]["only_b"] == int(((a == 0) & (b != 0)).sum())
+    assert pair["shared"]["a"] == pytest.approx(a[b != 0].sum() / a.sum(), rel=1e-4)
+    for context in pair["contexts"]["only_b"]:
+        assert context["a"][context["peak"]] == 0 < context["b"][context["peak"]]
+    assert f"«{top['tokens'][top['peak']]}»" in repr(pair)
+    assert f"rank {pair['rank']}, kept" in repr(pair)
+    pair["contexts"]["top_b"][0]["tokens"][0] = "<script>\u202e"
+    page = pair._repr_html_()
+    assert "linear-gradient" in page
+    assert "&lt;script&gt;\\u202e" in page
+    assert "\u202e" not in page + repr(pair)
+
+
+@pytest.mark.slow
+def test_an_export_has_the_coordinates_of_the_map(finished, tmp_path):
+    found = export(finished, "embedding-atlas", tmp_path, layers=[(1, 2)])
+    assert not any("no x, y" in note for note in found.notes)
+    atlas = pd.read_parquet(found.paths[0])
+    assert atlas.id.tolist() == list(range(len(atlas)))
+    side = Answers(finished).map(CELL)["b"]
+    at = dict(zip(side["features"], zip(side["x"], side["y"], strict=True), strict=True))
+    of_b = atlas[atlas.side == "b"]
+    np.testing.assert_allclose(of_b[["x", "y"]], [at[feature] for feature in of_b.feature], atol=6e-4)
+    near = [one for one in of_b.neighbors if len(one["ids"])]
+    assert near
+    for one in near:
+        assert set(atlas.side[one["ids"]]) == {"b"}
+        assert list(one["distances"]) == sorted(one["distances"])
 
 
 @pytest.mark.slow

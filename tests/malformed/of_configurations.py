@@ -67,22 +67,32 @@ def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, set[
             yield path, kinds, False
 
 
-def of_fields() -> Iterator[Attempt]:
-    """Every field of a run's configuration with every strange value that it can't take."""
-    base = base_config()
+PLACES = (".saes", ".other_seed", ".frozen_decoder")
+"""Sections of SAEs."""
+
+
+def odd_configurations() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """Every field with every strange value that it can't take: path, the value's label, key, configuration."""
     for path, kinds, is_section in leaves(RunConfig):
         parent, _, key = path.rpartition(".")
-        whole = base
-        if (
-            parent.endswith((".saes", ".other_seed", ".frozen_decoder")) and key != "path"
-        ):  # a section that needs its path
-            whole = changed(base, f"{parent}.path", "somewhere")
+        whole = base_config()
+        if parent.endswith(PLACES) and key != "path":  # a section that needs its path
+            whole = changed(whole, f"{parent}.path", "somewhere")
         for name, value in STRANGE.items():
             shorthand = path == "concepts" and isinstance(value, str | dict)
-            if (is_section and isinstance(value, dict)) or shorthand or not is_bad(value, kinds, key):
-                continue
-            config = changed(whole, path, value)
-            yield Attempt("field", f"{path}={name}", _run(config), says=(key,))
+            if not ((is_section and isinstance(value, dict)) or shorthand) and is_bad(value, kinds, key):
+                yield path, name, key, changed(whole, path, value)
+
+
+def of_fields() -> Iterator[Attempt]:
+    """Every field of a run's configuration with every strange value that it can't take, and keys misspelt."""
+    for path, name, key, config in odd_configurations():
+        yield Attempt("field", f"{path}={name}", _run(config), says=(key,))
+    for path, _, _ in leaves(RunConfig):
+        whole = base_config()
+        parent = path.rpartition(".")[0]
+        if parent.endswith(PLACES):
+            whole = changed(whole, f"{parent}.path", "somewhere")
         yield Attempt("key", f"{path}~", _run(changed(whole, f"{path}x{WORD}", 3)), says=(WORD,))
 
 

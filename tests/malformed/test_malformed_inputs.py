@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 from attempts import DEMO, Attempt, Computed, fault
 from of_calls import of_calls, of_flags
+from of_commands import of_commands, of_readers, of_validated
 from of_configurations import of_fields, of_options, of_relations, of_yaml
 from of_files import of_corpora, of_keyword_lists, of_models, of_run_folders, of_saes
 
 SHORT = {
     "fields": 40, "options": 25, "together": 20, "YAML": 15, "keyword lists": 15, "SAEs": 15, "flags": 10, "calls": 25,
-    "corpora": 5, "models": 3,
+    "corpora": 5, "models": 3, "commands": 15, "validated": 10,
 }  # fmt: skip
 """Inputs of each kind that the default tests try, drawn by one seed."""
 SEED = 11
@@ -39,6 +40,8 @@ def inputs() -> dict[str, tuple[Attempt, ...]]:
         "calls": of_calls(),
         "corpora": of_corpora(),
         "models": of_models(),
+        "commands": of_commands(),
+        "validated": of_validated(),
     }
     return {kind: tuple(found) for kind, found in kinds.items()}
 
@@ -48,11 +51,18 @@ def nothing_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     """What can be known before computing is said before: capture is the first thing that computes."""
     from congruence.run.captures import Captures
 
-    def reached(*_: object, **__: object) -> None:
-        raise Computed
-
     monkeypatch.setattr(Captures, "capture", reached)
+    nothing_is_served(monkeypatch)
     monkeypatch.setenv("COLUMNS", "200")
+
+
+def nothing_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that the explorer takes would be served until somebody ends it."""
+    monkeypatch.setattr("uvicorn.Server.run", reached)
+
+
+def reached(*_: object, **__: object) -> None:
+    raise Computed
 
 
 def faults_of(attempts: Iterator[Attempt] | tuple[Attempt, ...], place: Path) -> list[str]:
@@ -135,7 +145,10 @@ def test_run_folders_of_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.undo()
     compare(base_config(), out=tmp_path / "finished", progress=False)
+    nothing_is_served(monkeypatch)
     place = tmp_path / "attempts"
     place.mkdir()
     found = faults_of(of_run_folders(tmp_path / "finished"), place)
+    (tmp_path / "read").mkdir()
+    found += faults_of(of_readers(tmp_path / "finished"), tmp_path / "read")
     assert not found, "\n".join(found)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from congruence.errors import InputError, StorageError
 from congruence.storage.lock import holder, is_held
+from congruence.storage.places import stands_for_something
 from congruence.view import Answers
 
 LOOPBACK = "127.0.0.1"
@@ -53,7 +54,7 @@ def opened(path: Path) -> Answers:
     try:
         return Answers(path)
     except StorageError as error:
-        if path.is_dir() and is_held(path):
+        if stands_for_something(path) and path.is_dir() and is_held(path):
             raise StorageError(
                 f"{path} is being written by {holder(path)}: explore it when it has ended"
             ) from error

@@ -150,10 +150,11 @@ def _of_side(
     at = np.searchsorted(found.features, features)
     first = np.full(len(found.features), -1, dtype=np.int64)
     first[at[::-1]] = np.arange(len(features))[::-1]  # a feature of several pairs goes by its first row
-    near = [
-        {"ids": (start + first[found.neighbours[i]]).tolist(), "distances": (1 - found.cosines[i]).tolist()}
-        for i in at
-    ]
+    near = []
+    for i in at:
+        there = found.neighbours[i] >= 0
+        ids, distances = start + first[found.neighbours[i][there]], 1 - found.cosines[i][there]
+        near.append({"ids": ids.tolist(), "distances": distances.astype(np.float64).round(6).tolist()})
     return table.assign(x=found.xy[at, 0], y=found.xy[at, 1], neighbors=near), ""
 
 

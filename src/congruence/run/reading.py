@@ -24,6 +24,7 @@ SHOWN_BY = {
     "plot": "congruence.report.paper.plot:plot",
     "to_latex": "congruence.report.tables:latex",
     "report": "congruence.report.html:write_report",
+    "pair": "congruence.view.shown_pair:pair_of",
 }
 """What draws and writes lies above results and reads them; it is loaded by its name when it is asked for."""
 
@@ -150,11 +151,13 @@ class Reading:
         raise NotImplementedError
 
     def pair(self, layer_a: int, feature_a: int, layer_b: int, feature_b: int) -> dict[str, Any]:
-        """All that the run's tables know of one pair of features.
+        """All that the run knows of one pair of features; a notebook shows it with its text.
 
         Returns:
             The match's row, with `rank` among the pairs of the layers by r (1: the most alike), and
-            `others_a`, `others_b`: the other pairs of either feature at these layers, most alike first.
+            `others_a`, `others_b`: the other pairs of either feature at these layers, most alike first;
+            `contexts`: text with both features' activations, where each is strongest and where only one of
+            them fires (see :class:`congruence.view.shown_pair.Pair`).
 
         Raises:
             InputError: the two weren't matched there; the message says what each was matched with.
@@ -168,12 +171,12 @@ class Reading:
                 f"features {feature_a!r} and {feature_b!r} of layers {layer_a} and {layer_b} aren't a pair: "
                 f"{feature_a!r} of a was with {_some(with_a)}, {feature_b!r} of b with {_some(with_b)}"
             )
-        row = rows.iloc[0].to_dict()
-        return row | {
+        row = rows.iloc[0].to_dict() | {
             "rank": int(rows.index[0]) + 1,
             "others_a": found[of_a & ~of_b].reset_index(drop=True),
             "others_b": found[of_b & ~of_a].reset_index(drop=True),
         }
+        return _shown("pair", self, row, layer_a, layer_b)
 
     def null_scores(
         self,

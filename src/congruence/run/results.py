@@ -1,6 +1,6 @@
 """Reading a finished run: its tables, checked, with every column of the schema."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from congruence.run.best import best_row, first_null, leading
 from congruence.run.reading import Reading
 from congruence.run.schema import TABLES, Column, blank
 from congruence.storage import Artefact, NotWhole, Older, generations, not_whole_unless_read, open_artefact
+from congruence.storage.places import stands_for_something
 
 KIND, FORMAT_VERSION = "run", 3
 _UNSEALED = 2
@@ -81,6 +82,27 @@ class Run(Reading):
             return pd.DataFrame(columns=[column.name for column in TABLES["matches"]])
         cell = [("control", "==", control), ("layer_a", "==", layer_a), ("layer_b", "==", layer_b)]
         return self._table("matches", filters=cell)
+
+    def rows_of_cells(self, table: str, cells: Iterable[tuple[str, int, int]]) -> Any:
+        """The rows of some cells as an Arrow table with the columns that the file has.
+
+        Args:
+            table: its name.
+            cells: control and layers of each; rows of other cells aren't read.
+
+        Raises:
+            StorageError: the table can't be believed.
+        """
+        wanted = [
+            [("control", "==", control), ("layer_a", "==", a), ("layer_b", "==", b)]
+            for control, a, b in cells
+        ]
+        with _told():
+            path = _proven(_record(self.folder), table)
+            with not_whole_unless_read(path):
+                import pyarrow.parquet as pq
+
+                return pq.read_table(path, filters=wanted)
 
     def holds(self, table: str) -> bool:
         """Whether the run has a table."""
@@ -220,7 +242,7 @@ def load_run(path: "str | Path | Run", *, configuration: str | None = None) -> R
             f"{quoted(path)} isn't a folder: name the folder that `congruence run --out` wrote"
         )
     folder = Path(path)
-    if not folder.is_dir():
+    if not stands_for_something(folder) or not folder.is_dir():
         raise StorageError(
             f"{quoted(str(folder), 200)} isn't a folder: name the folder that `congruence run --out` wrote"
         )
@@ -267,16 +289,22 @@ def _record(folder: Path) -> Artefact:
 
 def _table(run: Artefact, name: str, **options: Any) -> pd.DataFrame:
     """One of the run's tables with every column that readers rely on."""
-    path = run.place(f"{name}.parquet")
-    if not path.exists():
-        raise StorageError(f"{path} doesn't exist: the run isn't finished; {AGAIN}")
-    if run.record["format_version"] > _UNSEALED:
-        run.check(path.name)
+    path = _proven(run, name)
     with not_whole_unless_read(path):
         table = pd.read_parquet(path, **options)
     if missing := [c.name for c in TABLES[name] if c.needed and c.name not in table.columns]:
         raise StorageError(f"{path} has no column {missing[0]!r}: an older congruence wrote it; run again")
     return _complete(table, TABLES[name])
+
+
+def _proven(run: Artefact, name: str) -> Path:
+    """Where one of the run's tables lies, as it was written."""
+    path = run.place(f"{name}.parquet")
+    if not path.exists():
+        raise StorageError(f"{path} doesn't exist: the run isn't finished; {AGAIN}")
+    if run.record["format_version"] > _UNSEALED:
+        run.check(path.name)
+    return path
 
 
 def _complete(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:

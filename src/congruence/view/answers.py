@@ -1,14 +1,15 @@
 """Every answer that the pages ask of a run, each computed once."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from congruence.errors import InputError, unknown_name
 from congruence.run.results import Run, load_run
 from congruence.storage import MemoryCache
-from congruence.view.cell import cell
-from congruence.view.cells import FIELDS, CellKey, summary_of
+from congruence.view.cell import FIRINGS, cell
+from congruence.view.cells import FIELDS, CellKey
 from congruence.view.concepts import concepts
 from congruence.view.maps import feature_map
 from congruence.view.matches import INTEREST, Matches, Query, row_of
@@ -17,13 +18,8 @@ from congruence.view.pair import pair
 from congruence.view.stored import Stored
 from congruence.view.unmatched import SHOWN, WITH_CONTEXTS, unmatched
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _HELD = 256 << 20
 """Bytes of pairs that are held in memory at a time."""
-_AT_ONCE = 200_000
-"""Pairs that a report reads at once."""
 
 
 class Answers:
@@ -67,26 +63,36 @@ class Answers:
         """
 
         def read() -> Matches:
-            summary_of(self.run, key)
-            if (every := self._every_cell) is not None:
-                return Matches.of(every.get(key, self.run.matches_of(-1, -1)))
-            rows = self.run.matches_of(key.layer_a, key.layer_b, control=key.control)
-            return Matches.of(key.rows(rows))
+            self.stored.summary(key)
+            return self._read([key])[key]
 
         return self._matches.get(key, read)
 
-    @cached_property
-    def _every_cell(self) -> "dict[CellKey, pd.DataFrame] | None":
-        """The pairs of all cells, read at once where a report goes through them all; None where too many."""
-        few = self.run.cells.pairs_before.sum() <= _AT_ONCE
-        if self.source != "embedded" or not few or not self.run.holds("matches"):
-            return None
-        parts = self.run.matches.groupby(list(FIELDS), sort=False)
-        return {CellKey.of(rows.iloc[0].to_dict()): rows for _, rows in parts}
+    def ahead(self, keys: Sequence[CellKey]) -> None:
+        """Read the pairs of several cells at once, for a report that goes through them all."""
+        for key, found in self._read(keys).items():
+            self._matches.get(key, lambda found=found: found)
 
-    def cell(self, key: CellKey) -> dict[str, Any]:
+    def _read(self, keys: Sequence[CellKey]) -> dict[CellKey, Matches]:
+        """The pairs of some cells."""
+        import numpy as np
+        import pyarrow as pa
+
+        if not keys or not self.run.holds("matches"):
+            return {key: Matches.of(pa.table({"layer_a": pa.array([], pa.int64())})) for key in keys}
+        rows = self.run.rows_of_cells("matches", sorted({(k.control, k.layer_a, k.layer_b) for k in keys}))
+        place = rows.select([field for field in FIELDS if field in rows.column_names]).to_pandas()
+        at = place.reindex(columns=list(FIELDS), fill_value="").groupby(list(FIELDS), sort=False).indices
+        nowhere = np.zeros(0, dtype=np.int64)
+        return {key: Matches.of(rows.take(at.get(tuple(key.record().values()), nowhere))) for key in keys}
+
+    def cell(self, key: CellKey, *, firings: int = FIRINGS) -> dict[str, Any]:
         """Histograms, scores, filters and warnings of a cell."""
-        return cell(self.stored, key, self.pairs_of(key).table)
+        return cell(self.stored, key, self.pairs_of(key).table, firings=firings)
+
+    def brief(self, key: CellKey) -> dict[str, Any]:
+        """A cell's scores, filters and warnings: what is known without reading its pairs."""
+        return cell(self.stored, key, None)
 
     def matches(self, key: CellKey, query: Query) -> dict[str, Any]:
         """Pairs of a cell, searched and sorted."""

@@ -4,11 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import pandas as pd
-
 from congruence.errors import InputError, quoted
-from congruence.run.results import Run
-from congruence.view.views import where
 
 FIELDS = ("control", "control_side", "layer_a", "layer_b")
 
@@ -60,21 +56,3 @@ class CellKey:
     def record(self) -> dict[str, Any]:
         """Its fields."""
         return asdict(self)
-
-    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The rows of a table that are this cell's."""
-        mine = (table.control == self.control) & (table.control_side == self.control_side)
-        return where(table, mine & (table.layer_a == self.layer_a) & (table.layer_b == self.layer_b))
-
-
-def summary_of(run: Run, key: CellKey) -> dict[str, Any]:
-    """The cell's row of cells.parquet.
-
-    Raises:
-        InputError: the run has no such cell.
-    """
-    rows = key.rows(run.cells)
-    if rows.empty:
-        named = quoted(key.text, 80)
-        raise InputError(f"the run has no cell {named}: name one of its layer pairs")
-    return {str(name): value for name, value in rows.iloc[0].items()}

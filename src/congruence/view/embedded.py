@@ -5,15 +5,18 @@ from typing import Any
 
 from congruence.run.results import Run
 from congruence.view.answers import Answers
+from congruence.view.cell import FIRINGS
 from congruence.view.cells import CellKey
 from congruence.view.matches import INTEREST, Query, row_of
 from congruence.view.views import records
 
 BUDGET = 12 << 20
 ROWS, PAIRS = 150, 6
-"""Matches and pairs of a cell; fewer where the budget or the grid asks for it."""
-PAIRS_IN_ALL = 200
-"""Pairs whose text is read from disk, so that a report is drawn in seconds."""
+"""Matches and pairs of a cell; fewer where the grid is large."""
+CELLS, PAIRS_READ = 150, 300_000
+"""Cells that are shown with their pairs, and pairs that are read for them: the best layer pairs."""
+ROWS_IN_ALL, PAIRS_IN_ALL, FIRINGS_IN_ALL = 10_000, 200, 60_000
+"""Matches, pairs with their text, and points of scatters over all cells: a report is made in seconds."""
 MAPS = 4
 """Cells with a map: the best layer pairs."""
 UNMATCHED = 12
@@ -23,8 +26,9 @@ UNMATCHED = 12
 def embedded(run: Run, budget_bytes: int = BUDGET) -> dict[str, Any]:
     """The blob that a report carries; see `Embedded` in the pages' types.
 
-    Cells come first, then the most interesting matches of each, then pairs with their text from the best
-    layer pair down, then maps and features without a counterpart, until the budget is spent.
+    Every cell comes with its scores, as many as can be read in seconds with their pairs, best layer pairs
+    first; then the most interesting matches of these, then pairs with their text from the best layer pair
+    down, then maps and features without a counterpart, until the budget is spent.
 
     Args:
         run: a finished run.
@@ -43,17 +47,21 @@ def embedded(run: Run, budget_bytes: int = BUDGET) -> dict[str, Any]:
     }
     budget = _Budget(budget_bytes - size(blob))
     keys = _ordered(first)
+    whole = _read_in_seconds(answers, keys)
+    answers.ahead(whole)
     for key in keys:
-        if not budget.take(blob["cells"], key.text, answers.cell(key)):
+        firings = min(FIRINGS, FIRINGS_IN_ALL // max(len(whole), 1))
+        told = answers.cell(key, firings=firings) if key in whole else answers.brief(key)
+        if not budget.take(blob["cells"], key.text, told):
             break
-    rows = max(10, min(ROWS, 20_000 // max(len(keys), 1)))
-    pairs = max(1, min(PAIRS, PAIRS_IN_ALL // max(len(keys), 1)))
+    rows = max(10, min(ROWS, ROWS_IN_ALL // max(len(whole), 1)))
+    pairs = max(1, min(PAIRS, PAIRS_IN_ALL // max(len(whole), 1)))
     chosen: dict[CellKey, list[dict[str, Any]]] = {}
-    for key in keys:
-        found, whole = _most_interesting(answers, key, rows, pairs)
+    for key in whole:
+        found, shown = _most_interesting(answers, key, rows, pairs)
         if not budget.take(blob["matches"], key.text, found):
             break
-        chosen[key] = whole
+        chosen[key] = shown
     for key, wanted in chosen.items():
         if not budget.left:
             break
@@ -110,6 +118,19 @@ def _ordered(first: dict[str, Any]) -> list[CellKey]:
         return key.control != "none", key.control, -(value if value is not None else -1.0), key
 
     return sorted((CellKey.of(one) for one in first["cells"]), key=rank)
+
+
+def _read_in_seconds(answers: Answers, keys: list[CellKey]) -> list[CellKey]:
+    """The first of some cells, whose pairs can all be read."""
+    if not answers.run.holds("matches"):
+        return keys[:CELLS]
+    read, found = 0, []
+    for key in keys[:CELLS]:
+        read += int(answers.stored.summary(key)["pairs_before"])
+        if found and read > PAIRS_READ:
+            break
+        found.append(key)
+    return found
 
 
 def _most_interesting(

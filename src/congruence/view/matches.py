@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from congruence.errors import InputError, unknown_name
+from congruence.run.schema import TABLES, blank
 from congruence.view.plain import number, texts
+from congruence.view.top_words import TopWords
 from congruence.view.views import where
 
 INTEREST = (
@@ -63,29 +65,29 @@ class Matches:
     """The pairs of one cell.
 
     Attributes:
-        table: its rows of matches.parquet, numbered from 0.
+        table: its rows of matches.parquet, numbered from 0, without the top tokens.
+        top: these.
     """
 
     table: pd.DataFrame
+    top: TopWords
 
     @classmethod
-    def of(cls, table: pd.DataFrame) -> "Matches":
-        """Of the rows of a cell, with columns `overlap` and `interest`."""
-        table = table.reset_index(drop=True)
+    def of(cls, rows: Any) -> "Matches":
+        """Of the rows of a cell as an Arrow table, with columns `overlap` and `interest`."""
+        top, table = TopWords.of(rows), plain_columns(rows, "matches")
         either = table.firings_a + table.firings_b - table.cofirings
         known = (table.cofirings >= 0) & (either > 0)
-        return cls(
-            table.assign(
-                overlap=np.where(known, table.cofirings / either.where(either > 0, 1), np.nan),
-                interest=interest(table),
-            )
-        )
+        overlap = np.where(known, table.cofirings / either.where(either > 0, 1), np.nan)
+        return cls(table.assign(overlap=overlap, interest=interest(table, top)), top)
 
-    @cached_property
-    def searched(self) -> pd.Series:
-        """Top tokens of both sides of each row in small letters, one text."""
-        both = zip(self.table.top_tokens_a, self.table.top_tokens_b, strict=True)
-        return pd.Series(["\n".join([*a, *b]).casefold() for a, b in both], dtype=object)
+    def in_full(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Some rows of the table with their top tokens."""
+        places = rows.index.to_numpy()
+        tokens = {f"top_tokens_{side}": self.top.listed(side, places) for side in ("a", "b")}
+        return rows.assign(
+            **{name: pd.Series(found, rows.index, dtype=object) for name, found in tokens.items()}
+        )
 
     @cached_property
     def partners(self) -> dict[str, dict[int, int]]:
@@ -98,7 +100,7 @@ class Matches:
     @property
     def nbytes(self) -> int:
         """Memory held, about."""
-        return 800 * len(self.table)
+        return 250 * len(self.table)
 
     def find(self, query: Query) -> tuple[int, pd.DataFrame]:
         """How many rows a query finds, and the part of them that it asks for."""
@@ -110,19 +112,20 @@ class Matches:
         column = found[query.sort].to_numpy(dtype=np.float64)
         key = np.where(np.isnan(column), np.inf, -column if query.descending else column)
         order = np.lexsort((found.feature_b, found.feature_a, key))
-        return len(found), found.iloc[order[query.offset : query.offset + query.limit]]
+        return len(found), self.in_full(found.iloc[order[query.offset : query.offset + query.limit]])
 
     def one(self, feature_a: int, feature_b: int) -> dict[str, Any] | None:
         """One pair; None where it wasn't matched."""
         rows = where(self.table, (self.table.feature_a == feature_a) & (self.table.feature_b == feature_b))
-        return None if rows.empty else {str(name): value for name, value in rows.iloc[0].items()}
+        if rows.empty:
+            return None
+        return {str(name): value for name, value in self.in_full(rows.iloc[:1]).iloc[0].items()}
 
     def _holding(self, search: str) -> np.ndarray:
         wanted = search.strip().casefold()
         side, digits = ("", wanted) if wanted.isdigit() else (wanted[:1], wanted[1:])
         number_asked = digits.isascii() and digits.isdigit() and len(digits) < 10 and side in ("", "a", "b")
-        in_text = self.searched.str.contains(search.casefold() if search != wanted else wanted, regex=False)
-        found = in_text.to_numpy(dtype=bool) | self.searched.str.contains(wanted, regex=False).to_numpy(bool)
+        found = self.top.holding(wanted)
         if number_asked:
             for one in (side,) if side else ("a", "b"):
                 found = found | (self.table[f"feature_{one}"] == int(digits)).to_numpy()
@@ -142,32 +145,24 @@ def row_of(row: Mapping[str, Any], *, has_pair: bool) -> dict[str, Any]:
     }
 
 
-def interest(table: pd.DataFrame) -> np.ndarray:
+def interest(table: pd.DataFrame, top: TopWords) -> np.ndarray:
     """(rows,) surprise of each pair, as INTEREST says; 0 where nothing is known of its margin."""
-    total = len(table)
-    if not total:
+    if table.empty:
         return np.zeros(0)
-    sides = [_flat(table[f"top_tokens_{side}"]) for side in ("a", "b")]
-    codes, words = pd.factorize(np.concatenate([tokens for _, tokens in sides]))
-    plain, names = pd.factorize(pd.Index([str(word).strip().casefold() for word in words], dtype=object))
-    codes = plain[codes] if len(codes) else codes
-    cut = len(sides[0][0])
-    keys_a = np.unique(sides[0][0] * len(names) + codes[:cut])
-    keys_b = np.unique(sides[1][0] * len(names) + codes[cut:])
-    either, shared = np.union1d(keys_a, keys_b), np.intersect1d(keys_a, keys_b)
-    width = max(len(names), 1)
-    with_word = np.bincount((either % width).astype(np.int64), minlength=width)
-    rare = 1 - np.log(np.maximum(with_word, 1)) / max(np.log(total), 1e-12)
-    rare = rare * np.array([any(c.isalnum() for c in str(name)) for name in names] or [False])
-    rows, values = (shared // width).astype(np.int64), rare[(shared % width).astype(np.int64)]
-    number_of = np.bincount(rows, minlength=total)
-    rarity = np.bincount(rows, weights=values, minlength=total) / np.maximum(number_of, 1)
     margin = np.clip(np.nan_to_num(table.margin.to_numpy(dtype=np.float64)), 0, 1)
-    return np.clip(np.nan_to_num(table.r.to_numpy(dtype=np.float64)), 0, 1) * margin * rarity
+    return np.clip(np.nan_to_num(table.r.to_numpy(dtype=np.float64)), 0, 1) * margin * top.rarity()
 
 
-def _flat(lists: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Row and text of every entry of a column of lists."""
-    sizes = np.array([len(one) for one in lists], dtype=np.int64)
-    flat = [str(text) for one in lists for text in one]
-    return np.repeat(np.arange(len(sizes)), sizes), np.array(flat, dtype=object)
+def plain_columns(rows: Any, name: str) -> pd.DataFrame:
+    """The columns of numbers, marks and words of an Arrow table, those that the file lacks filled in.
+
+    Args:
+        rows: some rows of one of a run's tables.
+        name: of that table.
+    """
+    columns = [column for column in TABLES[name] if column.kind not in ("texts", "record", "records")]
+    there = [column.name for column in columns if column.name in rows.column_names]
+    table = rows.select(there).to_pandas()
+    return table.assign(**{c.name: blank(c) for c in columns if c.name not in there})[
+        [c.name for c in columns]
+    ]

@@ -43,7 +43,8 @@ def pair(stored: Stored, key: CellKey, matches: Matches, feature_a: int, feature
     answer = {"cell": key.record(), "match": row_of(match, has_pair=True), **features}
     if a is None or b is None or text is None:
         counts = _counted(match)
-        return {**answer, "contexts": None, "contexts_words": NO_CONTEXTS, "counts": counts, "joint": None}
+        unknown = {"contexts": None, "joint": None, "shared": {"a": None, "b": None}}
+        return {**answer, **unknown, "contexts_words": NO_CONTEXTS, "counts": counts}
     only_a, only_b = np.isin(a[0], b[0], invert=True), np.isin(b[0], a[0], invert=True)
     columns = {"a": a, "b": b}
     groups = {
@@ -64,6 +65,7 @@ def pair(stored: Stored, key: CellKey, matches: Matches, feature_a: int, feature
             "only_a": int(only_a.sum()),
             "only_b": int(only_b.sum()),
         },
+        "shared": {"a": _share(a[1], ~only_a), "b": _share(b[1], ~only_b)},
         "joint": _joint(stored, a, b, key.text, feature_a, feature_b),
     }
 
@@ -71,6 +73,12 @@ def pair(stored: Stored, key: CellKey, matches: Matches, feature_a: int, feature
 def _counted(match: Mapping[str, Any]) -> dict[str, int]:
     both = max(int(match["cofirings"]), 0)
     return {"both": both, **{f"only_{s}": max(int(match[f"firings_{s}"]) - both, 0) for s in ("a", "b")}}
+
+
+def _share(values: np.ndarray, both: np.ndarray) -> float | int | None:
+    """How much of a feature's activation lies on tokens where the other fires, too."""
+    total = float(np.abs(values).sum(dtype=np.float64))
+    return number(np.abs(values[both]).sum(dtype=np.float64) / total) if total > 0 else None
 
 
 def _joint(stored: Stored, a: Column, b: Column, *names: str | int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from congruence.activations.store import ActivationStore
+from congruence.errors import InputError, quoted
 from congruence.run.results import Run
 from congruence.run.stored import rows_and_scores
 from congruence.storage import MemoryCache, NotWhole, Older, OtherKind
@@ -17,6 +18,7 @@ from congruence.storage.memo import arrays_in
 from congruence.storage.run_folder import RunFolder
 from congruence.view.cells import CellKey
 from congruence.view.columns import Columns
+from congruence.view.views import records
 
 HELD_BYTES = 1 << 30
 """Activations that are held in memory at a time."""
@@ -36,6 +38,31 @@ class Stored:
         self.told: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
         self._layers: MemoryCache[dict[str, np.ndarray]] = MemoryCache(HELD_BYTES, _nbytes, at_least=2)
         self._columns: MemoryCache[Columns] = MemoryCache(HELD_BYTES, lambda one: one.nbytes, at_least=2)
+
+    @cached_property
+    def _summaries(self) -> dict[CellKey, dict[str, Any]]:
+        return {CellKey.of(row): row for row in records(self.run.cells)}
+
+    @cached_property
+    def _scores(self) -> dict[CellKey, list[dict[str, Any]]]:
+        found: dict[CellKey, list[dict[str, Any]]] = {}
+        for row in records(self.run.results):
+            found.setdefault(CellKey.of(row), []).append(row)
+        return found
+
+    def summary(self, key: CellKey) -> dict[str, Any]:
+        """A cell's row of cells.parquet.
+
+        Raises:
+            InputError: the run has no such cell.
+        """
+        if key not in self._summaries:
+            raise InputError(f"the run has no cell {quoted(key.text, 80)}: name one of its layer pairs")
+        return self._summaries[key]
+
+    def scores(self, key: CellKey) -> list[dict[str, Any]]:
+        """A cell's rows of results.parquet."""
+        return self._scores.get(key, [])
 
     @cached_property
     def text(self) -> "Text | None":

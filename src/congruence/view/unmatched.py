@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from congruence.view.cells import CellKey, summary_of
+from congruence.view.cells import CellKey
 from congruence.view.contexts import contexts, strongest
 from congruence.view.matches import Matches
 from congruence.view.plain import count, number, texts
@@ -30,21 +30,22 @@ def unmatched(
     Strongest: by the largest activation times the logarithm of one more than how often it fires, so that a
     feature that fires once doesn't come first.
     """
-    summary = summary_of(stored.run, key)
+    summary = stored.summary(key)
     source = key.sources()["ab".index(side)]
     arrays, text = stored.layer(source), stored.text
     table, name = matches.table, f"feature_{side}"
     lost = where(table, ~table.kept.astype(bool))
     lost = lost.iloc[np.argsort(-lost.r.to_numpy(dtype=np.float64), kind="stable")]
-    lost = lost.drop_duplicates(name).set_index(name)
+    lost = lost.assign(row=lost.index).drop_duplicates(name).set_index(name)
     kept = np.unique(table.loc[table.kept.astype(bool), name].to_numpy(dtype=np.int64))
     rows = stored.run.corpus.get("kept_tokens")
     told = {"cell": key.record(), "side": side, "total": count(summary[f"unmatched_{side}"])}
     if arrays is None or text is None:
-        features = [f for f in lost.index.tolist() if f not in set(kept.tolist())]
-        features.sort(key=lambda f: (-int(lost.at[f, f"firings_{side}"]), f))
-        firings = {f: int(lost.at[f, f"firings_{side}"]) for f in features}
-        top = {f: texts(lost.at[f, f"top_tokens_{side}"]) for f in features}
+        features = np.setdiff1d(lost.index.to_numpy(dtype=np.int64), kept).tolist()
+        often = lost.loc[features, f"firings_{side}"].to_numpy(dtype=np.int64)
+        features = np.asarray(features)[np.lexsort((features, -often))].tolist()
+        firings = {f: int(lost.at[f, f"firings_{side}"]) for f in features[:shown]}
+        top = {f: texts(matches.top.listed(side, [int(lost.at[f, "row"])])[0]) for f in features[:shown]}
         largest: dict[int, Any] = dict.fromkeys(features)
         words = _OLD
     else:

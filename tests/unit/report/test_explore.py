@@ -157,7 +157,8 @@ def test_search_by_number(planted):
 
 
 def test_surprise_is_as_it_says(planted):
-    table = Answers(planted).pairs_of(CellKey("none", "", 2, 2)).table
+    matches = Answers(planted).pairs_of(CellKey("none", "", 2, 2))
+    table = matches.in_full(matches.table)
     rows = table[(table.margin > 0) & (table.r > 0)]
     words = [{str(t).strip().casefold() for t in a} for a in (*table.top_tokens_a, *table.top_tokens_b)]
     either = [a | b for a, b in zip(words[: len(table)], words[len(table) :], strict=True)]

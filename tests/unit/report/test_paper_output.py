@@ -85,6 +85,9 @@ def test_features_and_pairs_of_a_layer_pair(planted: Path) -> None:
     second = found.iloc[1]
     pair = run.pair(2, int(second.feature_a), 3, int(second.feature_b))
     assert (pair["rank"], pair["r"]) == (2, second.r)
+    assert pair["contexts"] is None
+    assert "No contexts are stored" in repr(pair)
+    assert "planted-small layer 2 feature" in pair._repr_html_()
     with pytest.raises(InputError, match="aren't a pair"):
         run.pair(2, int(second.feature_a), 3, 10**6)
     with pytest.raises(InputError, match="weren't compared: a has 0, 1, 2, 3"):
