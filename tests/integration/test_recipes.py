@@ -179,10 +179,13 @@ def test_every_recipe_runs_by_its_own_hub_ids(
 @pytest.mark.slow
 def test_audit_of_a_recipe_with_phrases_from_the_command_line(everything, tmp_path, capsys) -> None:
     """Concepts and phrases have a section each, and the quirks of concepts move them alone."""
-    a, b = stand_ins.GEMMA_2_2B, stand_ins.GEMMA_2_9B
+    of_one_kind = "layer_{layer}/width_16k/canonical"
+    places = []
+    for side, one in (("a", stand_ins.GEMMA_2_2B), ("b", stand_ins.GEMMA_2_9B)):
+        places += [f"--{side}", everything / one.model, f"--saes-{side}", everything / one.saes / of_one_kind]
     done = in_process(
-        capsys, "recipe", "audit", "son2025-multi-token", *replaced(everything, a, b), *layers_of("son2025-multi-token"),
-        *SMALL, "--documents", 80, "--out", tmp_path / "audit",
+        capsys, "recipe", "audit", "son2025-multi-token", *places, *layers_of("son2025-multi-token"), *SMALL,
+        "--documents", 60, "--out", tmp_path / "audit",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "audit" / "audit.md").read_text()
