@@ -21,10 +21,13 @@ export function TokenList({ tokens, shared = [] }: { tokens: string[]; shared?: 
 
 const strength = (value: number, most: number): number => (most > 0 ? Math.round(70 * Math.min(1, Math.max(0, value / most))) : 0);
 
+/** Activations come with three digits, the largest with six. */
+const ofLargest = (value: number, most: number): string => share(Number((value / most).toFixed(3)));
+
 /** A window of text: upper half of a token shaded by side a, lower half by side b. */
 export function ContextLine({ context, maxA, maxB }: { context: Context; maxA: number; maxB: number }) {
   const [a, b] = [context.a[context.peak] ?? 0, context.b[context.peak] ?? 0];
-  const words = [a > 0 && maxA > 0 && `a ${share(a / maxA)}`, b > 0 && maxB > 0 && `b ${share(b / maxB)}`].filter(Boolean).join(", ");
+  const words = [a > 0 && maxA > 0 && `a ${ofLargest(a, maxA)}`, b > 0 && maxB > 0 && `b ${ofLargest(b, maxB)}`].filter(Boolean).join(", ");
   return (
     <p class="context" dir="auto">
       {context.tokens.map((token, i) => {

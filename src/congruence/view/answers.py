@@ -77,10 +77,13 @@ class Answers:
         """The pairs of some cells."""
         import numpy as np
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         if not keys or not self.run.holds("matches"):
             return {key: Matches.of(pa.table({"layer_a": pa.array([], pa.int64())})) for key in keys}
         rows = self.run.rows_of_cells("matches", sorted({(k.control, k.layer_a, k.layer_b) for k in keys}))
+        if len(keys) == 1 and "control_side" in rows.column_names:
+            return {keys[0]: Matches.of(rows.filter(pc.field("control_side") == keys[0].control_side))}
         place = rows.select([field for field in FIELDS if field in rows.column_names]).to_pandas()
         at = place.reindex(columns=list(FIELDS), fill_value="").groupby(list(FIELDS), sort=False).indices
         nowhere = np.zeros(0, dtype=np.int64)
