@@ -107,6 +107,7 @@ def _firing(run: Run, key: CellKey, table: pd.DataFrame, most: int) -> dict[str,
 
 def _scores(stored: Stored, key: CellKey, *, drawn: bool) -> list[dict[str, Any]]:
     names = ("measure", "null", "concept", "subspace")
+    figures = ("value", "null_mean", "p", "q", "ceiling", "low", "high")
     of_nulls = stored.null_scores(key) if drawn else []
     by_row = {tuple(row[name] for name in names): scores for row, scores in of_nulls}
     found = []
