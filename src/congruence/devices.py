@@ -1,9 +1,12 @@
 """Devices that torch has here, and what is said of one that it hasn't."""
 
-import torch
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
-def why_not(device: str | torch.device) -> str:
+def why_not(device: "str | torch.device") -> str:
     """Why tensors can't be put on a device, in one line that names it and what there is; "" where they can.
 
     >>> why_not("cpu")
@@ -11,6 +14,8 @@ def why_not(device: str | torch.device) -> str:
     >>> why_not("toaster")
     "device 'toaster' can't be used: it is no device; there is cpu: write cpu, cuda, cuda:1 or mps"
     """
+    import torch
+
     try:
         wanted = torch.device(device)
     except (RuntimeError, TypeError, ValueError):
@@ -34,13 +39,17 @@ def why_not(device: str | torch.device) -> str:
 
 def _there(*, short: bool = False) -> str:
     """What there is, in words."""
+    import torch
+
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     names = ["cpu", *(["mps"] if torch.backends.mps.is_available() else [])]
     names += ["cuda"] if short and gpus else [f"cuda:{number}" for number in range(gpus)]
     return ", ".join(names)
 
 
-def _works(device: torch.device) -> bool:
+def _works(device: "torch.device") -> bool:
+    import torch
+
     try:
         return float(torch.ones(1, device=device).sum()) == 1
     except (RuntimeError, AssertionError, NotImplementedError, ImportError):
