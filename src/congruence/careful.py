@@ -103,8 +103,20 @@ def _told(function: Any, given: Any, named: Any, error: Exception) -> str | None
             if misfit(value, kind):
                 return f"{name}: {argument}={shown(value)}: use {words(kind)}"
     args = ", ".join(f"{key}={shown(v, 30)}" for key, v in list(bound.arguments.items())[:4] if key != "self")
+    if (where := _of_section(error)) is not None:
+        return f"{name}: {where}"
     reason = " ".join(str(error).split())[:120] or type(error).__name__
     return f"{name} can't be computed of {args or 'nothing'} ({reason}): see help({name})"
+
+
+def _of_section(error: Exception) -> str | None:
+    """What pydantic finds wrong first, in its own words: where, the value and why."""
+    if type(error).__name__ != "ValidationError" or not hasattr(error, "errors"):
+        return None
+    first: dict[str, Any] = cast(Any, error).errors(include_url=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    told = first["msg"].removeprefix("Value error, ")
+    return f"{where}={shown(first['input'])}: {told}" if where else told
 
 
 def shown(value: Any, most: int = 60) -> str:

@@ -47,7 +47,7 @@ def failing(monkeypatch):
         def fail(*_, **__):
             raise error
 
-        monkeypatch.setattr(sys.modules["congruence.run.compare"], "open_sides", fail)
+        monkeypatch.setattr(sys.modules["congruence.run.bench"], "open_sides", fail)
 
     return fail_with
 

@@ -1,5 +1,6 @@
 """The word index: however a text is cut into tokens and chunks, its words are those of the text."""
 
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from congruence.concepts import keyword_positions, make_concept, word_index, word_index_of_texts
-from congruence.concepts import word_index as word_index_function
 from congruence.concepts.words import split_words
 from congruence.errors import InputError
 
@@ -51,7 +51,7 @@ def test_words_do_not_depend_on_the_tokens(texts, positions):
 def test_chunks_do_not_matter(texts, positions, chunk):
     pieces, offsets = corpus(texts, positions)
     whole = word_index(np.arange(len(pieces)), offsets, pieces)
-    module = __import__("sys").modules[word_index_function.__module__]
+    module = sys.modules["congruence.concepts.word_index"]
     before, module.CHUNK_TOKENS = module.CHUNK_TOKENS, chunk
     try:
         parts = word_index(np.arange(len(pieces)), offsets, pieces)

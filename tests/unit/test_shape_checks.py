@@ -26,4 +26,4 @@ def test_a_wrong_shape_is_refused():
     identity = type("Identity", (), {"encode": lambda self, x: x, "decode": lambda self, f: f})()
     FitMeter(identity).update(torch.ones(5, 3))
     with pytest.raises(TypeCheckError):
-        FitMeter(identity).update(torch.ones(5))
+        FitMeter(identity).update(torch.ones(()))

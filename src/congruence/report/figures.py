@@ -52,7 +52,7 @@ def write_figures(run_dir: str | Path | Run) -> list[Path]:
     Raises:
         StorageError: `run_dir` isn't a finished run or can't be written to.
     """
-    run = load_run(run_dir)
+    run = run_dir if isinstance(run_dir, Run) else load_run(run_dir)
     views = measure_views(run)
     lead = headline(views) if views else None
     wanted = [*pictures(run, lead), *concept_pictures(run), *transfer_pictures(run)]

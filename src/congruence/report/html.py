@@ -56,7 +56,7 @@ def write_report(run_dir: str | Path | Run) -> Path:
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    run = load_run(run_dir)
+    run = run_dir if isinstance(run_dir, Run) else load_run(run_dir)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,

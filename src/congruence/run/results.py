@@ -236,7 +236,7 @@ def load_run(path: "str | Path | Run", *, configuration: str | None = None) -> R
         StorageError: it isn't one, a file is missing, broken or was changed, or another version wrote it.
     """
     if isinstance(path, Run):
-        path = path.path
+        path = path.folder if configuration is None else path.path
     if not isinstance(path, str | Path):
         raise StorageError(
             f"{quoted(path)} isn't a folder: name the folder that `congruence run --out` wrote"

@@ -9,7 +9,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from congruence.errors import CongruenceError, StorageError
 
@@ -60,6 +60,7 @@ class Opening:
         return getattr(importlib.import_module(module), name)(*self.arguments)
 
 
+@runtime_checkable
 class Runner(Protocol):
     """Something that has tasks done."""
 

@@ -20,7 +20,7 @@ from congruence.storage import Memo
 DEMO = demo_folder()
 
 
-CONTROLS = ["other_seed", "rerandomized", "untrained_sae", "neurons"]
+CONTROLS = ["other_seed", "rerandomized", "untrained_sae", "frozen_decoder", "neurons"]
 
 
 def config(**b):

@@ -1,6 +1,6 @@
 import pytest
-from pydantic import ValidationError
 
+from congruence.errors import InputError
 from congruence.training import SaeSettings, TrainingSettings
 from congruence.training.config import OPTIONS
 
@@ -20,7 +20,7 @@ def test_d_sae_is_a_multiple_of_the_width_unless_given():
     ],
 )
 def test_option_of_another_architecture_is_refused(architecture, option):
-    with pytest.raises(ValidationError, match=f"{next(iter(option))} isn't an option of {architecture}"):
+    with pytest.raises(InputError, match=f"{next(iter(option))} isn't an option of {architecture}"):
         SaeSettings(architecture=architecture, **option)
 
 
@@ -32,5 +32,5 @@ def test_every_architecture_has_its_options_listed():
     "wrong", [{"warm_up": 0.6, "decay": 0.6}, {"buffer": 10, "batch": 20}, {"steps": 0}, {"learning_rate": 0}]
 )
 def test_schedule_that_cannot_be_run_is_refused(wrong):
-    with pytest.raises(ValidationError):
+    with pytest.raises(InputError):
         TrainingSettings(**wrong)
