@@ -23,11 +23,11 @@ def installed():
     leave_out = shutil.ignore_patterns("__pycache__", "assets")
     shutil.copytree(PACKAGE, base / "site" / "congruence", ignore=leave_out)
     (base / "site" / "congruence" / "assets").symlink_to(PACKAGE / "assets")
-    (base / "work").mkdir()
+    (base / "scratch").mkdir()
     for path in [base, *base.rglob("*")]:
         if not path.is_symlink():
             path.chmod(0o555 if path.is_dir() else 0o444)
-    (base / "work").chmod(0o777)
+    (base / "scratch").chmod(0o777)
     yield base
     for path in base.rglob("*"):
         if path.is_dir() and not path.is_symlink():
@@ -44,12 +44,12 @@ def run(installed):
     def start(*arguments, **environment):
         inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         home = {"HOME": "/proc/none", "PYTHONPATH": str(installed / "site"), "PYTHONDONTWRITEBYTECODE": "1"}
-        home |= {"TMPDIR": str(installed / "work"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+        home |= {"TMPDIR": str(installed / "scratch"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "congruence", *map(str, arguments)]
         if os.getuid() == 0:  # may write anywhere but on a file system that is mounted read-only
             command = ["unshare", "-m", "sh", "-c", MOUNTED, "sh", str(installed / "site"), *command]
         return subprocess.run(
-            command, env=inherited | home | environment, cwd=installed / "work", capture_output=True, text=True,
+            command, env=inherited | home | environment, cwd=installed / "scratch", capture_output=True, text=True,
             timeout=600, check=False,
         )  # fmt: skip
 
@@ -68,7 +68,7 @@ def test_commands_work(run, installed, arguments):
 def test_what_is_said_at_v(run, installed):
     done = run("run", "none.yaml", "--out", "out", "-v", COLUMNS="400")
     assert done.returncode == 2
-    assert f"compiled kernels are kept in {installed}/work/congruence-kernels-" in " ".join(
+    assert f"compiled kernels are kept in {installed}/scratch/congruence-kernels-" in " ".join(
         done.stderr.split()
     )
     assert "config none.yaml doesn't exist" in done.stderr
@@ -78,8 +78,8 @@ def test_what_is_said_at_v(run, installed):
 def test_a_whole_run(run, installed):
     done = run("demo", "--draws", "20", "--out", "out")
     assert done.returncode == 0, done.stderr
-    assert (installed / "work" / "out" / "report.html").exists()
-    assert list((installed / "work").glob("congruence-kernels-*/**/*.nbi"))
+    assert (installed / "scratch" / "out" / "report.html").exists()
+    assert list((installed / "scratch").glob("congruence-kernels-*/**/*.nbi"))
     assert "Traceback" not in done.stderr
     assert "Matplotlib" not in done.stderr
 

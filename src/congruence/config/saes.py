@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
 
@@ -11,7 +11,8 @@ from congruence.hook_names import parse_hook_name
 
 MOST_FEATURES = 2**31 - 1
 HIGHEST_THRESHOLD = 1e9
-_RULES = ("relu", "topk", "jumprelu", "batchtopk")
+_Rule = Literal["relu", "topk", "jumprelu", "batchtopk"]
+_RULES = get_args(_Rule)
 _READ_BY = {
     "k": ("topk", "batchtopk"),
     "threshold": ("jumprelu", "batchtopk"),
@@ -65,7 +66,7 @@ class SaeSource(Section):
     """Which of several: the id that `congruence saes` shows, with ``{layer}`` and wildcards."""
     hook: str | None = None
     """Where it reads, if its files don't say or are wrong."""
-    activation: Literal["relu", "topk", "jumprelu", "batchtopk"] | None = None
+    activation: _Rule | None = None
     """Read a home-made file by the shapes of its tensors, with this rule."""
     k: int | None = Field(default=None, ge=1, le=MOST_FEATURES)
     """Of topk, and of batchtopk without a threshold: features that fire on one token."""

@@ -198,7 +198,7 @@ def _bound(function: Any, name: str, options: Mapping[str, Any], key: str) -> Fu
         signature.bind(None, None, **chosen)
     except TypeError as error:
         raise ConfigError(
-            f"{what} is {name}{signature}, and is called with two arrays ({error}): write "
+            f"{what} is {name}{signature}, and measures are called with two arrays ({error}): write "
             f"{name}(x, y), options after a *"
         ) from None
     source = content_key([key, sorted(chosen.items())])
