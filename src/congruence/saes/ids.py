@@ -7,6 +7,8 @@ from fnmatch import translate
 from congruence.hook_names import parse_hook_name
 
 SHOWN = 8
+_LETTERS = 300
+"""Characters of names that a message lists, one name at least."""
 LAYER = "{layer}"
 _LAYERS = (
     re.compile(r"(?<![a-z])(?:layers?|blocks)[._-]?(\d+)", re.IGNORECASE),
@@ -112,8 +114,11 @@ def natural_order(sae_id: str) -> list[tuple[int, str]]:
 def some(names: Iterable[str]) -> str:
     """The first few of some names, and how many more there are."""
     listed = list(names)
-    rest = f", and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return ", ".join(listed[:SHOWN]) + rest
+    shown = listed[:SHOWN]
+    while len(shown) > 1 and len(", ".join(shown)) > _LETTERS:
+        shown.pop()
+    rest = f", and {len(listed) - len(shown)} more" if len(listed) > len(shown) else ""
+    return ", ".join(shown) + rest
 
 
 def layer_in(text: str) -> int | None:
