@@ -34,8 +34,8 @@ def nothing_there(source: Source, wanted: str | None, ids: list[str]) -> str:
     by_shapes = f"; {_BY_SHAPES.format(f'{source.where}/{mine[0]}')}" if mine else ""
     if parts := [file for file in weights if _PART.search(file)]:
         return (
-            f"{source.where} holds weights in parts, as language models have them, {some(parts)}: an SAE lies "
-            "in one file: name its folder, or join its parts"
+            f"{source.where} holds weights in parts, as language models have them, {some(parts)}: an SAE "
+            "lies in one file: name its folder, or join its parts"
         )
     if told := _half_there(source.files, near):
         return f"{source.where}: {told}{by_shapes}"
