@@ -89,7 +89,7 @@ def described(one: Found | Unreadable) -> SaeEntry:
     if isinstance(one, Unreadable):
         return one.describe()
     try:
-        entry = one.describe()
+        entry = replace(one.describe(), problem=one.refused())
         return replace(entry, **stated(one.files, entry, one.format.reads))
     except SaeError as error:
         return Unreadable(one.files, str(error)).describe()
