@@ -14,6 +14,8 @@ _LAYERS = (
     re.compile(r"(?<![a-z])(?:layers?|blocks)[._-]?(\d+)", re.IGNORECASE),
     re.compile(r"(?<![a-z])L(\d+)(?:R|M|A|TC)(?![a-z])", re.IGNORECASE),
 )
+_BARE_L = re.compile(r"(?<![A-Za-z0-9])L(\d+)(?![A-Za-z0-9])")
+"""A layer in a name such as topk_L10_mixed, which is believed where the layer is known: L0 is also a norm."""
 
 
 def meant(ids: Collection[str], wanted: str | None, files: Collection[str] = ()) -> list[str]:
@@ -136,8 +138,10 @@ def for_any_layer(sae_id: str, layer: int) -> str:
 
     >>> for_any_layer("layer_2/width_16k/average_l0_71", 2), for_any_layer("best/final", 2)
     ('layer_{layer}/width_16k/average_l0_71', 'best/final')
+    >>> for_any_layer("topk_L10_mixed", 10), for_any_layer("topk_L0_50", 10)
+    ('topk_L{layer}_mixed', 'topk_L0_50')
     """
-    for pattern in _LAYERS:
+    for pattern in (*_LAYERS, _BARE_L):
         for found in pattern.finditer(sae_id):
             if int(found[1]) == layer:
                 return sae_id[: found.start(1)] + LAYER + sae_id[found.end(1) :]
