@@ -1,6 +1,7 @@
 """One error tree. A message names the thing, its value and the remedy; the CLI prints it and exits 2."""
 
 import difflib
+import re
 import signal
 from collections.abc import Iterable
 
@@ -9,7 +10,7 @@ class CongruenceError(Exception):
     """Anything the user can mend. Shown as one line, without a traceback."""
 
     def __init__(self, message: object = "") -> None:
-        text = str(message)  # values in it may have lines, as arrays do
+        text = shortened(str(message))  # values in it may have lines, as arrays do
         super().__init__(text if "\n" not in text else " ".join(text.split()))
 
 
@@ -43,6 +44,20 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         self.number, self.name = int(number), signal.Signals(number).name
         super().__init__(f"stopped by {self.name}")
+
+
+_UNBROKEN = 300
+"""Characters without a space that a message shows whole: longer than paths are."""
+_LONG = re.compile(rf"\S{{{_UNBROKEN + 1},}}")
+
+
+def shortened(message: str) -> str:
+    """A message in which what was given without a space for hundreds of characters is cut in its middle.
+
+    >>> len(shortened("no SAE at " + 5000 * "x"))
+    130
+    """
+    return _LONG.sub(lambda found: f"{found[0][:80]}...{found[0][-37:]}", message)
 
 
 _LISTED = 300

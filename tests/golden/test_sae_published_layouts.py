@@ -1,6 +1,7 @@
 """SAEs written by hand to their published layouts; the expected numbers are written out here in numpy."""
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from sae_layouts import D, F, check, jump, random_inputs, random_weights, tensor
 from safetensors.torch import save_file
 
 from congruence.errors import SaeError
-from congruence.saes import list_saes, load_sae
+from congruence.saes import Catalogue, find_sae, list_saes, load_sae
 
 
 @pytest.fixture
@@ -278,6 +279,11 @@ def test_what_is_no_dictionary_of_tokens_is_refused_by_name(tmp_path: Path, kind
     assert "broken" not in str(caught.value)
     (entry,) = list_saes(tmp_path)
     assert entry.architecture == kind
+    assert REFUSED[kind] in entry.problem
+    with pytest.raises(SaeError, match=re.escape(REFUSED[kind])):
+        find_sae(tmp_path, 12)
+    with pytest.raises(SaeError, match=re.escape(REFUSED[kind])):
+        Catalogue(tmp_path).named(None)
 
 
 def test_saelens_temporal_is_refused_by_name(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from stored_run import flip, run, same_results, stored_files, tiny
 
@@ -80,6 +81,34 @@ def test_one_bit_of_every_file_and_the_same_command_again(copy, config, finished
     assert all(whole(record) for record in records(copy).values())
     for figure in (finished.path / "figures").iterdir():
         assert (copy / "figures" / figure.name).read_bytes() == figure.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_maps_and_verdicts_are_healed_and_pipes_in_their_place(config, tmp_path):
+    """With function: transfer: first a bit of every file is changed, then each is replaced by a pipe."""
+    config = config | {"function": "transfer", "corpus": config["corpus"] | {"documents": 16}}
+    out = tmp_path / "out"
+    first = run(config, out)
+    expected, told, features = first.map(1, 2).matrix, first.transfer, first.features()
+
+    def a_bit(path: Path) -> None:
+        flip(path, path.stat().st_size // 2)
+
+    def a_pipe(path: Path) -> None:
+        path.unlink()
+        os.mkfifo(path)
+
+    for damage in (a_bit, a_pipe):
+        for path in stored_files(out):
+            damage(path)
+        with pytest.raises(StorageError):
+            load_run(out)
+        again = run(config, out)
+        assert (again.map(1, 2).matrix == expected).all()
+        pd.testing.assert_frame_equal(again.transfer, told)
+        pd.testing.assert_frame_equal(again.features(), features)
+        assert all(whole(record) for record in records(out).values())
 
 
 def test_a_reader_refuses_changed_tables_and_records(copy):

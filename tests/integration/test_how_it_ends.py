@@ -113,7 +113,12 @@ def test_output_that_nobody_takes_does_not_end_the_work(monkeypatch, error):
     monkeypatch.setattr(sys, "stderr", None)
     from congruence.cli.main import main
 
-    main(["list", "measures"])
+    if error.errno == errno.ENOSPC:  # of a file, which is cut short
+        with pytest.raises(SystemExit) as ended:
+            main(["list", "measures"])
+        assert ended.value.code == 2
+    else:
+        main(["list", "measures"])
     with forgiving_streams():
         print("lost")
         print("lost", file=sys.stderr)
@@ -128,6 +133,23 @@ def test_a_pipe_that_closes():
     process.stdout.close()
     assert process.wait(timeout=120) == 0
     assert process.stderr.read() == b""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_file_that_is_cut_short_is_told():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command("list", "nulls"),
+            env=ENVIRONMENT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output can't be written (No space left on device)")
+    assert done.stderr.count("\n") == 1
 
 
 def temporary(folder):

@@ -40,9 +40,10 @@ SLOW = ("ask_for_lists",)
 """These open a connection."""
 
 SHORT: dict[str, Any] = {
-    "None": None, "3": 3, "'x'": "x", "[]": [], "{}": {}, "NaN": np.full((6, 3), np.nan), "three axes": np.ones((2, 2, 2)),
+    "None": None, "'x'": "x", "NaN": np.full((6, 3), np.nan), "three axes": np.ones((2, 2, 2)),
 }  # fmt: skip
 ALL = SHORT | {
+    "3": 3, "[]": [], "{}": {},
     "-1": -1, "one axis": np.ones(4), "lists": [[1.0, 2.0], [3.0, 4.0]], "an object": object(), "bytes": b"x",
     "objects": np.full((3, 3), None), "words": np.full((3, 3), "a"), "huge": 2**70, "nan": float("nan"),
     "no rows": np.ones((0, 3)), "complex": np.full((3, 3), 1j), "text\n": "a\nb", "a set": {1}, "large": np.full(3, 2**62),

@@ -58,6 +58,20 @@ BEFORE |= {
     f"--font-size {value!a}": ("figures", "EMPTY", "--font-size", value)
     for value in ("x", "", "nan", "inf", "-1", "0", "1e9")
 }
+BEFORE |= {f"status of {name}": ("status", place) for name, place in NO_RUNS.items()}
+BEFORE |= {
+    f"{arguments[0]} into {place!a}": (*arguments, "--out", place)
+    for arguments in (("truth", "--quick"), ("figures", "EMPTY"), ("tables", "EMPTY"), ("export", "EMPTY", "--to", "parquet"))
+    for place in ("", " ", "a\x07", "CONFIG", "CONFIG/x")
+}  # fmt: skip
+BEFORE |= {
+    f"--set {change[:20]!a}": ("validate", "CONFIG", "--set", change)
+    for change in (
+        "", "=", ".=1", "a..layers=1", "null.draws=[", "null.draws={", "null.draws=1e400", "null.draws=.nan", "null.draws=",
+        "null.draws=!!python/object:os.system", "null.draws=&a [*a]", "measures[0]=rsa", "corpus.path=", "seed=true", "seed=-1",
+        "runner=foo", "runner.workers=3", "verdicts=maybe", f"{'x' * 3000}=1", f"pairing.keep={'x' * 3000}",
+    )
+}  # fmt: skip
 OF_A_RUN: dict[str, tuple[str, ...]] = {
     "one run twice in a table": ("tables", "DIR", "--only", "zz?"), "a table below a file": ("tables", "DIR", "--out", "CONFIG/x"),
     "no figure": ("figures", "DIR", "--only", "zz?"), "figures below a file": ("figures", "DIR", "--out", "CONFIG/x"),

@@ -67,6 +67,22 @@ def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, set[
             yield path, kinds, False
 
 
+LONG = "x" * 3000
+LONG_VALUES = (
+    "a.model", "a.name", "a.saes", "a.saes.path", "a.sae_id", "a.hook", "a.device", "a.revision", "b.other_seed",
+    "corpus.path", "corpus.text_column", "corpus.encoding", "measures", "null.kind", "pairing.method", "function",
+    "verdicts", "runner", "runner.address", "controls", "concepts", LONG,
+)  # fmt: skip
+"""Keys under which thousands of letters stand in a configuration."""
+
+
+def of_long_values() -> Iterator[Attempt]:
+    """Values and names of thousands of letters: refused in a line that a terminal can show."""
+    for path in LONG_VALUES:
+        value = [LONG] if path in ("measures", "function", "controls") else LONG
+        yield Attempt("long", path[:20], _run(changed(base_config(), path, value)))
+
+
 PLACES = (".saes", ".other_seed", ".frozen_decoder")
 """Sections of SAEs."""
 
@@ -94,6 +110,7 @@ def of_fields() -> Iterator[Attempt]:
         if parent.endswith(PLACES):
             whole = changed(whole, f"{parent}.path", "somewhere")
         yield Attempt("key", f"{path}~", _run(changed(whole, f"{path}x{WORD}", 3)), says=(WORD,))
+    yield from of_long_values()
 
 
 def _run(config: Any) -> Callable[[Path], Ended]:

@@ -25,7 +25,7 @@ def test_every_public_function_answers_in_one_line(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     found = [(name, fault(function, value)) for name, function, value in attempts(SHORT)]
     assert not "\n".join(f"{name}: {why}" for name, why in found if why)
-    assert len(found) > 1000
+    assert len(found) > 900
 
 
 @pytest.mark.slow

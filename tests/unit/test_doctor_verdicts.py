@@ -89,6 +89,7 @@ def test_a_decoder_is_suspected_by_its_cosine_only_where_the_fit_is_poor():
     probes = [Probe("W_dec transposed", fit(0.1))]
     assert "W_dec transposed" in other_decoder(fit(1.6), 0.01, probes).message
     assert other_decoder(fit(1.6), 0.6, probes) is None
+    assert "another SAE" in other_decoder(fit(1e60), 0.0, [Probe("W_dec transposed", fit(2.1))]).remedy
     assert other_decoder(fit(0.3), 0.01, probes) is None
 
 

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import click
 
+from congruence.cli.run import Folder
+
 
 @click.command()
 @click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--to", required=True, type=click.Choice(["parquet", "embedding-atlas", "neuronpedia"]))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder outside the run.")
+@click.option("--out", required=True, type=Folder(), help="A folder outside the run.")
 @click.option(
     "--layers", multiple=True, metavar="A,B", help="Just this layer pair; may be given several times."
 )

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from congruence.cli.run import Folder
+
 
 @click.command()
 @click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
@@ -15,7 +17,7 @@ import click
     show_default=True, help="May be given several times.",
 )  # fmt: skip
 @click.option("--title", is_flag=True, help="Put a title above each figure.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder; default: DIR/paper.")
+@click.option("--out", type=Folder(), help="Folder; default: DIR/paper.")
 @click.option("--beside", type=click.Path(path_type=Path), help="Another run, drawn beside in one scale.")
 @click.option("--only", multiple=True, metavar="NAME", help="Just this figure; may be given several times.")
 def command(

@@ -8,9 +8,9 @@ import sys
 import click
 
 from congruence import __version__
-from congruence.cli.stopping import ending, stopping_on_signals
-from congruence.cli.streams import forgiving_streams
-from congruence.errors import Stopped
+from congruence.cli.stopping import AGAIN, ending, stopping_on_signals
+from congruence.cli.streams import forgiving_streams, lost_output
+from congruence.errors import Stopped, StorageError, shortened
 
 COMMANDS = {
     "run": ("congruence.cli.run", "Compare two language models as a config file says."),
@@ -68,11 +68,14 @@ def main(arguments: list[str] | None = None) -> None:
 
     An error the user can mend is one line and exit code 2; what nobody foresaw is one line and 1, with its
     traceback in the run's log or in a file that the line names. Ctrl-C, SIGTERM and SIGHUP end in 130, 143
-    and 129 after everything half-written is removed. Output that nobody takes any more doesn't end a run.
+    and 129 after everything half-written is removed. Output that nobody takes any more doesn't end a run; a
+    file that it goes to and that is cut short by a full disk is told when the work is done.
     """
     with forgiving_streams(), stopping_on_signals():
         try:
             commands.main(args=arguments, standalone_mode=False)
+            if why := lost_output():
+                raise StorageError(f"standard output can't be written ({why}): make room, and {AGAIN}")
         except click.ClickException as error:
             click.echo(_one_line(error), err=True)
             sys.exit(error.exit_code)
@@ -85,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _one_line(error: click.ClickException) -> str:
     """What click found wrong with the arguments, and where they are explained."""
-    told = " ".join(error.format_message().split()).rstrip(".")
+    told = shortened(" ".join(error.format_message().split()).rstrip("."))
     context = getattr(error, "ctx", None)
     return f"error: {told}: see `{context.command_path} --help`" if context else f"error: {told}"
 

@@ -17,7 +17,7 @@ from types import FrameType
 
 import click
 
-from congruence.errors import CongruenceError, Stopped
+from congruence.errors import CongruenceError, Stopped, shortened
 
 AGAIN = "run the same command again to go on from here"
 UNFORESEEN, USERS, INTERRUPTED = 1, 2, 130
@@ -66,7 +66,7 @@ def ending(error: BaseException) -> tuple[str, int]:
     if isinstance(error, click.exceptions.Abort) and isinstance(error.__cause__, EOFError):
         error = error.__cause__  # click takes every EOFError for a terminal that closed
     message, code = _message_and_code(error)
-    return "".join(c if c.isprintable() else " " for c in " ".join(message.split())), code
+    return "".join(c if c.isprintable() else " " for c in " ".join(shortened(message).split())), code
 
 
 def _message_and_code(error: BaseException) -> tuple[str, int]:

@@ -1,21 +1,30 @@
 """Standard output and error that may break without taking the work with them."""
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from typing import Any
+
+_OF_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors by which a file that output goes to is cut short."""
 
 
 class Forgiving:
     """A stream whose first error silences it: a closed pipe or terminal, or a full disk under a log.
 
     What isn't written here goes to the stream it stands for.
+
+    Attributes:
+        lost: why what was printed into a file isn't whole, as on a full disk; "" where it is, or where a
+            reader has gone, who wanted no more.
     """
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self._broken = False
+        self.lost = ""
 
     def write(self, text: str) -> int:
         """Write where that works."""
@@ -33,8 +42,10 @@ class Forgiving:
             do()
         except UnicodeEncodeError:
             raise
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
             self._broken = True
+            if getattr(error, "errno", None) in _OF_FILES:
+                self.lost = str(getattr(error, "strerror", error))
             with contextlib.suppress(OSError, ValueError, AttributeError):  # what is buffered goes nowhere
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, self._stream.fileno())
@@ -42,6 +53,12 @@ class Forgiving:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def lost_output() -> str:
+    """Why the file that standard output goes to is cut short; "" where it isn't."""
+    sys.stdout.flush()
+    return getattr(sys.stdout, "lost", "")
 
 
 @contextlib.contextmanager

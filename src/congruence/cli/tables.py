@@ -4,13 +4,15 @@ from pathlib import Path
 
 import click
 
+from congruence.cli.run import Folder
+
 
 @click.command()
 @click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--format", "form", type=click.Choice(["markdown", "latex", "csv"]), default="markdown", show_default=True
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Folder, a file for each table; default: print.")
+@click.option("--out", type=Folder(), help="Folder, a file for each table; default: print.")
 @click.option("--only", multiple=True, metavar="NAME", help="Just this table; may be given several times.")
 def command(*, run_dir: Path, form: str, out: Path | None, only: tuple[str, ...]) -> None:
     """Write the tables of the finished run in DIR as papers print them.

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from congruence.cli.run import Folder
+
 if TYPE_CHECKING:
     from congruence.synthetic.study import Study
 
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Few and small worlds: a minute instead of ten.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("congruence-truth"), show_default=True)
+@click.option("--out", type=Folder(), default=Path("congruence-truth"), show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all worlds.")
 @click.option("--draws", type=click.IntRange(min=19), help="Null draws a test; default: 99, quick 19.")
 @click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")

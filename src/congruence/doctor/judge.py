@@ -164,7 +164,7 @@ def other_decoder(fit: Fit, cosine: float, probes: list[Probe]) -> Record | None
     best = min(probes, key=lambda probe: probe.fit.fvu)
     if fit.fvu < POOR or cosine >= UNRELATED:
         return None
-    if best.fit.fvu <= fit.fvu / 2:
+    if best.fit.fvu <= min(fit.fvu / 2, HOPELESS):
         return _suspicion(
             "decoder",
             "error",

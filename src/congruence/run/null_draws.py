@@ -8,7 +8,7 @@ import numpy as np
 
 from congruence.errors import StorageError
 from congruence.run.stored import FORMAT_VERSION, KIND, RECORD, SCORES
-from congruence.storage import NotWhole, Older, OtherKind, open_artefact
+from congruence.storage import NotWhole, Older, OtherKind, not_whole_unless_read, open_artefact
 
 _PLACE = ("control", "control_side", "layer_a", "layer_b", "concept", "subspace", "measure", "null")
 _ABSENT = {"control": "none", "control_side": "", "concept": "all", "subspace": "all"}
@@ -48,8 +48,9 @@ def drawn_scores(folder: Path, names: list[str], row: Any) -> np.ndarray:
 
 def _scores_of(place: Path, wanted: dict[str, Any]) -> np.ndarray | None:
     cell = open_artefact(place / RECORD, KIND, FORMAT_VERSION, place=place.name)
-    for index, row in enumerate(cell.record["rows"]):
-        if all(row.get(name, _ABSENT.get(name)) == value for name, value in wanted.items()):
-            with np.load(io.BytesIO(cell.read(SCORES)), allow_pickle=False) as stored:
-                return stored[str(index)] if str(index) in stored.files else None
+    with not_whole_unless_read(place):
+        for index, row in enumerate(cell.record["rows"]):
+            if all(row.get(name, _ABSENT.get(name)) == value for name, value in wanted.items()):
+                with np.load(io.BytesIO(cell.read(SCORES)), allow_pickle=False) as stored:
+                    return stored[str(index)] if str(index) in stored.files else None
     return None

@@ -13,13 +13,14 @@ from typing import Any
 
 from congruence.errors import CongruenceError, Stopped, StorageError
 from congruence.progress import in_words
-from congruence.storage import open_artefact, write_artefact
+from congruence.storage import NotWhole, open_artefact, write_artefact
 from congruence.storage.lock import is_held
 
 KIND, FORMAT = "run-status", 1
 NAME = "status.json"
 EVERY = 5.0
 """Seconds between two notes."""
+STATES = ("running", "finished", "stopped", "failed", "dead")
 SILENT_FOR = 60.0
 """Seconds after which a run that has noted nothing is taken for dead, unless its folder is held."""
 
@@ -113,10 +114,30 @@ def status_of(folder: Path) -> dict[str, Any]:
     """
     if not (folder / NAME).is_file():
         raise StorageError(f"{folder} has no {NAME}: give the folder of a run (--out of `congruence run`)")
-    record = dict(open_artefact(folder / NAME, KIND, FORMAT).record)
+    try:
+        record = dict(open_artefact(folder / NAME, KIND, FORMAT).record)
+    except NotWhole as error:
+        raise StorageError(f"{error}: start the run again, which notes it anew") from error
+    if not _is_told(record):
+        raise StorageError(f"{folder / NAME} isn't what a run notes: start the run again")
     if record["state"] == "running" and not is_held(folder) and time.time() - record["at"] > SILENT_FOR:
         record["state"] = "dead"
     return record
+
+
+def _is_told(record: dict[str, Any]) -> bool:
+    """Whether a record holds all that `in_lines` reads."""
+    numbers = [record.get("began"), record.get("at")]
+    stages = record.get("stages")
+    if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
+        return False
+    numbers += [stage.get(name) for stage in stages for name in ("done", "total", "before", "began", "at")]
+    named = [record.get("state"), *(stage.get("name") for stage in stages)]
+    return (
+        all(isinstance(number, int | float) for number in numbers)
+        and all(isinstance(name, str) for name in named)
+        and record["state"] in STATES
+    )
 
 
 def in_lines(folder: Path, record: dict[str, Any], now: float | None = None) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from congruence.storage import (
+    NotWhole,
     atomic_folder,
     not_whole_unless_read,
     open_artefact,
@@ -87,7 +88,14 @@ def rows_and_scores(folder: Path) -> tuple[list[dict[str, Any]], dict[int, np.nd
         NotWhole: they aren't there, or aren't what was written.
     """
     cell = open_artefact(folder / RECORD, KIND, FORMAT_VERSION, place=folder.name)
-    return cell.record["rows"], _scores(cell.read(SCORES), folder)
+    return _dicts(cell.record, "rows", folder), _scores(cell.read(SCORES), folder)
+
+
+def _dicts(record: Mapping[str, Any], name: str, folder: Path) -> list[dict[str, Any]]:
+    found = record.get(name)
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise NotWhole(f"{folder / RECORD} has no list of {name}")
+    return found
 
 
 def _scores(content: bytes, folder: Path) -> dict[int, np.ndarray]:
@@ -102,4 +110,5 @@ def _read(folder: Path) -> CellResult:
     with not_whole_unless_read(folder):
         scores = _scores(stored_scores, folder)
         matches = pd.read_parquet(io.BytesIO(stored_matches))
-        return CellResult(record["rows"], record["summary"], matches, scores, record["keywords"])
+        rows, keywords = _dicts(record, "rows", folder), _dicts(record, "keywords", folder)
+        return CellResult(rows, dict(record["summary"]), matches, scores, keywords)

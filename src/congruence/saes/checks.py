@@ -22,6 +22,11 @@ def check_sae(sae: Sae) -> Sae:
     for name, tensor in _named_tensors(sae):
         if not tensor.is_floating_point():
             raise SaeError(f"{sae.path}: {name} holds {tensor.dtype}, not floating-point weights")
+        if tensor.dtype.itemsize == 1:
+            raise SaeError(
+                f"{sae.path}: {name} holds {tensor.dtype}, which means nothing without its scale: convert it "
+                "to bfloat16 or float32"
+            )
     for name, tensor, expected in _shapes(sae):
         if tuple(tensor.shape) != expected:
             raise SaeError(

@@ -76,8 +76,14 @@ class Catalogue:
         raise SaeError(f"{self.name} holds {len(fitting)} SAEs of {asked}{which(self.name, fitting, layer)}")
 
     def named(self, sae_id: str | None) -> list[SaeEntry]:
-        """The readable SAEs of all layers that an id or pattern fits, each of the layer that it names."""
+        """The readable SAEs of all layers that an id or pattern fits, each of the layer that it names.
+
+        Raises:
+            SaeError: none can be read.
+        """
         entries = [entry for entry in self.entries if not entry.problem]
+        if not entries:
+            raise SaeError(self.entries[0].problem)
         if sae_id is None:
             return entries
         layers: dict[str, int | None] = {}
@@ -167,7 +173,7 @@ class Catalogue:
         ]
         found = sorted([*found, *broken], key=lambda one: natural_order(one.sae_id))
         entries = [self._by_pattern(described(one)) for one in found]
-        if all(entry.problem for entry in entries):
+        if all(entry.problem and entry.format == "?" for entry in entries):
             raise SaeError(entries[0].problem)
         return entries
 

@@ -7,11 +7,15 @@ from fnmatch import translate
 from congruence.hook_names import parse_hook_name
 
 SHOWN = 8
+_LETTERS = 300
+"""Characters of names that a message lists, one name at least."""
 LAYER = "{layer}"
 _LAYERS = (
     re.compile(r"(?<![a-z])(?:layers?|blocks)[._-]?(\d+)", re.IGNORECASE),
     re.compile(r"(?<![a-z])L(\d+)(?:R|M|A|TC)(?![a-z])", re.IGNORECASE),
 )
+_BARE_L = re.compile(r"(?<![A-Za-z0-9])L(\d+)(?![A-Za-z0-9])")
+"""A layer in a name such as topk_L10_mixed, which is believed where the layer is known: L0 is also a norm."""
 
 
 def meant(ids: Collection[str], wanted: str | None, files: Collection[str] = ()) -> list[str]:
@@ -112,8 +116,11 @@ def natural_order(sae_id: str) -> list[tuple[int, str]]:
 def some(names: Iterable[str]) -> str:
     """The first few of some names, and how many more there are."""
     listed = list(names)
-    rest = f", and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return ", ".join(listed[:SHOWN]) + rest
+    shown = listed[:SHOWN]
+    while len(shown) > 1 and len(", ".join(shown)) > _LETTERS:
+        shown.pop()
+    rest = f", and {len(listed) - len(shown)} more" if len(listed) > len(shown) else ""
+    return ", ".join(shown) + rest
 
 
 def layer_in(text: str) -> int | None:
@@ -131,8 +138,10 @@ def for_any_layer(sae_id: str, layer: int) -> str:
 
     >>> for_any_layer("layer_2/width_16k/average_l0_71", 2), for_any_layer("best/final", 2)
     ('layer_{layer}/width_16k/average_l0_71', 'best/final')
+    >>> for_any_layer("topk_L10_mixed", 10), for_any_layer("topk_L0_50", 10)
+    ('topk_L{layer}_mixed', 'topk_L0_50')
     """
-    for pattern in _LAYERS:
+    for pattern in (*_LAYERS, _BARE_L):
         for found in pattern.finditer(sae_id):
             if int(found[1]) == layer:
                 return sae_id[: found.start(1)] + LAYER + sae_id[found.end(1) :]

@@ -1,5 +1,6 @@
 """Why nothing here is an SAE: what lies there, what is missing beside it, how it can be read all the same."""
 
+import re
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
@@ -9,6 +10,9 @@ from congruence.saes.ids import natural_order, some
 from congruence.saes.plain import SUFFIXES, looks_plain
 from congruence.saes.sources import Source
 
+_PART = re.compile(r"-\d+-of-\d+\.\w+$")
+_OF_OTHERS = re.compile(r"(pytorch_)?model|optimizer|state\.|scheduler|training_|rng_")
+"""Begins the names of what a language model or a trainer has beside."""
 _BY_SHAPES = "saes: {{path: {}, activation: relu, hook: …}} reads an SAE of your own by its shapes"
 
 
@@ -25,12 +29,19 @@ def nothing_there(source: Source, wanted: str | None, ids: list[str]) -> str:
     files = sorted(source.files, key=natural_order)
     below = wanted or ""
     near = [file for file in files if file.startswith(below)] or files
+    weights = [file for file in near if PurePosixPath(file).suffix in SUFFIXES]
+    mine = [file for file in weights if not _OF_OTHERS.match(PurePosixPath(file).name)]
+    by_shapes = f"; {_BY_SHAPES.format(f'{source.where}/{mine[0]}')}" if mine else ""
+    if parts := [file for file in weights if _PART.search(file)]:
+        return (
+            f"{source.where} holds weights in parts, as language models have them, {some(parts)}: an SAE "
+            "lies in one file: name its folder, or join its parts"
+        )
     if told := _half_there(source.files, near):
-        return f"{source.where}: {told}"
+        return f"{source.where}: {told}{by_shapes}"
     name = f"{source.where} holds no SAE" + (f" {wanted!r}" if wanted else "")
     hint = "`congruence list formats` shows the files that each format needs"
-    if below in source.files and PurePosixPath(below).suffix in SUFFIXES:
-        hint = f"{hint}; {_BY_SHAPES.format(source.where + '/' + below)}"
+    hint += by_shapes
     return f"{name}, but {some(near)}: {hint}" if files else f"{name}: it is empty"
 
 

@@ -9,7 +9,9 @@ from congruence.saes.entry import SaeEntry
 from congruence.saes.formats import Found, SaeFiles, SaeFormat
 from congruence.saes.near_misses import not_that
 from congruence.saes.sae import Sae
+from congruence.saes.sources import LocalFolder
 from congruence.saes.stated import stated
+from congruence.saes.tensors import check_fetched
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ def recognise(
         may_be_something_else: whether the names are so common that other contents are no mistake: None then.
     """
     try:
+        _check_fetched(files, formats)
+    except SaeError as error:
+        return Unreadable(files, str(error))
+    try:
         fitting = [one for one in formats if one.accepts(files)]
     except SaeError as error:
         return None if may_be_something_else else Unreadable(files, str(error))
@@ -65,12 +71,25 @@ def recognise(
     return None if may_be_something_else else Unreadable(files, not_that(files, formats))
 
 
+def _check_fetched(files: SaeFiles, formats: list[SaeFormat]) -> None:
+    """Refuse an SAE of which Git has left a pointer in place of a file.
+
+    Raises:
+        SaeError: one of its files is a Git LFS pointer.
+    """
+    if not isinstance(files.source, LocalFolder):
+        return
+    names = {name for one in formats for name in one.reads if files.has(name)}
+    for name in sorted(names | ({""} if files.sae_id in files.source.files else set())):
+        check_fetched(files.path(name))
+
+
 def described(one: Found | Unreadable) -> SaeEntry:
     """The line of a listing, with what name and config say besides; where there is nothing to say, why."""
     if isinstance(one, Unreadable):
         return one.describe()
     try:
-        entry = one.describe()
+        entry = replace(one.describe(), problem=one.refused())
         return replace(entry, **stated(one.files, entry, one.format.reads))
     except SaeError as error:
         return Unreadable(one.files, str(error)).describe()

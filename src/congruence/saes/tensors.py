@@ -18,7 +18,10 @@ import torch
 from torch import Tensor
 
 from congruence.errors import SaeError
+from congruence.models.corpus_text import is_lfs_pointer
 
+LARGEST_POINTER = 1024
+"""Bytes that a Git LFS pointer never reaches."""
 MOST_DEFLATED = 1100
 """Bytes that one byte of a deflated file can stand for, at most (zlib's own limit is 1032)."""
 
@@ -30,6 +33,7 @@ def read_config(path: Path) -> dict[str, Any]:
         SaeError: the file is missing, can't be read, or holds something other than an object.
     """
     kind = "YAML" if path.suffix in (".yaml", ".yml") else "JSON"
+    check_fetched(path)
     try:
         text = path.read_text(encoding="utf-8")
         config = _yaml(text) if kind == "YAML" else json.loads(text)
@@ -51,6 +55,20 @@ def _yaml(text: str) -> Any:
         raise ValueError(str(error)) from error
 
 
+def check_fetched(path: Path) -> None:
+    """Refuse what Git leaves in place of a large file; one that isn't there is left to whoever reads it.
+
+    Raises:
+        SaeError: it is a Git LFS pointer.
+    """
+    try:
+        pointer = path.is_file() and path.stat().st_size <= LARGEST_POINTER and is_lfs_pointer(path)
+    except OSError:
+        return
+    if pointer:
+        raise SaeError(f"{path} is a Git LFS pointer: fetch its content by `git lfs pull`")
+
+
 def read_tensors(path: Path) -> dict[str, Any]:
     """The tensors of a .safetensors, .npz or torch file, by name; a torch file may hold plain values too.
 
@@ -59,6 +77,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise SaeError(f"{path} doesn't exist: this SAE needs it to be read")
+    check_fetched(path)
     readers = {".safetensors": _read_safetensors, ".npz": _read_npz}
     return readers.get(path.suffix, _read_torch)(path)
 
@@ -85,8 +104,9 @@ def _read_npz(path: Path) -> dict[str, Tensor]:
     except (
         Exception
     ) as error:  # zipfile and numpy raise anything from OSError to RuntimeError on broken bytes
+        told = "it holds objects, or is no such file" if "pickle" in str(error) else _line(error)
         raise SaeError(
-            f"{path} isn't a whole .npz file of plain arrays ({_line(error)}): download it again"
+            f"{path} isn't a whole .npz file of plain arrays ({told}): download it again"
         ) from error
 
 
@@ -122,8 +142,8 @@ def _read_torch(path: Path) -> dict[str, Any]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise SaeError(
-            f"{path} holds more than tensors and plain values, and running code from a pickle is refused "
-            f"({_line(error)}): save its state_dict alone"
+            f"{path} isn't a file of tensors, or holds more than tensors and plain values, and running code "
+            "from a pickle is refused: download it again, or save its state_dict alone"
         ) from error
     except Exception as error:  # torch.load raises anything from EOFError to RuntimeError on broken bytes
         raise SaeError(f"{path} isn't a whole torch file ({_line(error)}): download it again") from error

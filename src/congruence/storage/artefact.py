@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -284,10 +285,15 @@ def plain(value: Any) -> Any:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """A missing file isn't whole, nor is a link that leads to itself; one that may not be read is refused."""
+    """A missing file, a pipe, a device, a link to itself aren't whole; what may not be read is refused."""
     try:
+        kind = os.stat(path).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # reading it might never end
+            raise NotWhole(f"{path} is no plain file")
         yield
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+    except IsADirectoryError as error:
+        raise NotWhole(f"{path} is a folder") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise NotWhole(f"{path} doesn't exist") from error
     except OSError as error:
         if error.errno == errno.ELOOP:

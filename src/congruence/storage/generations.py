@@ -65,6 +65,8 @@ def current_key(path: Path) -> str | None:
     """Name of the current generation; None where nothing says so."""
     place = path / CURRENT
     try:
+        if not place.is_symlink() and not place.is_file():  # a pipe would be waited for
+            return None
         target = os.readlink(place) if place.is_symlink() else place.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return None

@@ -58,7 +58,8 @@ def folder_lock(folder: Path, *, wait: bool = True) -> Iterator[bool]:
 def is_held(folder: Path) -> bool:
     """Whether another process writes into a folder; nothing is written to tell it."""
     try:
-        handle = os.open(folder / NAME, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        handle = os.open(folder / NAME, flags)
     except OSError:
         return False
     try:
@@ -73,6 +74,8 @@ def is_held(folder: Path) -> bool:
 def holder(folder: Path) -> str:
     """Who wrote the lock last, in words."""
     try:
+        if not (folder / NAME).is_file():
+            return "another process"
         record = json.loads((folder / NAME).read_text(encoding="utf-8"))
         process, host, since = int(record["process"]), str(record["host"]), str(record["since"])
         return f"process {process} on {host[:80]} since {since[:25]}"

@@ -12,7 +12,7 @@ _WILD = ("*", "?", "[", LAYER)
 
 
 def files_below(root: Path, on_loop: Callable[[str], None] | None = None) -> Iterator[str]:
-    """Relative POSIX paths of all files below a folder, in order; hidden files and folders are left out.
+    """Relative POSIX paths of all files below a folder, in order, without hidden ones, pipes and devices.
 
     Args:
         root: a folder.
@@ -32,7 +32,8 @@ def _below(
         name = f"{base}{entry.name}"
         try:
             if not entry.is_dir():
-                yield name
+                if entry.is_file() or not os.path.exists(entry.path):  # a link that leads nowhere is named
+                    yield name
                 continue
             state = os.stat(entry.path)
             inside = (state.st_dev, state.st_ino)

@@ -91,6 +91,8 @@ def run_log(folder: RunFolder) -> Iterator[None]:
         StorageError: the log can't be written to.
     """
     logger = logging.getLogger("congruence")
+    if folder.log.is_fifo():  # which would be waited for
+        raise StorageError(f"can't write {folder.log}: it is a pipe: remove it, or name another folder")
     try:
         handler = _LogFile(folder.log, encoding="utf-8", errors="backslashreplace")
     except OSError as error:

@@ -33,7 +33,6 @@ def __getattr__(name: str) -> Any:
     """Load what judges SAEs when it is first used: a stored map is applied without torch."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module("congruence.transfer.judge"), name)
-    if name == "transfer":
-        globals()[name] = found
-    return found
+    globals()[name] = getattr(importlib.import_module("congruence.transfer.judge"), name)
+    guard(globals(), (name,))
+    return globals()[name]

@@ -181,6 +181,76 @@ def qwen_scope(root: Path) -> None:
         torch.save(weights, folder / f"layer{layer}.sae.pt")
 
 
+def saelens_6(place: Path, hook: str, architecture: str, *names: str) -> None:
+    """One SAE as sae-lens writes it since version 6: what isn't the SAE's own stands under `metadata`."""
+    about = {"sae_lens_version": "6.3.1", "model_name": "gemma-2-2b", "hook_name": hook, "prepend_bos": True}
+    sizes = {"architecture": architecture, "d_in": D, "d_sae": F, "dtype": "float32", "k": 2}
+    to_json(place / "cfg.json", sizes | {"normalize_activations": "none", "metadata": about})
+    save_file(tensors(*names), place / "sae_weights.safetensors")
+
+
+def snapshots(root: Path) -> None:
+    """decoderesearch/sae-snapshot-panels: SAEs of one layer by rule, k, seed and step, all deep below."""
+    for rule, k in (("batchtopk", "k-50"), ("batchtopk", "k-100"), ("matryoshka", "k-100")):
+        for step in ("step-24414-tokens-100000000", "step-122070-tokens-500000000"):
+            below = f"cross-arch-panel/gemma-2-2b/{rule}/{k}/seed-0/snapshots/{step}"
+            place = root / "decoderesearch/sae-snapshot-panels" / below
+            saelens_6(place, "blocks.12.hook_resid_post", "jumprelu")
+            to_json(place / "absorption_results.json", {})
+
+
+def one_name_a_layer(root: Path) -> None:
+    """Solshine/deception-behavioral-saes-saelens: rule, layer and text in the name of one folder."""
+    for layer in (2, 10):
+        for text in ("deceptive_only", "mixed"):
+            name = f"Solshine/deception-behavioral-saes-saelens/d20_topk_L{layer}_{text}"
+            hook = f"blocks.{layer}.hook_resid_post"
+            saelens_6(root / name, hook, "topk", "W_enc", "W_dec", "b_enc", "b_dec")
+
+
+def transcoder_set(root: Path) -> None:
+    """mwhanna/qwen3-4b-transcoders, and a 14b set, which has no config.yaml."""
+    for name, config in (("qwen3-4b-transcoders", True), ("qwen3-14b-transcoders-lowl0", False)):
+        folder = root / "mwhanna" / name
+        for layer in (0, 1, 10):
+            (folder / "features").mkdir(parents=True, exist_ok=True)
+            weights = {"W_enc": torch.ones(F, D), **tensors("W_dec", "b_enc", "b_dec")}
+            save_file(weights, folder / f"layer_{layer}.safetensors")
+        (folder / "features/layer_0.bin").write_bytes(b"x")
+        (folder / "wanb-config.yaml").write_text(f"d_model: {{value: {D}}}\n")
+        about = "model_name: Qwen/Qwen3-4B\nmodel_kind: transcoder_set\nfeature_input_hook: mlp.hook_in\n"
+        if config:
+            (folder / "config.yaml").write_text(f"{about}feature_output_hook: hook_mlp_out\n")
+
+
+def cross_layer(root: Path) -> None:
+    """mntss/clt-gemma-2-2b-426k: encoders and decoders in files of their own."""
+    folder, layers = root / "mntss/clt-gemma-2-2b-426k", 3
+    (folder / "features").mkdir(parents=True)
+    for n in range(layers):
+        encoder = {f"W_enc_{n}": torch.ones(F, D), f"b_enc_{n}": torch.zeros(F), f"b_dec_{n}": torch.zeros(D)}
+        save_file(encoder, folder / f"W_enc_{n}.safetensors")
+        save_file({f"W_dec_{n}": torch.ones(F, layers - n, D)}, folder / f"W_dec_{n}.safetensors")
+    about = "model_name: google/gemma-2-2b\nmodel_kind: cross_layer_transcoder\n"
+    hooks = "feature_input_hook: hook_resid_mid\nfeature_output_hook: hook_mlp_out\n"
+    (folder / "config.yaml").write_text(about + hooks)
+
+
+def skip_transcoders(root: Path) -> None:
+    """EleutherAI/skip-transcoder-Llama-3.2-1B-131k, with what the trainer leaves beside."""
+    folder = root / "EleutherAI/skip-transcoder-Llama-3.2-1B-131k"
+    for layer in (0, 5):
+        place = folder / f"layers.{layer}.mlp"
+        config = {"expansion_factor": 2, "normalize_decoder": True, "num_latents": F, "k": 2, "d_in": D}
+        to_json(place / "cfg.json", config | {"transcode": True, "skip_connection": True})
+        weights = {k: v for k, v in linear().items() if k != "decoder.weight"}
+        save_file(
+            weights | tensors("W_dec", "b_dec") | {"W_skip": torch.ones(D, D)}, place / "sae.safetensors"
+        )
+    to_json(folder / "config.json", {"sae": {"k": 2}, "model": "meta-llama/Llama-3.2-1B"})
+    (folder / "optimizer_0.pt").write_bytes(b"x")
+
+
 TREES: tuple[Callable[[Path], None], ...] = (
     lambda root: gemma_scope(root, "res"),
     lambda root: gemma_scope(root, "mlp"),
@@ -194,6 +264,11 @@ TREES: tuple[Callable[[Path], None], ...] = (
     openai,
     goodfire,
     qwen_scope,
+    snapshots,
+    one_name_a_layer,
+    transcoder_set,
+    cross_layer,
+    skip_transcoders,
 )
 
 

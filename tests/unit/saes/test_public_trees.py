@@ -3,15 +3,18 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import public_trees
 import pytest
+import torch
 from click.testing import CliRunner
+from safetensors.torch import save_file
 
 from congruence.cli.saes import command
 from congruence.errors import SaeError
-from congruence.saes import find_sae, list_saes
+from congruence.saes import find_sae, list_saes, load_sae
 
 GEMMA, GEMMA_2 = "google/gemma-scope-2b-pt-{}", "google/gemma-scope-2-1b-pt"
 BENCH = "adamkarvonen/saebench_gemma-2-2b_width-2pow12_date-0108"
@@ -20,6 +23,10 @@ LLAMA_MLP, GPT2 = "EleutherAI/sae-Llama-3.2-1B-131k", "jbloom/GPT2-Small-SAEs-Re
 HOOK_Z, OPENAI = "ckkissane/gpt2-small-hook-z-saes", "openai/gpt2-small"
 GOODFIRE, QWEN = "Goodfire/Llama-3.1-8B-Instruct-SAE-l19", "Qwen/SAE-Res-Qwen3-1.7B-Base-W32K-L0_50"
 ANDYRDT = "andyrdt/saes-llama-3.1-8b-instruct"
+
+PANELS, NAMES = "decoderesearch/sae-snapshot-panels", "Solshine/deception-behavioral-saes-saelens"
+SETS, CLT = "mwhanna/qwen3-{}", "mntss/clt-gemma-2-2b-426k"
+SKIP = "EleutherAI/skip-transcoder-Llama-3.2-1B-131k"
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +53,12 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (OPENAI, 6, {0, 6, 11}, {"resid_post", "mlp_hidden"}, "openai"),
         (GOODFIRE, 1, {19}, {"resid_post"}, "goodfire"),
         (QWEN, 3, {0, 5, 27}, {"resid_post"}, "qwen_scope"),
+        (PANELS, 6, {12}, {"resid_post"}, "saelens"),
+        (NAMES, 4, {2, 10}, {"resid_post"}, "saelens"),
+        (SETS.format("4b-transcoders"), 3, {0, 1, 10}, {"mlp_in"}, "circuit_tracer"),
+        (SETS.format("14b-transcoders-lowl0"), 3, {0, 1, 10}, {"mlp_in"}, "circuit_tracer"),
+        (CLT, 3, {0, 1, 2}, {"resid_mid"}, "circuit_tracer_clt"),
+        (SKIP, 2, {0, 5}, {"mlp_in"}, "sparsify"),
     ],
 )
 def test_listed(
@@ -98,6 +111,18 @@ def test_listed(
         (OPENAI, 6, "mlp_hidden", None, "mlp_post_act_v5_32k/autoencoders/6.pt"),
         (GOODFIRE, 19, "resid_post", None, "Llama-3.1-8B-Instruct-SAE-l19.pth"),
         (QWEN, 27, "resid_post", None, "layer27.sae.pt"),
+        (
+            PANELS,
+            12,
+            "resid_post",
+            "*/matryoshka/k-100/*/step-122070-*",
+            "cross-arch-panel/gemma-2-2b/matryoshka/k-100/seed-0/snapshots/step-122070-tokens-500000000",
+        ),
+        (NAMES, 10, "resid_post", "d20_topk_L{layer}_mixed", "d20_topk_L10_mixed"),
+        (NAMES, 2, None, "*_deceptive_only", "d20_topk_L2_deceptive_only"),
+        (SETS.format("4b-transcoders"), 10, "mlp_in", None, "layer_10.safetensors"),
+        (CLT, 1, "resid_mid", None, "W_enc_1.safetensors"),
+        (SKIP, 5, "mlp_in", None, "layers.5.mlp"),
     ],
 )
 def test_chosen(
@@ -131,6 +156,16 @@ def test_chosen(
         (HOOK_Z, 8, "resid_post", r"\(at attn_z\); set hook: attn_z"),
         (LLAMA_MLP, 2, "resid_post", r"layers\.2\.mlp \(at mlp_out\); set hook: mlp_out"),
         (OPENAI, 6, "mlp_out", r"set hook to one of mlp_hidden, resid_post"),
+        (PANELS, 12, "resid_post", r"6 SAEs of layer 12 .*name one by sae_id"),
+        (PANELS, 13, "resid_post", r"no SAE of layer 13 .*and \d more"),
+        (
+            NAMES,
+            10,
+            "resid_post",
+            r"2 SAEs of layer 10 .*L10_deceptive_only, .*L10_mixed; name one by sae_id",
+        ),
+        (CLT, 5, "resid_mid", r"no SAE of layer 5 at resid_mid: it holds W_enc_0"),
+        (SKIP, 5, "mlp_out", r"\(at mlp_in, a transcoder\); set hook: mlp_in"),
     ],
 )
 def test_asked_about(trees: Path, name: str, layer: int, hook: str, expected: str) -> None:
@@ -140,7 +175,61 @@ def test_asked_about(trees: Path, name: str, layer: int, hook: str, expected: st
     assert len(str(caught.value).replace(str(trees), "")) < 500
 
 
-@pytest.mark.parametrize("name", [GEMMA.format("res"), GEMMA_2, PYTHIA, LLAMA_MLP, BENCH, GPT2, OPENAI, QWEN])
+ALL = [
+    *(
+        GEMMA.format("res"),
+        GEMMA_2,
+        LLAMA.format("R"),
+        PYTHIA,
+        LLAMA_MLP,
+        BENCH,
+        ANDYRDT,
+        GPT2,
+        HOOK_Z,
+        OPENAI,
+    ),
+    *(GOODFIRE, QWEN, PANELS, NAMES, SETS.format("4b-transcoders"), CLT, SKIP),
+]
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("kind", ["weights", "everything"])
+def test_what_git_left_in_place_of_a_file_is_named_so(
+    trees: Path, tmp_path: Path, name: str, kind: str
+) -> None:
+    """A repository cloned without Git LFS: listed or loaded, one line says what to do."""
+    copy = Path(shutil.copytree(trees / name, tmp_path / name))
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 12345\n"
+    for file in copy.rglob("*"):
+        if file.is_file() and (kind == "everything" or file.suffix not in (".json", ".yaml", ".md")):
+            file.write_text(pointer)
+    for read in (lambda: list_saes(copy), lambda: load_sae(copy, sae_id=list_saes(trees / name)[0].sae_id)):
+        with pytest.raises(SaeError, match=r"is a Git LFS pointer: fetch its content by `git lfs pull`$"):
+            read()
+
+
+def test_what_is_no_layout_is_told_how_it_could_be_read(tmp_path: Path) -> None:
+    weights = public_trees.tensors("W_enc", "W_dec", "b_enc", "b_dec")
+    (tmp_path / "plain").mkdir()
+    save_file(weights, tmp_path / "plain/sae.safetensors")
+    with pytest.raises(SaeError, match=r"no cfg\.json beside it .*plain/sae\.safetensors, activation: relu"):
+        list_saes(tmp_path / "plain")
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts/cfg.json").write_text("{}")
+    for number in (1, 2):
+        save_file(weights, tmp_path / f"parts/sae_weights-0000{number}-of-00002.safetensors")
+    with pytest.raises(SaeError, match=r"weights in parts, .*00001-of-00002.*: an SAE lies in one file"):
+        list_saes(tmp_path / "parts")
+    public_trees.saelens_6(tmp_path / "eight", "blocks.2.hook_resid_post", "standard", *weights)
+    eight = {name: tensor.to(torch.float8_e4m3fn) for name, tensor in weights.items()}
+    save_file(eight, tmp_path / "eight/sae_weights.safetensors")
+    with pytest.raises(SaeError, match=r"float8_e4m3fn, which means nothing without its scale"):
+        load_sae(tmp_path / "eight")
+
+
+@pytest.mark.parametrize(
+    "name", [GEMMA.format("res"), GEMMA_2, PYTHIA, LLAMA_MLP, BENCH, GPT2, OPENAI, QWEN, NAMES]
+)
 def test_lines_to_paste_name_what_they_stand_beside(trees: Path, name: str) -> None:
     import yaml
 

@@ -118,6 +118,10 @@ class SaeFormat(ABC):
         """W_dec as `read` gives it, without the other tensors; None where they have to be read too."""
         return None
 
+    def refused(self, files: SaeFiles) -> str:
+        """Why an SAE that is of this format and whole isn't read, for a listing; "" where it is."""
+        return ""
+
     @abstractmethod
     def describe(self, files: SaeFiles) -> SaeEntry:
         """The line of a listing, without reading the weights."""
@@ -159,6 +163,11 @@ class Found:
         """The line of a listing."""
         with understood(self.files):
             return self.format.describe(self.files)
+
+    def refused(self) -> str:
+        """Why it isn't read, where its format knows it by name; else ""."""
+        with understood(self.files):
+            return self.format.refused(self.files)
 
     def read(self) -> Sae:
         """The SAE as stored, checked."""

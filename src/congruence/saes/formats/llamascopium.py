@@ -15,6 +15,7 @@ from congruence.saes.formats.openmoss import (
     norms_in_tensors,
     openmoss_sae,
     openmoss_width,
+    refusal,
 )
 from congruence.saes.sae import Sae
 from congruence.saes.tensors import take
@@ -37,6 +38,9 @@ class Llamascopium(SaeFormat):
         names = files.header(WEIGHTS)
         fits = files.has("lm_config.json") if names is None else "W_E" in names
         return fits and files.config(CONFIG).get("sae_type") != "crosscoder"
+
+    def refused(self, files: SaeFiles) -> str:
+        return refusal(files.config(CONFIG), files.label)
 
     def describe(self, files: SaeFiles) -> SaeEntry:
         config = files.config(CONFIG)

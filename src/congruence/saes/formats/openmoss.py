@@ -93,11 +93,17 @@ _REFUSED = {
 
 def check_sae_type(config: Mapping[str, Any], path: Path | str) -> None:
     """Refuse by name what isn't an SAE or transcoder of one layer."""
+    if told := refusal(config, path):
+        raise SaeError(told)
+
+
+def refusal(config: Mapping[str, Any], path: Path | str) -> str:
+    """The line that refuses it; "" for what is read."""
     kind = config.get("sae_type", "sae")
-    if kind in _REFUSED:
-        raise SaeError(f"{path}: sae_type {kind!r} isn't supported: {_REFUSED[kind]}")
-    if kind != "sae":
-        raise SaeError(f"{path}: sae_type {kind!r} isn't supported: only 'sae' and 'crosscoder' are")
+    if kind == "sae":
+        return ""
+    why = _REFUSED.get(str(kind), "only 'sae' and 'crosscoder' are")
+    return f"{path}: sae_type {kind!r} isn't supported: {why}"
 
 
 def linear_weights(tensors: Mapping[str, Any], path: Path, *, bias: bool) -> Weights:

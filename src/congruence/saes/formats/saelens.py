@@ -75,6 +75,10 @@ class SaeLens(SaeFormat):
         """A list of hooks makes it a crosscoder."""
         return "hook_names" not in files.config(CONFIG)
 
+    def refused(self, files: SaeFiles) -> str:
+        temporal = modern_config(files.config(CONFIG))["architecture"] == "temporal"
+        return f"{files.label}: {TEMPORAL}" if temporal else ""
+
     def describe(self, files: SaeFiles) -> SaeEntry:
         config = modern_config(files.config(CONFIG))
         return self.entry(

@@ -20,6 +20,9 @@ class Temporal(SaeFormat):
     def ids(self, files: Collection[str]) -> Iterable[str]:
         return folders_with(files, WEIGHTS, CONFIG)
 
+    def refused(self, files: SaeFiles) -> str:
+        return f"{files.label}: {TEMPORAL}"
+
     def describe(self, files: SaeFiles) -> SaeEntry:
         return self.entry(files, architecture="temporal")
 
