@@ -8,7 +8,9 @@ import pytest
 from stored_run import run, tiny
 
 from congruence.activations import ActivationStore
-from congruence.run.evidence import nearest, principal_plane
+from congruence.errors import ConfigError
+from congruence.recipes import demo
+from congruence.run.decoder_space import check_method, laid_out, nearest, principal_plane
 from congruence.run.export import export
 from congruence.view import Answers, CellKey, Query
 
@@ -17,8 +19,6 @@ CELL = CellKey("none", "", 1, 2)
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    from congruence.recipes import demo
-
     config = demo(draws=10).model_dump(by_alias=True, mode="json", exclude_defaults=True)
     config["corpus"] |= {"documents": 12}
     return run(tiny(config, concepts=None), tmp_path_factory.mktemp("evidence") / "run")
@@ -153,3 +153,31 @@ def test_plane_keeps_the_largest_variances():
     plane = principal_plane(rows)
     singular = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
     np.testing.assert_allclose(np.sqrt((plane**2).sum(axis=0)), singular[:2], rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_umap_keeps_groups_together_and_says_so(tmp_path):
+    """Rows of four directions with noise come in four groups; a run's map is made by it where it asks."""
+    rng = np.random.default_rng(2)
+    groups = np.repeat(np.arange(4), 40)
+    rows = np.eye(24)[groups] + 0.15 * rng.normal(size=(160, 24))
+    units = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    plane = laid_out(units, "umap")
+    np.testing.assert_array_equal(plane, laid_out(units, "umap"))
+    middles = np.array([plane[groups == g].mean(axis=0) for g in range(4)])
+    near = np.linalg.norm(plane[:, None] - middles, axis=2).argmin(axis=1)
+    np.testing.assert_array_equal(near, groups)
+    config = tiny(demo(draws=10).model_dump(by_alias=True, mode="json", exclude_defaults=True), concepts=None)
+    config["corpus"] |= {"documents": 12}
+    done = run(config | {"decoder_map": "umap"}, tmp_path / "run")
+    shown = Answers(done.path).map(CELL)
+    assert shown["method"] == "umap"
+    assert len(shown["a"]["x"]) > 15
+
+
+def test_umap_that_is_missing_is_one_line(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(
+        ConfigError, match=r"decoder_map: umap needs the package umap-learn: pip install '\.\[umap\]'"
+    ):
+        check_method("umap")

@@ -1,6 +1,6 @@
 """The configuration of a run: what is compared, on which text, how pairs are made, scored and tested."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -64,6 +64,9 @@ class RunConfig(Section):
     do hidden states, and features, move from one model to the other by a linear map?"""
     concepts: ConceptsConfig | None = None
     """Concept subspaces beside the whole space: ``all`` (the eight published lists), names, or a section."""
+    decoder_map: Literal["pca", "umap"] = "pca"
+    """How pages lay the decoder rows of a layer out in the plane: pca, or umap (extra `umap`). No number
+    depends on it."""
     top_tokens: int = Field(default=5, ge=1, le=1000, description="every feature keeps so many in memory")
     """Strongest tokens kept for each feature."""
     fill_top_tokens: bool = False

@@ -6,13 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from congruence.errors import CongruenceError, InputError
+from congruence.run.decoder_space import NEIGHBOURS, nearest, principal_plane
 from congruence.run.results import Run
 from congruence.storage import NotWhole, Older, OtherKind
 from congruence.storage.memo import arrays_in
 from congruence.storage.run_folder import RunFolder
-
-NEIGHBOURS = 15
-_BLOCK = 2048
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,8 @@ class DecoderMap:
 
     Attributes:
         features: (f,) their numbers, ascending.
-        xy: (f, 2) first two principal components of the decoder rows, each of length one.
+        xy: (f, 2) where the decoder rows, each of length one, lie in the plane: as the run laid them out,
+            else their first two principal components.
         neighbours: (f, k) places in `features` of the nearest others by cosine, nearest first; -1 where a
             near one isn't among `features`.
         cosines: (f, k) of these.
@@ -48,7 +47,9 @@ def decoder_map(run: Run, side: str, layer: int, features: np.ndarray) -> Decode
         raise InputError(f"the SAE of {side} at layer {layer} has {len(rows)} features: it isn't the run's")
     chosen = rows[features].astype(np.float64)
     unit = chosen / np.maximum(np.linalg.norm(chosen, axis=1, keepdims=True), 1e-12)
-    return DecoderMap(features, _first_two(unit), *_nearest(unit, min(NEIGHBOURS, max(0, len(unit) - 1))))
+    if len(unit) < 2:
+        return DecoderMap(features, np.zeros((len(unit), 2)), *np.empty((2, len(unit), 0), dtype=int))
+    return DecoderMap(features, principal_plane(unit), *nearest(unit, min(NEIGHBOURS, len(unit) - 1)))
 
 
 def _kept(run: Run, side: str, layer: int, features: np.ndarray) -> DecoderMap | None:
@@ -84,27 +85,3 @@ def _rows(run: Run, side: str, layer: int) -> np.ndarray:
         return entry.decoder(fold_decoder_norm=fold)
     except (CongruenceError, OSError) as error:
         raise InputError(f"the SAE of {side} at layer {layer} can't be used: {error}") from error
-
-
-def _first_two(unit: np.ndarray) -> np.ndarray:
-    """Scores on the first two components; signs are set so that the largest loading is positive."""
-    if len(unit) < 2:
-        return np.zeros((len(unit), 2))
-    moved = unit - unit.mean(axis=0)
-    _, vectors = np.linalg.eigh(moved.T @ moved)
-    first = vectors[:, ::-1][:, :2]
-    first = np.pad(first, ((0, 0), (0, 2 - first.shape[1])))
-    signs = np.sign(first[np.abs(first).argmax(axis=0), np.arange(2)])
-    return moved @ (first * np.where(signs == 0, 1, signs))
-
-
-def _nearest(unit: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    places, cosines = np.empty((len(unit), k), np.int64), np.empty((len(unit), k))
-    for start in range(0, len(unit), _BLOCK):
-        block = unit[start : start + _BLOCK] @ unit.T
-        own = np.arange(len(block))
-        block[own, start + own] = -np.inf
-        order = np.argsort(-block, axis=1, kind="stable")[:, :k]
-        places[start : start + _BLOCK] = order
-        cosines[start : start + _BLOCK] = np.take_along_axis(block, order, axis=1)
-    return places, cosines

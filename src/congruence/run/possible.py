@@ -7,6 +7,7 @@ from typing import Any
 
 from congruence.config.run import RunConfig
 from congruence.errors import ConfigError, InputError
+from congruence.run.decoder_space import check_method
 from congruence.run.grid import Cell
 from congruence.run.plan import Plan
 from congruence.sides.corpus import SharedText
@@ -33,6 +34,7 @@ def check_possible(
     """
     _check_measures(plan, sides)
     _check_shifts(config, plan, text)
+    check_method(config.decoder_map)
     if config.verdicts is not None and config.verdicts.presence and text.alignment is not None:
         raise ConfigError(
             "verdicts.presence = true looks for features in states of the same tokens, but the tokenizers "

@@ -32,7 +32,14 @@ def feature_map(stored: Stored, key: CellKey, matches: Matches) -> dict[str, Any
         "r": numbers(table.r.round(3)),
         "kept": table.kept.astype(bool).tolist(),
     }
-    return {"cell": key.record(), "method": "pca", "words": "", "a": sides[0], "b": sides[1], "pairs": pairs}
+    return {
+        "cell": key.record(),
+        "method": stored.map_method,
+        "words": "",
+        "a": sides[0],
+        "b": sides[1],
+        "pairs": pairs,
+    }
 
 
 def _side(arrays: dict[str, np.ndarray], text: Text) -> dict[str, Any]:

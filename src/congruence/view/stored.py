@@ -70,6 +70,11 @@ class Stored:
         arrays = self._arrays(self.told.get("text"))
         return None if arrays is None else Text(arrays)
 
+    @property
+    def map_method(self) -> str:
+        """How decoder rows were laid out in the plane."""
+        return str(self.told.get("map") or "pca")
+
     def layer(self, source: str) -> dict[str, np.ndarray] | None:
         """What `congruence.run.evidence` keeps of one source's features."""
         name = self._of(source).get("arrays")
