@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from conftest import TOKEN, Watched, served
+from pages import TOKEN, Watched, served
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from conftest import AXE, Watched
+from pages import AXE, Watched
 
 pytestmark = pytest.mark.slow
 

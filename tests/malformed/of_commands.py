@@ -109,6 +109,12 @@ def of_validated() -> Iterator[Attempt]:
         yield Attempt("validate", f"together, {name}", _validated(config), (says,), refused=False)
 
 
+READ_WHEN_ASKED = {
+    "matches.parquet": ("export",), "concept_keywords.parquet": ("export",), "features.parquet": ("export", "report"),
+}  # fmt: skip
+"""Tables that not every reader reads -> those that do."""
+
+
 def of_readers(finished: Path) -> Iterator[Attempt]:
     """A finished run read with arguments that don't fit it, and every reader of runs whose files are damaged."""
     for name, arguments in OF_A_RUN.items():
@@ -121,8 +127,7 @@ def of_readers(finished: Path) -> Iterator[Attempt]:
     }  # fmt: skip
     for file in (*sorted(path.name for path in published.glob("*.parquet")), "run.json"):
         for change, damage in changes.items():
-            whole = file not in ("matches.parquet", "concept_keywords.parquet")
-            for reader in READERS if whole else ("export",):  # the others may not read it
+            for reader in READ_WHEN_ASKED.get(file, READERS):
                 act = _damaged(finished, published.name, file, damage, READERS[reader])
                 yield Attempt("damaged run", f"{reader}, {file} {change}", act)
 

@@ -95,7 +95,9 @@ def odd_configurations() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
         if parent.endswith(PLACES) and key != "path":  # a section that needs its path
             whole = changed(whole, f"{parent}.path", "somewhere")
         for name, value in STRANGE.items():
-            shorthand = path == "concepts" and isinstance(value, str | dict)
+            shorthand = (path == "concepts" and isinstance(value, str | dict)) or (
+                path == "verdicts" and isinstance(value, bool)
+            )
             if not ((is_section and isinstance(value, dict)) or shorthand) and is_bad(value, kinds, key):
                 yield path, name, key, changed(whole, path, value)
 

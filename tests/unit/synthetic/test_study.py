@@ -154,7 +154,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     page = (out / "truth.md").read_text()
     for figure in re.findall(r"\]\((figures/[^)]+)\)", page):
         assert (out / figure).stat().st_size > 1000
-    assert len(re.findall(r"^## ", page, re.M)) == 8
+    assert len(re.findall(r"^## ", page, re.M)) == 10
     about = json.loads((out / "truth.json").read_text())
     assert about["kind"] == "congruence/truth"
     assert about["command"].startswith("congruence truth --quick --seed 0")
