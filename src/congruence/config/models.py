@@ -1,4 +1,4 @@
-"""`models:` of a configuration: any number of language models by the user's names, each compared with each."""
+"""`models:` of a configuration: language models by the user's names, each compared with each."""
 
 import re
 import unicodedata
@@ -80,7 +80,8 @@ def named_sides(raw: Mapping[Any, Any], origin: str) -> dict[str, Any]:
     models = raw["models"]
     if not isinstance(models, Mapping):
         raise ConfigError(
-            f"{origin}: models = {quoted(models)}: write {{name: {{model: …, saes: …}}, …}} with names of your own"
+            f"{origin}: models = {quoted(models)}: write {{name: {{model: …, saes: …}}, …}} with names of your "
+            "own"
         )
     for name in models:
         _check_name(name, origin)
@@ -112,7 +113,7 @@ def _check_name(name: Any, origin: str) -> None:
         raise ConfigError(f"{origin}: the name {quoted(name)} of models isn't text: write it in quotes")
     bad = next((one for one in name if one in _NOT_IN_NAMES or not one.isprintable()), None)
     reason = (
-        f"holds {ascii(bad)}" if bad is not None
+        f"holds {bad!a}" if bad is not None
         else "is empty" if not name.strip()
         else "begins with a dot" if name.startswith(".")
         else "begins or ends with a space or a dot" if name != name.strip(" .")

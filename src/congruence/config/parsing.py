@@ -93,8 +93,8 @@ def of_two(config: RunConfig | Models, origin: str) -> RunConfig:
     if isinstance(config, RunConfig):
         return config
     raise ConfigError(
-        f"{origin}: models names {len(config.models)} ({', '.join(config.models)}), which `congruence run` and "
-        "`validate` take and this doesn't: name two"
+        f"{origin}: models names {len(config.models)} ({', '.join(config.models)}), which `congruence run` "
+        "and `validate` take and this doesn't: name two"
     )
 
 
@@ -173,10 +173,11 @@ def _with_paths(
     def side(name: str) -> Any:
         section = getattr(config, name)
         keys = ("model", "base", "saes", "other_seed", "frozen_decoder")
-        placed = {key: place(getattr(section, key), f"{origin}: {called[name]}.{key}") for key in keys}
+        where = f"{origin}: {called[name]}"
+        placed = {key: place(getattr(section, key), f"{where}.{key}") for key in keys}
         if section.revision is not None and Path(str(placed["model"])).exists():
             raise ConfigError(
-                f"{origin}: {called[name]}.revision = {quoted(section.revision)}: the model is a folder on this "
+                f"{where}.revision = {quoted(section.revision)}: the model is a folder on this "
                 "disk, which has no revisions: leave it out"
             )
         return section.model_copy(update={**placed, "name": section.label})

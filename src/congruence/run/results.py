@@ -134,7 +134,7 @@ class Run(Reading):
         file = f"{table}.parquet"
         return file in self.info["files"] if "files" in self.info else (self.folder / file).exists()
 
-    def stored_table(self, name: str, **options: Any) -> pd.DataFrame:
+    def _table(self, name: str, **options: Any) -> pd.DataFrame:
         with believed():
             return stored_table(_record(self.folder), name, **options)
 
@@ -288,14 +288,10 @@ def folder_of(path: str | Path, configuration: str | None) -> Path:
         )
     if folder.is_symlink() and folder.name == generations.CURRENT:
         folder = folder.parent
-    return (
-        generations.current_folder(folder)
-        if configuration is None
-        else named_generation(folder, configuration)
-    )
+    return generations.current_folder(folder) if configuration is None else _named(folder, configuration)
 
 
-def named_generation(path: Path, key: str) -> Path:
+def _named(path: Path, key: str) -> Path:
     there = {folder.name: folder for folder in generations.generations(path)}
     if key not in there:
         known = ", ".join(there) or "none"

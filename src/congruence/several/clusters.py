@@ -1,6 +1,5 @@
 """Which models are alike: a tree over the matrix of their likeness."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +25,7 @@ class Clusters:
 
 
 def clustered(
-    models: Sequence[str], values: Float[np.ndarray, "k k"], *, top: float = 1.0, distance: bool = False
+    models: list[str], values: Float[np.ndarray, "k k"], *, top: float = 1.0, distance: bool = False
 ) -> Clusters | None:
     """Average linkage over distances top − value.
 
@@ -55,6 +54,6 @@ def clustered(
     top = top if np.isfinite(top) else float(even[off].max())
     apart = np.where(off, np.maximum(even if distance else top - even, 0.0), 0.0)
     found = linkage(squareform(apart, checks=False), "average", optimal_ordering=True)
-    order = tuple(models[leaf] for leaf in leaves_list(found))
+    order = tuple(models[int(leaf)] for leaf in leaves_list(found))
     rows = tuple((float(a), float(b), float(d), float(n)) for a, b, d, n in found)
     return Clusters(tuple(models), order, rows)

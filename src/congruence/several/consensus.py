@@ -1,4 +1,4 @@
-"""Consensus features: sets of features, one of a model at most, that links between the models hold together."""
+"""Consensus features: sets of features, one of a model at most, held together by links between models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import gammaln
 
 from congruence.several.links import Links
 
@@ -84,6 +83,8 @@ def fixed_points(places: int, size: int) -> Float[np.ndarray, " j"]:
     >>> fixed_points(3, 3).round(6).tolist()
     [0.333333, 0.5, 0.0, 0.166667]
     """
+    from scipy.special import gammaln
+
     i = np.arange(min(places, _TERMS) + 1)
     sums = gammaln(places + 1) - gammaln(places - i + 1) - gammaln(i + 1)
     sums = np.exp(sums + gammaln(size - i + 1) - gammaln(size + 1))
