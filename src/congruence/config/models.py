@@ -80,8 +80,8 @@ def named_sides(raw: Mapping[Any, Any], origin: str) -> dict[str, Any]:
     models = raw["models"]
     if not isinstance(models, Mapping):
         raise ConfigError(
-            f"{origin}: models = {quoted(models)}: write {{name: {{model: …, saes: …}}, …}} with names of your "
-            "own"
+            f"{origin}: models = {quoted(models)}: write {{name: {{model: …, saes: …}}, …}} with names of "
+            "your own"
         )
     for name in models:
         _check_name(name, origin)

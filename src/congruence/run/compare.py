@@ -70,7 +70,8 @@ def compare(
         force: go on where an SAE doesn't fit its model or hook; what is wrong is logged.
         draw: draws pictures into the folder of the finished tables before they appear, e.g.
             `congruence.report.draw`.
-        **sections: a and b, or models (name -> section); corpus, pairing, filters, measures, null, controls, seed, … as in the file.
+        **sections: a and b, or models (name -> section); corpus, pairing, filters, measures, null,
+            controls, seed, … as in the file.
 
     Returns:
         The finished run: data frames of results, and the record of what made them; a `ModelsRun` where

@@ -67,7 +67,7 @@ def _rows(table: pd.DataFrame, others: int, consensus: Mapping[Any, int]) -> Ite
             best_r=max((one["r"] for one in partners if one["r"] == one["r"]), default=np.nan),
             partners=partners,
             consensus=consensus.get(key, -1),
-            top_tokens=next(([str(t) for t in held["top_tokens"][i]] for i in at if len(held["top_tokens"][i])), []),
+            top_tokens=next((list(held["top_tokens"][i]) for i in at if len(held["top_tokens"][i])), []),
         )
 
 
