@@ -40,14 +40,19 @@ def _alike(run: ModelsRun) -> Iterator[str]:
 
 
 def _pair_words(row: Any) -> str:
-    words = f"{row.model_x} and {row.model_y}, {format_score(row.value)} at layers {row.layer_x} and {row.layer_y}"
-    p = row.p_max_t if np.isfinite(row.p_max_t) else row.p
-    allowing = " allowing for the choice of layers" if np.isfinite(row.p_max_t) else ""
-    tested = f" (chance {format_score(row.null_mean)}, p = {format_p(p)}{allowing}" if np.isfinite(p) else ""
-    ceiling = f"ceiling {format_score(row.ceiling)}" if np.isfinite(row.ceiling) else ""
-    if tested:
-        return words + tested + (f"; {ceiling})" if ceiling else ")")
-    return words + (f" ({ceiling})" if ceiling else "")
+    """The two models with their best score, and what there is to hold it against."""
+    allowing = np.isfinite(row.p_max_t)
+    about = []
+    if np.isfinite(row.null_mean):
+        about.append(f"chance {format_score(row.null_mean)}")
+    if np.isfinite(row.p):
+        p = format_p(row.p_max_t if allowing else row.p)
+        about.append(f"p = {p}{' allowing for the choice of layers' if allowing else ''}")
+    if np.isfinite(row.ceiling):
+        about.append(f"ceiling {format_score(row.ceiling)}")
+    layers = f"layers {row.layer_x} and {row.layer_y}"
+    told = f"{row.model_x} and {row.model_y}, {format_score(row.value)} at {layers}"
+    return f"{told} ({', '.join(about)})" if about else told
 
 
 def _cycles(run: ModelsRun) -> Iterator[str]:
