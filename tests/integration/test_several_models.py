@@ -282,12 +282,13 @@ def test_a_ceiling_is_asked_of_the_pairs_that_have_one(config):
 def test_the_demo_models_and_stories15m(small_config, shared, tmp_path):
     """Two tokenizers in one run; an SAE of stories15M is trained for a moment."""
     pytest.importorskip("sae_lens")
-    from congruence.training import parse_training_config, train_saes
+    from congruence.training.config import parse_training_config
+    from congruence.training.sessions import train_saes
 
     stories = str(shared / "models" / "stories15M")
     training = {
         "model": stories, "layers": [2], "sae": {"k": 16, "d_sae": 512},
-        "corpus": {"path": str(shared / "text" / "stories" / "stories.txt"), "documents": 200, "max_tokens": 128},
+        "corpus": {"path": str(shared / "text" / "stories" / "stories.txt"), "documents": 600, "max_tokens": 128},
         "training": {"steps": 60, "batch": 512, "learning_rate": 0.004},
     }  # fmt: skip
     train_saes(parse_training_config(training), tmp_path / "saes")

@@ -59,7 +59,8 @@ def _check_known(key: list[str]) -> None:
             if section.model_config.get("extra") == "allow":
                 return  # an option, which the matcher or null knows
             where = f" of {'.'.join(key[:number])}" if number else ""
-            raise ConfigError(f"--set {'.'.join(key)}: {unknown_name(f'key{where}', part, known)}")
+            names = [*known, *(() if number else ModelsConfig.model_fields)]
+            raise ConfigError(f"--set {'.'.join(key)}: {unknown_name(f'key{where}', part, names)}")
         section = section_in(known[part])
 
 

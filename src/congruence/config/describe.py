@@ -47,7 +47,8 @@ def describe(error: ValidationError, model: type[BaseModel], called: Mapping[str
         section, key = _section(model, loc[:-1]), loc[-1]
         key = first["input"] if first["type"] == "invalid_key" else key
         inside = f" in {'.'.join(map(str, told[:-1]))}" if len(loc) > 1 else ""
-        return unknown_name("key", key, _keys(section)) + inside
+        several = ["models"] if called and len(loc) == 1 else []  # which stand in place of a and b
+        return unknown_name("key", key, [*_keys(section), *several]) + inside
     if first["type"] == "missing":
         return f"{where} is missing: add it"
     value = first.get("input")
