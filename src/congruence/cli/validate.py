@@ -34,8 +34,8 @@ def command(config: Path, changes: tuple[str, ...]) -> None:
     check_controls(run)
     check_concepts(run.concepts)
     plan = Plan.of(run)
-    sides = {"a": run.a, "b": run.b} if loaded is run else loaded.models
-    under = "" if loaded is run else "models."
+    sides = {"a": run.a, "b": run.b} if isinstance(loaded, RunConfig) else loaded.models
+    under = "" if isinstance(loaded, RunConfig) else "models."
     layers = {name: _layers(f"{under}{name}", side) for name, side in sides.items()}
     for label, value in [*_sides(sides, layers), *_told(run, plan), ("cells", _cells(loaded, plan, layers))]:
         click.echo(f"{label:<{max(9, *map(len, sides)) + 1}}{value}")
