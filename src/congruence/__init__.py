@@ -16,7 +16,7 @@ _PUBLIC = {
 }
 _SUBPACKAGES = (
     "activations", "concepts", "config", "doctor", "filters", "matching", "metrics", "models", "nulls",
-    "recipes", "report", "run", "saes", "significance", "sides", "stats", "synthetic", "training",
+    "recipes", "report", "run", "saes", "several", "significance", "sides", "stats", "synthetic", "training",
     "transfer", "wordlists",
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ import numpy as np
 
 PACKAGES = (
     "", "activations", "concepts", "config", "filters", "matching", "metrics", "models", "nulls", "recipes",
-    "report", "run", "saes", "significance", "stats", "synthetic", "transfer", "view", "wordlists",
+    "report", "run", "saes", "several", "significance", "stats", "synthetic", "transfer", "view", "wordlists",
 )  # fmt: skip
 """Public packages; training is left out: it loads sae-lens."""
 ASKS_THE_HUB = (

@@ -53,14 +53,14 @@ def finish(folder: Path, *, pictures: bool = True, progress: bool = True) -> Non
     from rich.console import Console
 
     from congruence.progress import shown, working
-    from congruence.report import draw, summary
+    from congruence.report import draw
     from congruence.run import load_run
 
+    run = load_run(folder)  # what is no finished run is told before anything is shown
     if pictures:
-        load_run(folder)  # what is no finished run is told before anything is shown
         with shown(progress), working("draw pictures"):
             draw(folder)
-    Console().print(summary(folder), crop=False)
+    Console().print(run.summary(), crop=False)
 
 
 @click.command()
@@ -87,7 +87,7 @@ def command(
     runner: str | None,
     force: bool,
 ) -> None:
-    """Compare two language models as the YAML file CONFIG says.
+    """Compare language models as the YAML file CONFIG says: a and b, or all pairs of models.
 
     A run that was stopped goes on where it was: what is finished in --out is used as it is.
     """

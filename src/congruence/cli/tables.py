@@ -21,7 +21,7 @@ def command(*, run_dir: Path, form: str, out: Path | None, only: tuple[str, ...]
     """
     from congruence.errors import InputError, StorageError, unknown_name
     from congruence.report.tables import FORMATS, paper_tables, written
-    from congruence.run import load_run
+    from congruence.run.results import load_run
     from congruence.storage import write_text
 
     tables = paper_tables(load_run(run_dir))

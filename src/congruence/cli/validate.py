@@ -1,6 +1,6 @@
 """`congruence validate CONFIG`: everything that can be known to be wrong without loading a model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,23 @@ def command(config: Path, changes: tuple[str, ...]) -> None:
     it loads the models.
     """
     from congruence.config.changes import load_changed
+    from congruence.config.run import RunConfig
     from congruence.config.steps import check_names
     from congruence.run.concept_stage import check_concepts
     from congruence.run.plan import Plan
     from congruence.sides.variants import check_controls
 
-    run = load_changed(config, changes)
+    loaded = load_changed(config, changes)
+    run = loaded if isinstance(loaded, RunConfig) else loaded.shared
     check_names(run)
     check_controls(run)
     check_concepts(run.concepts)
     plan = Plan.of(run)
-    layers = {name: _layers(name, getattr(run, name)) for name in ("a", "b")}
-    for label, value in _told(run, plan, layers):
-        click.echo(f"{label:<10}{value}")
+    sides = {"a": run.a, "b": run.b} if isinstance(loaded, RunConfig) else loaded.models
+    under = "" if isinstance(loaded, RunConfig) else "models."
+    layers = {name: _layers(f"{under}{name}", side) for name, side in sides.items()}
+    for label, value in [*_sides(sides, layers), *_told(run, plan), ("cells", _cells(loaded, plan, layers))]:
+        click.echo(f"{label:<{max(9, *map(len, sides)) + 1}}{value}")
     click.echo(f"{config} is valid: congruence run {config} --out DIR")
 
 
@@ -102,15 +106,18 @@ def _blocks(model: Any) -> int | None:
     return next((one for one in found if isinstance(one, int)), None)
 
 
-def _told(run: Any, plan: Any, layers: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What would be run, a line each."""
-    for name in ("a", "b"):
-        side = getattr(run, name)
+def _sides(sides: Mapping[str, Any], layers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The models, a line each."""
+    for name, side in sides.items():
         on_hub = isinstance(side.model, str) and not Path(side.model).exists()
         of = "hidden units" if side.features == "neurons" else side.features.upper() + "s"
         told = "not known before it is looked up" if layers[name] is None else _numbers(layers[name])
         where = " on the Hub, not looked up" if on_hub else ""
         yield name, f"{side.label} ({side.model}{where}): {of}, layers {told}"
+
+
+def _told(run: Any, plan: Any) -> Iterator[tuple[str, str]]:
+    """What would be done, a line each."""
     corpus = run.corpus
     yield "corpus", f"{corpus.path or corpus.dataset}, {corpus.documents or 'all'} documents"
     keep = f", keep {run.pairing.keep}" if run.pairing.keep else ""
@@ -127,10 +134,17 @@ def _told(run: Any, plan: Any, layers: dict[str, Any]) -> Iterator[tuple[str, st
         from congruence.config.steps import parse_step
 
         yield "function", ", ".join(parse_step(step, kind="function")[0] for step in run.function)
-    yield "cells", _cells(run, plan, layers)
 
 
-def _cells(run: Any, plan: Any, layers: dict[str, Any]) -> str:
+def _cells(loaded: Any, plan: Any, layers: Mapping[str, Any]) -> str:
+    """How many layer pairs and scores there would be."""
+    pairs = getattr(loaded, "pairs", None)
+    if pairs is not None:
+        every = (
+            "" if None in layers.values() else f", {sum(_size(layers, one) for one in pairs):,} layer pairs"
+        )
+        return f"{len(pairs)} pairs of {len(layers)} models{every}; the text of each model is read once"
+    run = loaded
     if layers["a"] is None or layers["b"] is None:
         return "every layer of a with every layer of b"
     a, b = len(layers["a"]), len(layers["b"])
@@ -140,6 +154,10 @@ def _cells(run: Any, plan: Any, layers: dict[str, Any]) -> str:
     ceilings = [name for name in ("a", "b") if getattr(run, name).other_seed is not None]
     more += f", and the ceilings of {' and '.join(ceilings)}" if ceilings else ""
     return f"{a * b} layer pairs ({a} × {b}){more}: {scores} scores, {scores * run.null.draws:,} null scores"
+
+
+def _size(layers: Mapping[str, Any], names: tuple[str, str]) -> int:
+    return len(layers[names[0]]) * len(layers[names[1]])
 
 
 def _numbers(layers: tuple[int, ...]) -> str:

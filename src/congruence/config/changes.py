@@ -7,13 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from congruence.config.parsing import parse_config, read_yaml, sections_of
+from congruence.config.models import Models, ModelsConfig
+from congruence.config.parsing import parse_any, read_yaml, sections_of
 from congruence.config.run import RunConfig
 from congruence.errors import ConfigError, quoted, unknown_name
 from congruence.strict_files import parse_strict
 
 
-def load_changed(path: Path, changes: Sequence[str], *, there: bool = True) -> RunConfig:
+def load_changed(path: Path, changes: Sequence[str], *, there: bool = True) -> RunConfig | Models:
     """Read a YAML configuration with some of its keys changed.
 
     Args:
@@ -31,7 +32,7 @@ def load_changed(path: Path, changes: Sequence[str], *, there: bool = True) -> R
         _check_known(key)
         named = _changed(named, key, value, ".".join(key))
     origin = f"{path} with --set" if changes else str(path)
-    return parse_config(named, base=path.parent, origin=origin, there=there)
+    return parse_any(named, base=path.parent, origin=origin, there=there)
 
 
 def _parsed(change: str) -> tuple[list[str], Any]:
@@ -46,7 +47,11 @@ def _parsed(change: str) -> tuple[list[str], Any]:
 def _check_known(key: list[str]) -> None:
     """Refuse a key that no configuration has, as far as its sections are closed."""
     section: type[BaseModel] | None = RunConfig
+    if key[0] in ModelsConfig.model_fields:  # then a name, then what a side has
+        section = section_in(ModelsConfig.model_fields[key[0]].annotation)
     for number, part in enumerate(key):
+        if key[0] in ModelsConfig.model_fields and number < 2:
+            continue
         if section is None:
             return
         known = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
@@ -54,7 +59,8 @@ def _check_known(key: list[str]) -> None:
             if section.model_config.get("extra") == "allow":
                 return  # an option, which the matcher or null knows
             where = f" of {'.'.join(key[:number])}" if number else ""
-            raise ConfigError(f"--set {'.'.join(key)}: {unknown_name(f'key{where}', part, known)}")
+            names = [*known, *(() if number else ModelsConfig.model_fields)]
+            raise ConfigError(f"--set {'.'.join(key)}: {unknown_name(f'key{where}', part, names)}")
         section = section_in(known[part])
 
 

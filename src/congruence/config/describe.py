@@ -30,16 +30,25 @@ _REMEDIES = {
 }
 
 
-def describe(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first of pydantic's errors as one line, with the nearest known key for an unknown one."""
+def describe(error: ValidationError, model: type[BaseModel], called: Mapping[str, str] | None = None) -> str:
+    """The first of pydantic's errors as one line, with the nearest known key for an unknown one.
+
+    Args:
+        error: what was raised.
+        model: the section that was read.
+        called: what the user calls the sections of it that have another name there.
+    """
+    called = called or {}
     first = min(error.errors(), key=lambda item: item["type"] not in {"extra_forbidden", "invalid_key"})
     loc = tuple(part for part in first["loc"] if not _is_union_branch(part))
-    where = ".".join(quoted(part, 40).strip("'") for part in loc)
+    told = tuple(called.get(str(part), part) if place == 0 else part for place, part in enumerate(loc))
+    where = ".".join(quoted(part, 160 if place == 0 else 40).strip("'") for place, part in enumerate(told))
     if first["type"] in {"extra_forbidden", "invalid_key"}:
         section, key = _section(model, loc[:-1]), loc[-1]
         key = first["input"] if first["type"] == "invalid_key" else key
-        inside = f" in {'.'.join(map(str, loc[:-1]))}" if len(loc) > 1 else ""
-        return unknown_name("key", key, _keys(section)) + inside
+        inside = f" in {'.'.join(map(str, told[:-1]))}" if len(loc) > 1 else ""
+        several = ["models"] if called and len(loc) == 1 else []  # which stand in place of a and b
+        return unknown_name("key", key, [*_keys(section), *several]) + inside
     if first["type"] == "missing":
         return f"{where} is missing: add it"
     value = first.get("input")

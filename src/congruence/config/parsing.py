@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from congruence.config.describe import check_text, describe
+from congruence.config.models import Models, raw_pairs
 from congruence.config.quirks import with_quirks
 from congruence.config.run import RunConfig
 from congruence.config.saes import SaeSource
@@ -18,6 +19,8 @@ from congruence.storage.places import stands_for_something
 from congruence.strict_files import read_strict
 
 QUOTES = "'\""
+_SIDES = {"a": "a", "b": "b"}
+"""What the user calls the two sides."""
 
 
 def load_config(path: Path, *, there: bool = False) -> RunConfig:
@@ -36,16 +39,27 @@ def load_config(path: Path, *, there: bool = False) -> RunConfig:
 def resolve(
     config: RunConfig | Mapping[str, Any] | str | Path | None, sections: Mapping[str, Any]
 ) -> RunConfig:
-    """One configuration from a file, a mapping or sections by name."""
+    """One configuration of two models from a file, a mapping or sections by name."""
+    return of_two(resolve_any(config, sections), "config")
+
+
+def resolve_any(
+    config: RunConfig | Models | Mapping[str, Any] | str | Path | None, sections: Mapping[str, Any]
+) -> RunConfig | Models:
+    """The same, of any number of models."""
     if isinstance(config, str | Path):
-        loaded = load_config(Path(config), there=True)
+        path = Path(config)
+        config = parse_any(read_yaml(path), base=path.parent, origin=str(path), there=True)
         if not sections:
-            return loaded
-        config = loaded
+            return config
     if isinstance(config, RunConfig):
         config = config.model_dump(by_alias=True)
+    elif isinstance(config, Models):
+        if not sections:
+            return config
+        config = config.written()
     raw = {} if config is None else sections_of(config, "config", "a, b and corpus")
-    return parse_config({**raw, **sections}, there=True)
+    return parse_any({**raw, **sections}, there=True)
 
 
 def read_yaml(path: Path) -> Any:
@@ -64,18 +78,58 @@ def parse_config(raw: Any, *, base: Path = Path(), origin: str = "config", there
         there: the text must be there.
 
     Raises:
-        ConfigError: one line that names the first wrong key, its value and the remedy.
+        ConfigError: one line that names the first wrong key, its value and the remedy; or it names more than
+            two models.
     """
+    return of_two(parse_any(raw, base=base, origin=origin, there=there), origin)
+
+
+def of_two(config: RunConfig | Models, origin: str) -> RunConfig:
+    """The configuration, if it is one of two models.
+
+    Raises:
+        ConfigError: it names more.
+    """
+    if isinstance(config, RunConfig):
+        return config
+    raise ConfigError(
+        f"{origin}: models names {len(config.models)} ({', '.join(config.models)}), which `congruence run` "
+        "and `validate` take and this doesn't: name two"
+    )
+
+
+def parse_any(
+    raw: Any, *, base: Path = Path(), origin: str = "config", there: bool = False
+) -> RunConfig | Models:
+    """As `parse_config`; of more than two models, what each pair of them is compared by."""
     raw = sections_of(raw, origin, "a, b and corpus")
     # in YAML an unquoted `null:` is not a word but the empty value
     named = {"null" if key is None else key: value for key, value in raw.items()}
     check_text(named, origin)
+    if "models" not in named:
+        return _parsed(named, base, origin, _SIDES, there=there)
+    pairs = {}
+    for (x, y), sections in raw_pairs(named, origin):
+        called = {"a": f"models.{x}", "b": f"models.{y}"}
+        pairs[x, y] = _parsed(sections, base, origin, called, there=there)
+    if len(pairs) == 1:
+        return next(iter(pairs.values()))
+    models = {names[place]: (one.a, one.b)[place] for names, one in pairs.items() for place in (0, 1)}
+    ordered = {name: models[name] for name in named["models"]}
+    controls = tuple(dict.fromkeys(control for one in pairs.values() for control in one.controls))
+    return Models(ordered, pairs, controls)
+
+
+def _parsed(
+    named: Mapping[str, Any], base: Path, origin: str, called: Mapping[str, str], *, there: bool
+) -> RunConfig:
+    """The configuration of a run of two models."""
     try:
         config = RunConfig.model_validate(named)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {describe(error, RunConfig)}") from None
-    _check_controls(config, origin)
-    return _with_paths(with_quirks(config), base, origin, there=there)
+        raise ConfigError(f"{origin}: {describe(error, RunConfig, called)}") from None
+    _check_controls(config, origin, called)
+    return _with_paths(with_quirks(config), base, origin, called, there=there)
 
 
 def sections_of(raw: Any, origin: str, wanted: str) -> Mapping[Any, Any]:
@@ -86,12 +140,13 @@ def sections_of(raw: Any, origin: str, wanted: str) -> Mapping[Any, Any]:
     raise ConfigError(f"{origin} {held}: write at least {wanted}")
 
 
-def _check_controls(config: RunConfig, origin: str) -> None:
+def _check_controls(config: RunConfig, origin: str, called: Mapping[str, str]) -> None:
     if "other_seed" in config.controls and not (config.a.other_seed or config.b.other_seed):
         raise ConfigError(
-            f"{origin}: control 'other_seed' needs SAEs of another seed: name them as other_seed of a or b"
+            f"{origin}: control 'other_seed' needs SAEs of another seed: name them as other_seed of "
+            f"{called['a']} or {called['b']}"
         )
-    lacking = [name for name in ("a", "b") if not getattr(config, name).frozen_decoder]
+    lacking = [called[name] for name in ("a", "b") if not getattr(config, name).frozen_decoder]
     if "frozen_decoder" in config.controls and lacking:
         raise ConfigError(
             f"{origin}: control 'frozen_decoder' needs SAEs with a fixed decoder, as congruence train-sae "
@@ -103,7 +158,9 @@ def _check_controls(config: RunConfig, origin: str) -> None:
         )
 
 
-def _with_paths(config: RunConfig, base: Path, origin: str, *, there: bool) -> RunConfig:
+def _with_paths(
+    config: RunConfig, base: Path, origin: str, called: Mapping[str, str], *, there: bool
+) -> RunConfig:
     """Turn what names an existing file or folder, seen from `base`, into an absolute path."""
 
     def place(value: Any, where: str) -> Any:
@@ -116,10 +173,11 @@ def _with_paths(config: RunConfig, base: Path, origin: str, *, there: bool) -> R
     def side(name: str) -> Any:
         section = getattr(config, name)
         keys = ("model", "base", "saes", "other_seed", "frozen_decoder")
-        placed = {key: place(getattr(section, key), f"{origin}: {name}.{key}") for key in keys}
+        where = f"{origin}: {called[name]}"
+        placed = {key: place(getattr(section, key), f"{where}.{key}") for key in keys}
         if section.revision is not None and Path(str(placed["model"])).exists():
             raise ConfigError(
-                f"{origin}: {name}.revision = {quoted(section.revision)}: the model is a folder on this "
+                f"{where}.revision = {quoted(section.revision)}: the model is a folder on this "
                 "disk, which has no revisions: leave it out"
             )
         return section.model_copy(update={**placed, "name": section.label})

@@ -76,11 +76,13 @@ def _comment(text: str) -> list[str]:
 def sections() -> dict[str, type[BaseModel]]:
     """Every section of a configuration by the key that holds it, in the order of the file."""
     from congruence.config.concepts import InsideConfig, MultiTokenConfig
+    from congruence.config.models import ModelsConfig
     from congruence.config.saes import SaeSource
     from congruence.config.sections import IntervalConfig, MeasureFile, VerdictsConfig
 
     return {
         "": RunConfig,
+        "models": ModelsConfig,
         "a, b": SideConfig,
         "a.saes, b.saes": SaeSource,
         "corpus": CorpusConfig,

@@ -5,8 +5,12 @@ from pathlib import Path
 from congruence import __version__
 from congruence.report.figures import FOLDER, write_figures
 from congruence.report.html import REPORT, write_report
-from congruence.run.results import Run, load_run
+from congruence.report.several.page import write_models_report
+from congruence.report.several.trees import write_trees
+from congruence.run.opening import load_run
+from congruence.run.results import Run
 from congruence.run.schema import TABLES
+from congruence.run.several.results import ModelsRun
 from congruence.storage import content_key, file_key, open_artefact, whole_or_none, write_artefact
 
 KIND, FORMAT = "pictures", 1
@@ -15,7 +19,7 @@ _OF_ONE_START = ("finished", "seconds")
 """What run.json says of one start, and no picture shows."""
 
 
-def draw(run_dir: str | Path | Run) -> None:
+def draw(run_dir: str | Path | Run | ModelsRun) -> None:
     """Write figures and report, unless those that are there were made from the same results.
 
     Pictures of results that are gone are removed.
@@ -30,7 +34,10 @@ def draw(run_dir: str | Path | Run) -> None:
     made_from = _made_from(run)
     if _drawn(run.folder, made_from):
         return
-    paths = [*write_figures(run), write_report(run)]
+    if isinstance(run, ModelsRun):
+        paths = [*write_trees(run), write_models_report(run)]
+    else:
+        paths = [*write_figures(run), write_report(run)]
     for other in set((run.folder / FOLDER).glob("*.*")) - set(paths):
         if other.suffix in (".png", ".svg") and not other.name.startswith("."):
             other.unlink(missing_ok=True)
@@ -38,7 +45,7 @@ def draw(run_dir: str | Path | Run) -> None:
     write_artefact(run.folder / RECORD, KIND, FORMAT, {"made_from": made_from}, files=names)
 
 
-def _made_from(run: Run) -> str:
+def _made_from(run: Run | ModelsRun) -> str:
     told = {name: value for name, value in run.info.items() if name not in _OF_ONE_START}
     tables = [path for name in TABLES if (path := run.folder / f"{name}.parquet").exists()]
     return content_key([__version__, told, [[path.name, file_key(path)] for path in tables]])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FOLDER = "figures"
 INK, MUTED, EMPTY = "#10161d", "#5b6672", "#e9ecef"
-_STYLE = {
+STYLE = {
     "font.family": "DejaVu Sans", "text.parse_math": False, "text.usetex": False, "svg.fonttype": "path",
     "svg.hashsalt": "congruence", "axes.unicode_minus": True, "figure.facecolor": "white",
 }  # fmt: skip
@@ -77,7 +77,7 @@ def render(picture: Picture, side_a: str, side_b: str) -> dict[str, bytes]:
     settle_font_cache()
     import matplotlib
 
-    with matplotlib.rc_context(cast(Any, _STYLE)), warnings.catch_warnings():
+    with matplotlib.rc_context(cast(Any, STYLE)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = _draw(picture, side_a, side_b)
         return {"png": png(figure), "svg": svg(figure)}

@@ -99,12 +99,13 @@ def context(run: Run) -> dict[str, Any]:
         "warnings": warnings_of(run),
         "config": config_text(run),
         "facts": facts(run),
-        "inline": inline(f"{_rules()}\n{palette_css()}", embedded(run, DATA_BYTES)),
+        "inline": inline(page_rules(), embedded(run, DATA_BYTES)),
     }  # fmt: skip
 
 
-def _rules() -> str:
-    return (TEMPLATES / "report.css").read_text(encoding="utf-8")
+def page_rules() -> str:
+    """The style of what is written without the front end."""
+    return f"{(TEMPLATES / 'report.css').read_text(encoding='utf-8')}\n{palette_css()}"
 
 
 def concept_table(run: Run) -> dict[str, Any] | None:

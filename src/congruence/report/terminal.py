@@ -71,7 +71,7 @@ class Summary:
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         for line in self._lines(options.max_width):
-            yield _encodable(line, options.encoding)
+            yield encodable(line, options.encoding)
 
     def _lines(self, width: int) -> Iterator["Text"]:
         from rich.text import Text
@@ -256,7 +256,8 @@ def _places(run: Run) -> Iterator["Text"]:
             yield Text.assemble((f"{name:<8}", "bold"), str(path), no_wrap=True, overflow="ignore")
 
 
-def _encodable(line: "Text", encoding: str) -> "Text":
+def encodable(line: "Text", encoding: str) -> "Text":
+    """A line as a terminal of that encoding can show it."""
     if encoding.lower().startswith("utf"):
         return line
     plain = line.copy()

@@ -4,16 +4,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from congruence.careful import guard
-from congruence.run.results import Run, load_run
+from congruence.run.opening import load_run
+from congruence.run.results import Run
+from congruence.run.several.results import ModelsRun
 
 if TYPE_CHECKING:
     from congruence.config import RunConfig, load_config, parse_config
     from congruence.run.compare import compare
     from congruence.run.side_by_side import compare_runs
 
-__all__ = ["Run", "RunConfig", "compare", "compare_runs", "load_config", "load_run", "parse_config"]
+__all__ = [
+    "ModelsRun",
+    "Run",
+    "RunConfig",
+    "compare",
+    "compare_runs",
+    "load_config",
+    "load_run",
+    "parse_config",
+]
 
-guard(globals(), ("Run", "load_run"))
+guard(globals(), ("ModelsRun", "Run", "load_run"))
 
 
 def __getattr__(name: str) -> Any:

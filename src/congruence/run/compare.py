@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from congruence.config.parsing import resolve
+from congruence.config.models import Models
+from congruence.config.parsing import resolve_any
 from congruence.config.quirks import as_published_line
 from congruence.config.run import RunConfig
 from congruence.config.saes import Given
@@ -23,11 +24,13 @@ from congruence.run.equal_index import equal_index_record
 from congruence.run.evidence import keep_evidence
 from congruence.run.features import FeatureStage
 from congruence.run.grid import Source
+from congruence.run.opening import load_run
 from congruence.run.possible import check_possible, null_record
 from congruence.run.publish import publish_run
-from congruence.run.results import Run, load_run
+from congruence.run.results import Run
 from congruence.run.run_cells import concepts_finished, run_cells
 from congruence.run.sae_records import fvus_of, sae_records
+from congruence.run.several.compute import compare_models
 from congruence.run.sharing import shared_out
 from congruence.run.status import noted
 from congruence.runners.choose import check_runner
@@ -45,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 
 def compare(
-    config: RunConfig | Mapping[str, Any] | str | Path | None = None,
+    config: RunConfig | Models | Mapping[str, Any] | str | Path | None = None,
     /,
     *,
     out: str | Path,
@@ -53,8 +56,8 @@ def compare(
     force: bool = False,
     draw: Callable[[Path], object] | None = None,
     **sections: Any,
-) -> Run:
-    """Compare the features of two language models, layer by layer.
+) -> "Run | Any":
+    """Compare the features of two language models, layer by layer; or of several, each with each.
 
     Finished captures and cells in `out` are used as they are; a run that was killed goes on from there.
     Everything that a configuration gives appears in `out` in one step when it is finished. Another
@@ -67,10 +70,12 @@ def compare(
         force: go on where an SAE doesn't fit its model or hook; what is wrong is logged.
         draw: draws pictures into the folder of the finished tables before they appear, e.g.
             `congruence.report.draw`.
-        **sections: a, b, corpus, pairing, filters, measures, null, controls, seed, … as in the file.
+        **sections: a and b, or models (name -> section); corpus, pairing, filters, measures, null,
+            controls, seed, … as in the file.
 
     Returns:
-        The finished run: data frames of results, and the record of what made them.
+        The finished run: data frames of results, and the record of what made them; a `ModelsRun` where
+        `models` names more than two.
 
     Raises:
         CongruenceError: one line that names what is wrong and the remedy.
@@ -79,12 +84,14 @@ def compare(
     """
     if not isinstance(out, str | Path) or not str(out).strip():
         raise StorageError(f"out={quoted(out)} isn't a folder's name: name one")
-    resolved = resolve(config, {**sections, "force": True} if force else sections)
-    check_names(resolved)
-    check_controls(resolved)
-    check_concepts(resolved.concepts)
-    check_runner(resolved.runner)
-    if resolved.runner.kind != "serial" and (given := _in_memory(resolved)):
+    resolved = resolve_any(config, {**sections, "force": True} if force else sections)
+    shared = resolved.shared if isinstance(resolved, Models) else resolved
+    check_names(shared)
+    check_controls(shared)
+    check_concepts(shared.concepts)
+    check_runner(shared.runner)
+    given = _in_memory(resolved)
+    if shared.runner.kind != "serial" and given:
         raise ConfigError(
             f"{given[0]} is an object in memory, which only this process has: leave `runner` out, or give "
             "a path"
@@ -92,12 +99,15 @@ def compare(
     folder = open_folder(Path(out))
     with run_log(folder), held(folder), noted(folder.path) as notes, shown(progress, notes) as bars:
         logger.info("run starts in %s", folder.path)
-        if given := _in_memory(resolved):
+        if given:
             logger.warning(
                 "%s: objects in memory, known by their content: no command can repeat this run from run.json",
                 ", ".join(given),
             )
-        key = _run(resolved, folder, bars, draw)
+        if isinstance(resolved, Models):
+            key = compare_models(resolved, folder, bars, draw, two=_run)
+        else:
+            key = _run(resolved, folder, bars, draw)
     return load_run(folder.path, configuration=key)
 
 
@@ -231,10 +241,15 @@ def _own_measures(config: RunConfig) -> dict[str, str]:
     return {m.label: m.key for m in [*measures_of(config.measures), *of_concepts] if m.key != m.label}
 
 
-def _in_memory(config: RunConfig) -> list[str]:
+def _in_memory(config: RunConfig | Models) -> list[str]:
     """The keys whose values were objects of a Python call: no command can repeat such a run."""
     found = []
-    for name, side in (("a", config.a), ("b", config.b)):
+    if isinstance(config, Models):
+        sides = {f"models.{name}": side for name, side in config.models.items()}
+        config = config.shared
+    else:
+        sides = {"a": config.a, "b": config.b}
+    for name, side in sides.items():
         for key in ("model", "saes", "other_seed", "frozen_decoder"):
             value = getattr(side, key)
             entries = value.items() if isinstance(value, dict) else [("", value)]

@@ -87,12 +87,14 @@ def _of(path: Path, uses: Mapping[str, Any], there: Mapping[str, Path], current:
         used_by = (key,) if key in uses else ()
         about = [*(["current"] if key == current else []), f"finished {_finished(place)}"]
         yield Stored(place, CONFIGURATION, size_of(place), used_by, ", ".join(about))
+    # what several pairs of models share isn't one pair's to remove
+    shared = (folder.activations, folder.known) if folder.shares else ()
     for kind, name, place in (
         (ACTIVATIONS, "activations", folder.activations),
         (CELL, "cells", folder.cells),
         (KNOWN, "known", folder.known),
     ):
-        for entry in sorted(place.iterdir()) if place.is_dir() else []:
+        for entry in sorted(place.iterdir()) if place.is_dir() and place not in shared else []:
             if _KEYED.fullmatch(entry.name):
                 used_by = tuple(key for key, used in uses.items() if _stem(entry) in used.get(name, ()))
                 yield Stored(entry, kind, size_of(entry), used_by)

@@ -13,8 +13,17 @@ from congruence.errors import InputError, StorageError, quoted, unknown_name
 from congruence.run.best import best_row, first_null, leading
 from congruence.run.reading import Reading
 from congruence.run.schema import TABLES, Column, blank
-from congruence.storage import Artefact, NotWhole, Older, generations, not_whole_unless_read, open_artefact
+from congruence.storage import (
+    Artefact,
+    NotWhole,
+    Older,
+    OtherKind,
+    generations,
+    not_whole_unless_read,
+    open_artefact,
+)
 from congruence.storage.places import stands_for_something
+from congruence.storage.run_folder import PAIRS
 
 KIND, FORMAT_VERSION = "run", 3
 _UNSEALED = 2
@@ -97,12 +106,28 @@ class Run(Reading):
             [("control", "==", control), ("layer_a", "==", a), ("layer_b", "==", b)]
             for control, a, b in cells
         ]
-        with _told():
+        with believed():
             path = _proven(_record(self.folder), table)
             with not_whole_unless_read(path):
                 import pyarrow.parquet as pq
 
                 return pq.read_table(path, filters=wanted)
+
+    def columns_of(self, table: str, names: Sequence[str], filters: Any = None) -> pd.DataFrame:
+        """Some columns of a table, and of it the rows that pass; nothing else is read.
+
+        Args:
+            table: its name.
+            names: columns of the schema.
+            filters: as pyarrow takes them.
+
+        Raises:
+            StorageError: the table can't be believed.
+        """
+        with believed():
+            path = _proven(_record(self.folder), table)
+            with not_whole_unless_read(path):
+                return pd.read_parquet(path, columns=[*names], filters=filters)
 
     def holds(self, table: str) -> bool:
         """Whether the run has a table."""
@@ -110,8 +135,8 @@ class Run(Reading):
         return file in self.info["files"] if "files" in self.info else (self.folder / file).exists()
 
     def _table(self, name: str, **options: Any) -> pd.DataFrame:
-        with _told():
-            return _table(_record(self.folder), name, **options)
+        with believed():
+            return stored_table(_record(self.folder), name, **options)
 
     def side_name(self, side: str) -> str:
         """What a side is called in pictures; told apart by (a) and (b) where both have one name."""
@@ -237,6 +262,21 @@ def load_run(path: "str | Path | Run", *, configuration: str | None = None) -> R
     """
     if isinstance(path, Run):
         path = path.folder if configuration is None else path.path
+    folder = folder_of(path, configuration)
+    with believed():
+        record = _record(folder)
+        results, cells = stored_table(record, "results"), stored_table(record, "cells")
+    if results.empty:
+        raise StorageError(f"{folder / 'results.parquet'} holds no rows: run again")
+    return Run(generations.owner(folder), record.record, results, cells, folder)
+
+
+def folder_of(path: str | Path, configuration: str | None) -> Path:
+    """Where the tables of one configuration of a run lie.
+
+    Raises:
+        StorageError: there is no such folder, or no such configuration in it.
+    """
     if not isinstance(path, str | Path):
         raise StorageError(
             f"{quoted(path)} isn't a folder: name the folder that `congruence run --out` wrote"
@@ -248,13 +288,7 @@ def load_run(path: "str | Path | Run", *, configuration: str | None = None) -> R
         )
     if folder.is_symlink() and folder.name == generations.CURRENT:
         folder = folder.parent
-    folder = generations.current_folder(folder) if configuration is None else _named(folder, configuration)
-    with _told():
-        record = _record(folder)
-        results, cells = _table(record, "results"), _table(record, "cells")
-    if results.empty:
-        raise StorageError(f"{folder / 'results.parquet'} holds no rows: run again")
-    return Run(generations.owner(folder), record.record, results, cells, folder)
+    return generations.current_folder(folder) if configuration is None else _named(folder, configuration)
 
 
 def _named(path: Path, key: str) -> Path:
@@ -266,7 +300,7 @@ def _named(path: Path, key: str) -> Path:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def believed() -> Iterator[None]:
     """What can't be believed is refused with the remedy."""
     try:
         yield
@@ -280,14 +314,24 @@ def _record(folder: Path) -> Artefact:
     if not path.exists():
         raise StorageError(f"{path} doesn't exist: is this the folder of a finished run?")
     place = generations.place_of(folder)
-    opened = open_artefact(path, KIND, FORMAT_VERSION, oldest=_UNSEALED, unsealed=_UNSEALED, place=place)
+    try:
+        opened = open_artefact(path, KIND, FORMAT_VERSION, oldest=_UNSEALED, unsealed=_UNSEALED, place=place)
+    except OtherKind as error:
+        owner = generations.owner(folder)
+        pairs = sorted(one.name for one in (owner / PAIRS).iterdir()) if (owner / PAIRS).is_dir() else []
+        if not pairs:
+            raise
+        raise StorageError(
+            f"{owner} is a run of more than two models, and this takes a run of two: name one of its pairs, "
+            f"such as {owner / PAIRS / pairs[0]} ({len(pairs)} in all)"
+        ) from error
     sides = opened.record.get("sides")
     if not isinstance(sides, dict) or not all(isinstance(sides.get(side), dict) for side in ("a", "b")):
         raise StorageError(f"{path} doesn't name the sides a and b: run again")
     return opened
 
 
-def _table(run: Artefact, name: str, **options: Any) -> pd.DataFrame:
+def stored_table(run: Artefact, name: str, **options: Any) -> pd.DataFrame:
     """One of the run's tables with every column that readers rely on."""
     path = _proven(run, name)
     with not_whole_unless_read(path):

@@ -4,6 +4,7 @@ import importlib.metadata
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -77,15 +78,7 @@ def read_text(
     corpus, memo = read_corpus(config), memo or Memo()
     sides = {a.name: a, b.name: b}
     begins = {name: begins_with_bos(config, side, memo, trained_with_bos) for name, side in sides.items()}
-    lengths = _lengths(config, sides, begins, memo)
-    tokens: dict[str, Tokens] = {}
-    for name, side in sides.items():
-        same = [n for n in tokens if (sides[n].model.key, begins[n]) == (side.model.key, begins[name])]
-        tokens[name] = (
-            tokens[same[0]]
-            if same
-            else read_tokens(corpus, config, side.model, lengths[name], prepend_bos=begins[name], memo=memo)
-        )
+    tokens = _read(corpus, config, sides, begins, memo)
     tokens, positions, samples = _counted(config, sides, tokens, begins, memo)
     alike = tokens[a.name] is tokens[b.name]
     difference = None if alike else _difference(a.model, b.model, tokens, memo)
@@ -105,6 +98,61 @@ def read_text(
         100 * alignment.coverage_b,
     )
     return SharedText(corpus, tokens, alignment, begins, positions, samples)
+
+
+def settled_for_all(
+    config: CorpusConfig, sides: Mapping[str, Side], *, memo: Memo | None = None
+) -> dict[tuple[str, str], CorpusConfig]:
+    """The section for every two of several sides, such that each side reads the same text in all of them.
+
+    What depends on the company that a side is in is settled for all: how many tokens a row has, and how many
+    leading ones are left out. It is written into the sections, so that any pair can be repeated alone.
+
+    Args:
+        config: the section.
+        sides: by the user's names.
+        memo: keeps what is found out about the text.
+
+    Returns:
+        Names of two sides -> the section of their comparison.
+
+    Raises:
+        CorpusError, ConfigError: as `read_text`.
+    """
+    corpus, memo = read_corpus(config), memo or Memo()
+    begins = {name: begins_with_bos(config, side, memo) for name, side in sides.items()}
+    lengths = _lengths(config, sides, begins, memo)
+    skipped = config.skip_first
+    if config.sinks == "mask":
+        tokens = _read(corpus, config, sides, begins, memo)
+        for name, side in sides.items():
+            sample = brief_sample(side.model, tokens[name])
+            skipped = max(skipped, leading_sinks(side, tokens[name], sample, memo))
+            side.let_go()
+    return {
+        (x, y): config.model_copy(update={"max_tokens": max(lengths[x], lengths[y]), "skip_first": skipped})
+        for x, y in combinations(sides, 2)
+    }
+
+
+def _read(
+    corpus: Corpus,
+    config: CorpusConfig,
+    sides: Mapping[str, Side],
+    begins: Mapping[str, bool | None],
+    memo: Memo,
+) -> dict[str, Tokens]:
+    """The corpus in the tokens of each side, the same object where it is the same text."""
+    lengths = _lengths(config, sides, begins, memo)
+    tokens: dict[str, Tokens] = {}
+    for name, side in sides.items():
+        same = [n for n in tokens if (sides[n].model.key, begins[n]) == (side.model.key, begins[name])]
+        tokens[name] = (
+            tokens[same[0]]
+            if same
+            else read_tokens(corpus, config, side.model, lengths[name], prepend_bos=begins[name], memo=memo)
+        )
+    return tokens
 
 
 def _lengths(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from congruence.caches import kernels_line
 from congruence.errors import CongruenceError, Stopped, StorageError, quoted
+from congruence.storage.atomic import write_text
 from congruence.storage.lock import folder_lock
 from congruence.storage.temporary import left_over, remove, temporary_beside
 
@@ -21,6 +22,11 @@ VERSIONS_OF = ("congruence", "torch", "transformers", "numpy", "scipy", "numba")
 """Packages on which results may depend."""
 
 
+ACTIVATIONS, PAIRS = "activations", "pairs"
+SHARED = f"../../{ACTIVATIONS}"
+"""Where a pair of a run of several models has its activations; a file of their name says so."""
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The places in a run's folder."""
@@ -28,9 +34,17 @@ class RunFolder:
     path: Path
 
     @property
+    def shares(self) -> bool:
+        """Whether what was captured lies with the run of several models that this run is a pair of."""
+        try:
+            return (self.path / ACTIVATIONS).read_text(encoding="utf-8").strip() == SHARED
+        except (OSError, ValueError):  # a folder, as a rule
+            return False
+
+    @property
     def activations(self) -> Path:
         """Captured feature activations, one folder a content key."""
-        return self.path / "activations"
+        return self.path / (SHARED if self.shares else ACTIVATIONS)
 
     @property
     def known(self) -> Path:
@@ -41,6 +55,17 @@ class RunFolder:
     def cells(self) -> Path:
         """Finished cells, one folder a content key."""
         return self.path / "cells"
+
+    def pair(self, name: str) -> "RunFolder":
+        """The folder of one pair of a run of several models, which captures into this run's activations.
+
+        Raises:
+            StorageError: it can't be written.
+        """
+        inner = open_folder(self.path / PAIRS / name)
+        if not inner.shares:
+            write_text(inner.path / ACTIVATIONS, f"{SHARED}\n")
+        return inner
 
     @property
     def log(self) -> Path:
