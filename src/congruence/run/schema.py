@@ -113,6 +113,12 @@ MATCHES = (
         "null_r", "float64", "95 % point of the best r of unrelated text; NaN without pairing.null_draws", NAN
     ),
     Column("p_r", "float64", "p of r against that null", NAN),
+    Column(
+        "logit_r",
+        "float64",
+        "correlation of what both add to the logits of shared tokens; NaN without function: logit_weights",
+        NAN,
+    ),
     Column("kept", "bool", "the filters kept it", None, needed=True),
     Column("removed_by", "text", "the filter that took it, or nothing", ""),
     Column("top_tokens_a", "texts", "tokens on which the feature of a fires most strongly", ()),
@@ -228,6 +234,84 @@ TRANSFER = (
     Column("warnings", "texts", "why there is no number", ()),
 )
 
+STITCHING = (
+    *PLACE[2:],
+    Column(
+        "direction",
+        "text",
+        "`a_to_b`: b goes on from mapped states of a at these layers; or `b_to_a`",
+        None,
+        needed=True,
+    ),
+    Column(
+        "map",
+        "text",
+        "identity, orthogonal, affine or ridge; native: the target's own states through its own SAE, the ceiling",
+        None,
+        needed=True,
+    ),
+    Column("null", "text", "empty, or what is broken: shifted text, random rotation, wrong layer", ""),
+    Column("against", "text", "of a wrong layer: which one the map leads into", ""),
+    Column(
+        "what", "text", "what is mapped: states, or the reconstruction of the source's SAE", None, needed=True
+    ),
+    Column("loss", "float64", "mean next-token loss of the stitched model, in nats", NAN),
+    Column("native", "float64", "of the target as it is", NAN),
+    Column("zero", "float64", "of the target with zeros in their place", NAN),
+    Column("mean", "float64", "of the target with its mean state in their place", NAN),
+    Column("recovered_zero", "float64", "(zero − loss) / (zero − native)", NAN),
+    Column("recovered_mean", "float64", "(mean − loss) / (mean − native)", NAN),
+    Column("places", "int64", "held-out tokens, or aligned units, whose state is replaced", 0),
+    Column("predictions", "int64", "next tokens that the loss is over", 0),
+    Column("warnings", "texts", "why there is no number", ()),
+)
+
+FUNCTION = (
+    *PLACE,
+    Column(
+        "question",
+        "text",
+        "logit_weights: do paired features add to the same tokens? ablation: does taking either out change "
+        "the same predictions? substitution: can a's feature stand in for b's?",
+        None,
+        needed=True,
+    ),
+    Column("n", "int64", "pairs that this rests on", 0),
+    Column("value", "float64", "mean agreement of a pair", NAN, needed=True),
+    Column("null", "text", "re-paired features, or hard negatives", "", needed=True),
+    Column("null_mean", "float64", "mean agreement of those", NAN),
+    Column("null_q95", "float64", "95 % point of the agreement of single ones", NAN),
+    Column("p", "float64", "p of the mean against them", NAN),
+    Column("share", "float64", "share of pairs that agree more than that 95 % point", NAN),
+    Column("area", "float64", "mean height of the quality–coverage curve", NAN),
+    Column(
+        "curve",
+        "records",
+        "{coverage, quality}: mean agreement of the most similar share of the pairs",
+        (),
+    ),
+    Column("tokens", "int64", "shared tokens that logits are compared over", 0),
+    Column("warnings", "texts", "why there is no number", ()),
+)
+
+SUBSTITUTION = (
+    *PLACE[2:],
+    Column("kind", "text", "pair, or hard negative", None, needed=True),
+    Column("feature_a", "int64", "feature of a", None, needed=True),
+    Column("feature_b", "int64", "feature of b", None, needed=True),
+    Column("partner", "int64", "of a hard negative: the feature of b that it stands beside", -1),
+    Column("r", "float64", "similarity of the pair's activations; of a hard negative: of the pair it stands beside", NAN),
+    Column("stratum", "text", "of r and firing rate, from which the pair is drawn: r1 to r4, f1 to f3", ""),
+    Column("weight", "float64", "pairs of the stratum for each that was drawn", NAN),
+    Column("overlap", "int64", "top tokens that both features share", 0),
+    Column("contexts", "int64", "places at which predictions are compared", 0),
+    Column("ablation_r", "float64", "correlation of the changes of log-probabilities, feature of a and of b taken out", NAN),
+    Column("kl_ablated", "float64", "KL of b's predictions with its feature taken out, in nats", NAN),
+    Column("kl_substituted", "float64", "KL with the mapped contribution of a's feature in its place", NAN),
+    Column("substitution", "float64", "1 − kl_substituted / kl_ablated", NAN),
+    Column("reason", "text", "why there is no number", ""),
+)
+
 TABLES = {
     "results": RESULTS,
     "cells": CELLS,
@@ -235,6 +319,9 @@ TABLES = {
     "concept_keywords": KEYWORDS,
     "features": FEATURES,
     "transfer": TRANSFER,
+    "stitching": STITCHING,
+    "function": FUNCTION,
+    "substitution": SUBSTITUTION,
 }
 
 _DTYPES = {"int64": "int64", "float64": "float64", "bool": "bool"}
