@@ -108,6 +108,19 @@ class Ablator:
         Returns:
             (k, vocabulary) float32, on the CPU.
         """
+        columns = self.column[self.at[places]]
+        order = np.argsort(columns, kind="stable")
+        found: list[torch.Tensor] = []
+        while (done := sum(len(one) for one in found)) < len(order):
+            many = np.arange(1, len(order) - done + 1) * (columns[order[done:]] + 1)
+            count = max(1, int((many <= max(1, self.batch_tokens // 4)).sum()))  # rows of about one length
+            chosen = order[done : done + count]
+            found.append(self._predict(places[chosen], [changes[one] for one in chosen.tolist()]))
+        given = torch.empty_like(torch.cat(found))
+        given[torch.from_numpy(order)] = torch.cat(found)
+        return given
+
+    def _predict(self, places: np.ndarray, changes: list[tuple[np.ndarray, np.ndarray]]) -> torch.Tensor:
         last = self.at[places]
         rows, columns = self.row[last], self.column[last]
         used = int(columns.max()) + 1
@@ -120,7 +133,9 @@ class Ablator:
 
         def edit(whole: torch.Tensor) -> torch.Tensor:
             new = whole.float()
-            new = new.index_put([one.to(whole.device) for one in where], add.to(whole.device), accumulate=True)
+            new = new.index_put(
+                [one.to(whole.device) for one in where], add.to(whole.device), accumulate=True
+            )
             return new.to(whole.dtype)
 
         logits = logits_at(

@@ -36,10 +36,12 @@ class Effect:
 
     @property
     def substitution(self) -> float:
-        """1 − kl_substituted / kl_ablated: 1 it does all that b's feature did, 0 no more than nothing."""
+        """(ablated − substituted) / the larger of both: 1 it does all that b's feature did, 0 no more than
+        nothing, −1 it harms far more than taking b's feature out.
+        """
         if not self.kl_ablated > LEAST_KL:
             return float("nan")
-        return 1 - self.kl_substituted / self.kl_ablated
+        return (self.kl_ablated - self.kl_substituted) / max(self.kl_ablated, self.kl_substituted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,7 @@ class Bench:
         """Of each pair of features.
 
         Places are those where either feature is strongest, so that one which is silent where the other fires
-        agrees with nothing there. Each costs two to three passes of b and two of a over at most `length` tokens.
+        agrees with nothing there. Each place costs three passes of b and two of a.
 
         Args:
             features_a, features_b: the pairs.
@@ -88,7 +90,7 @@ class Bench:
 
         Source: ablation fingerprints and the substitution test of "Benchmarking Cross-Seed Feature
         Correspondence in Sparse Autoencoders" (TMLR submission 7897), there within one model; the map between
-        two models, the places and the score 1 − KL / KL are ours.
+        two models, the places and the score are ours.
         """
         pairs = list(zip(features_a.tolist(), features_b.tolist(), strict=True))
         places = [self._places(a, b) for a, b in pairs]
@@ -182,7 +184,7 @@ def _kl(native: "Float[torch.Tensor, 'k v']", other: "Float[torch.Tensor, 'k v']
 
 
 def _correlation(x: Float[np.ndarray, "k v"], y: Float[np.ndarray, "k v"]) -> float:
-    """Over places and tokens, with what all tokens of a place share taken off; 0 where one changes nothing."""
+    """Over places and tokens, with what all tokens of a place share taken off; 0 where one is flat."""
     x, y = (one - one.mean(axis=1, keepdims=True) for one in (x, y))
     lengths = np.linalg.norm(x), np.linalg.norm(y)
     if not (lengths[0] > 0 and lengths[1] > 0):

@@ -28,7 +28,7 @@ def unembedding(model: LanguageModel, ids: Int[np.ndarray, " v"]) -> Float[np.nd
     Raises:
         ModelError: it has no language head, or what stands between the last block and the head isn't a norm.
 
-    Source: folding of norms as in interpretability work with TransformerLens (fold_ln, center_writing_weights).
+    Source: folding of norms as TransformerLens has it (fold_ln, center_writing_weights).
     """
     import torch
 
@@ -56,7 +56,9 @@ def _gain(model: LanguageModel, head: "nn.Module") -> tuple[np.ndarray, bool]:
     parameter = next(norm.parameters(), None)
     dtype = torch.float32 if parameter is None else parameter.dtype
     device = model.device if parameter is None else parameter.device
-    x = torch.randn(3, model.d_model, generator=torch.Generator().manual_seed(0))
+    x = 100 * torch.randn(
+        3, model.d_model, generator=torch.Generator().manual_seed(0)
+    )  # beside which eps is nothing
     with torch.no_grad():
         given = norm(torch.cat([x, -x]).to(device, dtype)).double().cpu().numpy()
     odd = (given[:3] - given[3:]) / 2  # without the bias

@@ -102,7 +102,9 @@ class FunctionStages:
         told: dict[str, Any] = {}
         for stage in (self._transfer, self._stitching, self._logits, self._substitution):
             told |= stage.finish(folder) if stage is not None else {}
-        rows = [row for stage in (self._logits, self._substitution) if stage is not None for row in stage.rows]
+        rows = [
+            row for stage in (self._logits, self._substitution) if stage is not None for row in stage.rows
+        ]
         if rows:
             write_table(table_of(rows, FUNCTION), FUNCTION, folder / TABLE)
         return told

@@ -136,7 +136,7 @@ class Run(Reading):
 
     @property
     def stitching(self) -> pd.DataFrame:
-        """What `function: stitching` gives: next-token loss of each model going on from the other's states."""
+        """Next-token loss of each model that goes on from the other's mapped states."""
         return self._of_function("stitching", "stitching")
 
     @property

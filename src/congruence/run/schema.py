@@ -300,15 +300,30 @@ SUBSTITUTION = (
     Column("feature_a", "int64", "feature of a", None, needed=True),
     Column("feature_b", "int64", "feature of b", None, needed=True),
     Column("partner", "int64", "of a hard negative: the feature of b that it stands beside", -1),
-    Column("r", "float64", "similarity of the pair's activations; of a hard negative: of the pair it stands beside", NAN),
+    Column(
+        "r",
+        "float64",
+        "similarity of the pair's activations; of a hard negative: of the pair it stands beside",
+        NAN,
+    ),
     Column("stratum", "text", "of r and firing rate, from which the pair is drawn: r1 to r4, f1 to f3", ""),
     Column("weight", "float64", "pairs of the stratum for each that was drawn", NAN),
     Column("overlap", "int64", "top tokens that both features share", 0),
     Column("contexts", "int64", "places at which predictions are compared", 0),
-    Column("ablation_r", "float64", "correlation of the changes of log-probabilities, feature of a and of b taken out", NAN),
+    Column(
+        "ablation_r",
+        "float64",
+        "correlation of the changes of log-probabilities, feature of a and of b taken out",
+        NAN,
+    ),
     Column("kl_ablated", "float64", "KL of b's predictions with its feature taken out, in nats", NAN),
     Column("kl_substituted", "float64", "KL with the mapped contribution of a's feature in its place", NAN),
-    Column("substitution", "float64", "1 − kl_substituted / kl_ablated", NAN),
+    Column(
+        "substitution",
+        "float64",
+        "(kl_ablated − kl_substituted) / the larger of both: 1 all of what b's feature does, 0 none, −1 harm",
+        NAN,
+    ),
     Column("reason", "text", "why there is no number", ""),
 )
 

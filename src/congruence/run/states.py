@@ -112,7 +112,7 @@ class PairedStates:
         return groups.rows[groups.offsets[1:] - 1]
 
     def stands_for(self, side: str) -> np.ndarray:
-        """(n,) whether the state of a shared place is the one at its last token: not so of a mean of several."""
+        """(n,) whether the state of a shared place is the one at its last token, no mean of several."""
         if self.alignment is None or self._how == "last":
             return np.ones(int(self.document_offsets[-1]), dtype=bool)
         groups = self.alignment.groups_a if side == "a" else self.alignment.groups_b

@@ -110,8 +110,8 @@ class StitchingStage:
                 yield blank_row(STITCHING, **place, map=kind, what=STATES, warnings=[fitted])
                 continue
             yield row(fitted.apply(pair.x.judged), map=kind, null=null, against=against, what=STATES)
-            if from_sae is not None:
-                yield row(fitted.apply(from_sae), map=kind, null=null, against=against, what=RECONSTRUCTION)
+            if from_sae is not None and not null:
+                yield row(fitted.apply(from_sae), map=kind, what=RECONSTRUCTION)
 
     def _maps(
         self, pair: LayerPair, target: str, layers: dict[str, int]

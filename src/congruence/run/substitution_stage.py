@@ -14,7 +14,7 @@ import pandas as pd
 from congruence.activations.plan import read_at
 from congruence.errors import ConfigError, InputError
 from congruence.function.quality import p_of_pairs, quality_curve
-from congruence.function.sampling import Sample, hard_negatives, stratified
+from congruence.function.sampling import hard_negatives, stratified
 from congruence.progress import Progress
 from congruence.run.grid import REAL, Source
 from congruence.run.logit_stage import check_head, shared_ids
@@ -26,13 +26,14 @@ from congruence.transfer import SubstitutionSettings, fit_map
 
 if TYPE_CHECKING:
     from congruence.function.positions import Ablator
-    from congruence.function.substitution import Bench, Effect
+    from congruence.function.substitution import Bench
 
 logger = logging.getLogger(__name__)
 
 VERSION = 1
 TABLE = "substitution.parquet"
 PAIR, NEGATIVE = "pair", "hard negative"
+FOUND = ("contexts", "ablation_r", "kl_ablated", "kl_substituted", "substitution", "reason")
 QUESTIONS = {"ablation": "ablation_r", "substitution": "substitution"}
 """Question of function.parquet -> the column of substitution.parquet that answers it for a pair."""
 
@@ -99,45 +100,42 @@ class SubstitutionStage:
         a, b = features[0][chosen], features[1][chosen]
         negatives, overlap = self._negatives(result.matches, layers, a, b, fires_b)
         own = self._overlap(layers, a, b)
-        there = np.flatnonzero(negatives >= 0)
-        total = len(a) + len(there)
+        wanted = [(i, PAIR, b[i], -1, own[i]) for i in range(len(a))]
+        wanted += [
+            (i, NEGATIVE, negatives[i], b[i], overlap[i]) for i in np.flatnonzero(negatives >= 0).tolist()
+        ]
+        wanted.sort(key=lambda one: one[0])  # a pair and its negative share places
         effects = bench.effects(
-            np.concatenate([a, a[there]]),
-            np.concatenate([b, negatives[there]]),
-            progress=lambda done: advance(done, total, "pairs"),
+            a[[one[0] for one in wanted]],
+            np.array([one[2] for one in wanted], dtype=np.int64),
+            progress=lambda done: advance(done, len(wanted), "pairs"),
         )
         rows = [
-            self._row(place, PAIR, a[i], b[i], -1, r[sample.index[i]], sample, i, own[i], effects[i])
-            for i in range(len(a))
+            blank_row(
+                SUBSTITUTION,
+                **place,
+                kind=kind,
+                feature_a=int(a[i]),
+                feature_b=int(other),
+                partner=int(partner),
+                r=float(r[sample.index[i]]),
+                stratum=sample.stratum[i],
+                weight=float(sample.weight[i]),
+                overlap=int(tokens),
+                **{name: getattr(effect, name) for name in FOUND},
+            )  # fmt: skip
+            for (i, kind, other, partner, tokens), effect in zip(wanted, effects, strict=True)
         ]
-        rows += [
-            self._row(
-                place, NEGATIVE, a[i], negatives[i], b[i], r[sample.index[i]], sample, i, overlap[i],
-                effects[len(a) + number],
-            )
-            for number, i in enumerate(there.tolist())
-        ]  # fmt: skip
         return {
             "pairs": rows,
             "function": [self._summary(place, question, rows) for question in QUESTIONS],
             "tested": {"kept": len(matches), "firing": len(alive), "sampled": len(a)},
         }
 
-    def _row(
-        self, place: dict[str, int], kind: str, a: int, b: int, partner: int, r: float, sample: Sample,
-        index: int, overlap: int, effect: "Effect",
-    ) -> dict[str, Any]:  # fmt: skip
-        names = ("contexts", "ablation_r", "kl_ablated", "kl_substituted", "substitution", "reason")
-        return blank_row(
-            SUBSTITUTION, **place, kind=kind, feature_a=int(a), feature_b=int(b), partner=int(partner),
-            r=float(r), stratum=sample.stratum[index], weight=float(sample.weight[index]),
-            overlap=int(overlap), **{name: getattr(effect, name) for name in names},
-        )  # fmt: skip
-
     def _summary(
         self, place: dict[str, int], question: str, rows: Sequence[dict[str, Any]]
     ) -> dict[str, Any]:
-        """One number of a layer pair: mean over the kept pairs that the sample stands for, beside its null."""
+        """One number of a layer pair: the mean over the pairs that the sample stands for, beside its null."""
         table = pd.DataFrame(rows)
         pairs, others = (table[table.kind == kind] for kind in (PAIR, NEGATIVE))
         column = QUESTIONS[question]
@@ -160,7 +158,7 @@ class SubstitutionStage:
                 np.asarray(beside[column] - beside[f"{column}_n"], dtype=float),
                 seed=self.captures.config.seed,
             ),
-            share=float(weight[told][quality[told] > q95].sum() / whole) if whole and len(null) else float("nan"),
+            share=float(weight[told & (quality > q95)].sum() / whole) if whole and len(null) else float("nan"),
             area=area, curve=curve, tokens=len(self._ids()["a"]),
             warnings=[] if told.any() else ["no pair's feature changes a prediction when it is taken out"],
         )  # fmt: skip

@@ -49,9 +49,9 @@ class SubstitutionSettings:
 
     pairs: Annotated[int, whole(2, 10**6)] = 200
     """Pairs of each layer pair, spread over r and firing rate; each has a hard negative beside it."""
-    contexts: Annotated[int, whole(1, 10_000)] = 6
+    contexts: Annotated[int, whole(1, 10_000)] = 4
     """Held-out documents for either feature of a pair, those where it fires most strongly."""
-    length: Annotated[int, whole(2, 10**6)] = 128
+    length: Annotated[int, whole(2, 10**6)] = 96
     """Tokens from the start of a row within which they are looked for: what a forward pass reads."""
     vocabulary: Annotated[int, whole(2, 10**7)] = 1_000
     """Shared tokens, the most frequent of the text, whose log-probabilities are compared."""
