@@ -15,7 +15,7 @@ _PUBLIC = {
     "load_model": "congruence.models",
 }
 _SUBPACKAGES = (
-    "activations", "concepts", "config", "doctor", "filters", "matching", "metrics", "models", "nulls",
+    "activations", "concepts", "config", "doctor", "filters", "function", "matching", "metrics", "models", "nulls",
     "recipes", "report", "run", "saes", "significance", "sides", "stats", "synthetic", "training",
     "transfer", "wordlists",
 )  # fmt: skip

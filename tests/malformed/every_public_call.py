@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 PACKAGES = (
-    "", "activations", "concepts", "config", "filters", "matching", "metrics", "models", "nulls", "recipes",
+    "", "activations", "concepts", "config", "filters", "function", "matching", "metrics", "models", "nulls", "recipes",
     "report", "run", "saes", "significance", "stats", "synthetic", "transfer", "view", "wordlists",
 )  # fmt: skip
 """Public packages; training is left out: it loads sae-lens."""

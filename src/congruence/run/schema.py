@@ -246,7 +246,7 @@ STITCHING = (
     Column(
         "map",
         "text",
-        "identity, orthogonal, affine or ridge; native: the target's own states through its own SAE, the ceiling",
+        "identity, orthogonal, affine or ridge; native, the ceiling: the target's own states through its SAE",
         None,
         needed=True,
     ),

@@ -110,22 +110,13 @@ class SubstitutionStage:
             np.array([one[2] for one in wanted], dtype=np.int64),
             progress=lambda done: advance(done, len(wanted), "pairs"),
         )
-        rows = [
-            blank_row(
-                SUBSTITUTION,
-                **place,
-                kind=kind,
-                feature_a=int(a[i]),
-                feature_b=int(other),
-                partner=int(partner),
-                r=float(r[sample.index[i]]),
-                stratum=sample.stratum[i],
-                weight=float(sample.weight[i]),
-                overlap=int(tokens),
-                **{name: getattr(effect, name) for name in FOUND},
-            )  # fmt: skip
-            for (i, kind, other, partner, tokens), effect in zip(wanted, effects, strict=True)
-        ]
+        rows = []
+        for (i, kind, other, partner, tokens), effect in zip(wanted, effects, strict=True):
+            found = {name: getattr(effect, name) for name in FOUND}
+            drawn = {"stratum": sample.stratum[i], "weight": float(sample.weight[i])}
+            pair = {"feature_a": int(a[i]), "feature_b": int(other), "partner": int(partner)}
+            of_pair = {"r": float(r[sample.index[i]]), "overlap": int(tokens)}
+            rows.append(blank_row(SUBSTITUTION, **place, kind=kind, **pair, **of_pair, **drawn, **found))
         return {
             "pairs": rows,
             "function": [self._summary(place, question, rows) for question in QUESTIONS],
@@ -147,21 +138,26 @@ class SubstitutionStage:
         beside = pairs.merge(
             others, left_on=["feature_a", "feature_b"], right_on=["feature_a", "partner"], suffixes=("", "_n")
         )
-        q95 = float(np.quantile(null, 0.95)) if len(null) else float("nan")
         whole = weight[told].sum()
+        q95 = float(np.quantile(null, 0.95)) if len(null) else float("nan")
+        above = told & (quality > q95)
+        differences = np.asarray(beside[column] - beside[f"{column}_n"], dtype=float)
         return blank_row(
-            FUNCTION, **place, question=question, n=int(told.sum()), null="hard negatives",
+            FUNCTION,
+            **place,
+            question=question,
+            n=int(told.sum()),
             value=float((weight * quality)[told].sum() / whole) if whole else float("nan"),
+            null="hard negatives",
             null_mean=float(null.mean()) if len(null) else float("nan"),
             null_q95=q95,
-            p=p_of_pairs(
-                np.asarray(beside[column] - beside[f"{column}_n"], dtype=float),
-                seed=self.captures.config.seed,
-            ),
-            share=float(weight[told & (quality > q95)].sum() / whole) if whole and len(null) else float("nan"),
-            area=area, curve=curve, tokens=len(self._ids()["a"]),
+            p=p_of_pairs(differences, seed=self.captures.config.seed),
+            share=float(weight[above].sum() / whole) if whole and len(null) else float("nan"),
+            area=area,
+            curve=curve,
+            tokens=len(self._ids()["a"]),
             warnings=[] if told.any() else ["no pair's feature changes a prediction when it is taken out"],
-        )  # fmt: skip
+        )
 
     def _nothing(self, place: dict[str, int], kept: int, why: str) -> dict[str, Any]:
         rows = [
