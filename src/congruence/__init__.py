@@ -15,8 +15,8 @@ _PUBLIC = {
     "load_model": "congruence.models",
 }
 _SUBPACKAGES = (
-    "activations", "concepts", "config", "doctor", "filters", "function", "matching", "metrics", "models", "nulls",
-    "recipes", "report", "run", "saes", "significance", "sides", "stats", "synthetic", "training",
+    "activations", "concepts", "config", "doctor", "filters", "function", "matching", "metrics", "models",
+    "nulls", "recipes", "report", "run", "saes", "significance", "sides", "stats", "synthetic", "training",
     "transfer", "wordlists",
 )  # fmt: skip
 

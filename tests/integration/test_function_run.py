@@ -108,7 +108,7 @@ def test_it_is_shown_and_read_back(run):
     for words in ("Stitching: from mapped states", "Logit weights of paired features", "in the place of"):
         assert words in told
     section = function_section(load_run(run.path))
-    assert [one["title"] for one in section["questions"]][0] == "Logit weights of pairs"
+    assert section["questions"][0]["title"] == "Logit weights of pairs"
     assert len(section["stitched"]) == 2
     assert {one.name for one in function_pictures(run)} == {
         "stitching_recovered", "function_logit_weights", "function_ablation", "function_substitution",

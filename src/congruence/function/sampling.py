@@ -42,12 +42,14 @@ def stratified(
     Source: stratified by activity as in TMLR submission 7897; by r as well so that each matcher's curve of
     quality over coverage can be told.
     """
-    rng, of_r = derive(seed, "stratified"), _quantile_bins(r, BY_R)
+    by_r = BY_R if most >= 2 * BY_R else 1  # so that every stratum has some
+    by_firing = BY_FIRING if most >= 2 * BY_R * BY_FIRING else 1
+    rng, of_r = derive(seed, "stratified"), _quantile_bins(r, by_r)
     strata: list[tuple[str, np.ndarray]] = []
-    for number in range(BY_R):
+    for number in range(by_r):
         inside = np.flatnonzero(of_r == number)
-        of_f = _quantile_bins(firings[inside].astype(float), BY_FIRING)
-        strata += [(f"r{number + 1} f{f + 1}", inside[of_f == f]) for f in range(BY_FIRING)]
+        of_f = _quantile_bins(firings[inside].astype(float), by_firing)
+        strata += [(f"r{number + 1} f{f + 1}", inside[of_f == f]) for f in range(by_firing)]
     strata = sorted(((name, rows) for name, rows in strata if len(rows)), key=lambda one: len(one[1]))
     left, drawn = most, []
     for done, (name, rows) in enumerate(strata):

@@ -84,7 +84,7 @@ class Stitched:
             return new
 
         logits = logits_at(
-            self.model, ids, mask, at[0][told], at[1][told],
+            self.model, ids, mask, at[0][torch.from_numpy(told)], at[1][torch.from_numpy(told)],
             hook_name=self.hook_name, edit=None if states is None else edit,
         )  # fmt: skip
         wanted = torch.from_numpy(self._next[here][told]).to(logits.device)

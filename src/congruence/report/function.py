@@ -60,32 +60,23 @@ def function_section(run: Run) -> dict[str, Any] | None:
 
 
 def function_pictures(run: Run) -> list[Picture]:
-    """Loss recovered over all layer pairs, for both directions, and each question of pairs beside its null."""
+    """Loss recovered over all layer pairs, for both directions; each question of pairs beside its null."""
     found = []
     if run.holds("stitching") and (kind := _kind(run)):
         panels = []
         for direction, (source, target) in _DIRECTIONS.items():
             names = f"{run.side_name(source)} to {run.side_name(target)}"
-            rows = run.stitching[run.stitching.direction == direction]
-            rows = rows[rows.what == "states"]
-            panels += [
-                (
-                    f"{names}, {kind}",
-                    _grid(rows[(rows["map"] == kind) & (rows.null == "")], "recovered_mean"),
-                ),
-                (
-                    f"{names}, shifted text",
-                    _grid(rows[(rows["map"] == kind) & (rows.null == "shifted text")], "recovered_mean"),
-                ),
-            ]
+            of_states = {"direction": direction, "what": "states", "map": kind}
+            for null in ("", "shifted text"):
+                grid = _grid(_where(run.stitching, **of_states, null=null), "recovered_mean")
+                panels.append((f"{names}, {null or kind}", grid))
         title = "Next-token loss recovered by stitching"
         found += _picture(
             "stitching_recovered", title, "1: the model itself; 0: as with its mean state", panels
         )
     if run.holds("function"):
-        rows = run.function[run.function.control == "none"]
         for question, title in QUESTIONS.items():
-            mine = rows[rows.question == question]
+            mine = _where(run.function, control="none", question=question)
             panels = [("pairs", _grid(mine, "value")), ("null", _grid(mine, "null_mean"))]
             found += _picture(f"function_{question}", title, "1: the same; 0: unrelated", panels)
     return found
@@ -102,6 +93,14 @@ def _picture(name: str, title: str, beside: str, panels: list[tuple[str, Grid]])
         if np.isfinite(grid.values).any()
     )
     return [Picture(name, "function", title, beside, (shown,))]
+
+
+def _where(rows: pd.DataFrame, **values: Any) -> pd.DataFrame:
+    """The rows that hold these values."""
+    wanted = np.ones(len(rows), dtype=bool)
+    for name, value in values.items():
+        wanted &= np.asarray(rows[name] == value)
+    return cast(pd.DataFrame, rows[wanted])
 
 
 def _grid(rows: pd.DataFrame, column: str) -> Grid:
@@ -122,20 +121,22 @@ def _best(run: Run, question: str) -> dict[str, Any] | None:
     """The layer pair of the comparison itself where pairs agree most."""
     if not run.holds("function"):
         return None
-    rows = run.function
-    rows = rows[(rows.control == "none") & (rows.question == question) & rows["value"].notna()]
+    rows = _where(run.function, control="none", question=question).dropna(subset=["value"])
     return None if rows.empty else cast(dict[str, Any], rows.loc[rows["value"].idxmax()].to_dict())
 
 
 def _stitched_best(run: Run, direction: str) -> pd.DataFrame:
     """All rows of the layer pair where stitching of states recovers most."""
-    rows = run.stitching
-    rows = rows[rows.direction == direction]
-    real = rows[(rows.null == "") & (rows.what == "states") & rows.recovered_mean.notna()]
+    rows = _where(run.stitching, direction=direction)
+    real = _stitched_states(rows)
     if real.empty:
-        return cast(pd.DataFrame, real)
-    best: Any = real.loc[real.recovered_mean.idxmax()]
-    return cast(pd.DataFrame, rows[(rows.layer_a == best.layer_a) & (rows.layer_b == best.layer_b)])
+        return real
+    best: Any = real.loc[real["recovered_mean"].idxmax()]
+    return _where(rows, layer_a=best.layer_a, layer_b=best.layer_b)
+
+
+def _stitched_states(rows: pd.DataFrame) -> pd.DataFrame:
+    return _where(rows, null="", what="states").dropna(subset=["recovered_mean"])
 
 
 def _stitched(run: Run, direction: str) -> dict[str, Any] | None:
@@ -144,7 +145,7 @@ def _stitched(run: Run, direction: str) -> dict[str, Any] | None:
         return None
     source, target = _DIRECTIONS[direction]
     shown = []
-    for row in cast(list[dict[str, Any]], rows[rows["map"] != ""].to_dict("records")):
+    for row in cast(list[dict[str, Any]], rows.dropna(subset=["loss"]).to_dict("records")):
         against = f" {row['against']}" if row["against"] else ""
         null = f", {row['null']}{against}" if row["null"] else ""
         name = "its own SAE" if row["map"] == "native" else f"{row['map']}{null}: {row['what']}"
@@ -169,9 +170,9 @@ def _stitching_line(run: Run) -> str:
     rows = _stitched_best(run, "a_to_b")
     if rows.empty:
         return ""
-    real = rows[(rows.null == "") & (rows.what == "states") & (rows["map"] != "native")]
-    best: Any = real.loc[real.recovered_mean.idxmax()]
-    null = rows[(rows.null == "shifted text") & (rows["map"] == best["map"])]
+    real = _stitched_states(rows)
+    best: Any = real.loc[real["recovered_mean"].idxmax()]
+    null = _where(rows, null="shifted text", map=best["map"])
     beside = "" if null.empty else f" (shifted text {format_score(null.recovered_mean.iat[0])})"
     return (
         f"Stitching: from mapped states of layer {best.layer_a} of {run.side_name('a')} ({best['map']}), "
