@@ -178,6 +178,7 @@ def test_models_of_two_tokenizers(config, shared, tmp_path):
         ({"function": {"logit_weights": {"draws": 5}}}, "from 19"),
         ({"function": {"substitution": {"pairs": 1}}}, "from 2"),
         ({"function": {"substitution": {"map": "rotation"}}}, "map='rotation'"),
+        ({"function": {"substitution": {"map": "identity"}}}, "the states have widths 96 and 192"),
         ({"function": "logit_weights", "b": {"features": "neurons"}}, "logit_weights needs SAEs, and b has"),
         ({"function": "substitution", "b": {"features": "neurons"}}, "substitution needs SAEs, and b has"),
         ({"function": "stitching", "corpus": {"documents": 2}}, "the text has 2 documents that both models"),

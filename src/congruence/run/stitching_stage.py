@@ -12,6 +12,7 @@ import numpy as np
 
 from congruence.activations.plan import read_at
 from congruence.errors import InputError, ModelError
+from congruence.metrics.blas import one_blas_thread
 from congruence.progress import Progress
 from congruence.run.grid import REAL
 from congruence.run.logit_stage import check_head
@@ -113,30 +114,34 @@ class StitchingStage:
             if from_sae is not None and not null:
                 yield row(fitted.apply(from_sae), map=kind, what=RECONSTRUCTION)
 
+    @one_blas_thread()
     def _maps(
         self, pair: LayerPair, target: str, layers: dict[str, int]
-    ) -> Iterator[tuple[str, str, str, FittedMap | str]]:
+    ) -> list[tuple[str, str, str, FittedMap | str]]:
         """Kind, null and wrong layer of every map, and the map or why there is none."""
         from congruence.transfer.judge import RANDOM, SHIFTED, WRONG_LAYER, turned
 
         penalty, seed = self.transfer.settings.penalty, self.captures.config.seed
+        found: list[tuple[str, str, str, FittedMap | str]] = []
         for kind in dict.fromkeys(self.settings.maps):
             if kind == "identity" and pair.x.width != pair.y.width:
                 continue
             try:
-                yield kind, "", "", fit_map(pair.fit, kind, penalty=penalty)
+                found.append((kind, "", "", fit_map(pair.fit, kind, penalty=penalty)))
             except InputError as error:
-                yield kind, "", "", str(error)
+                found.append((kind, "", "", str(error)))
                 continue
             if kind in NULL_KINDS:
-                yield kind, SHIFTED, "", fit_map(pair.shifted, kind, penalty=penalty)
-        yield "orthogonal", RANDOM, "", turned(fit_map(pair.fit, "orthogonal"), seed)
+                found.append((kind, SHIFTED, "", fit_map(pair.shifted, kind, penalty=penalty)))
+        orthogonal = fit_map(pair.fit, "orthogonal")
+        found.append(("orthogonal", RANDOM, "", turned(orthogonal, seed)))
         wrong = self.transfer.wrong_layer(target, layers[target])
         if wrong is not None:
             at = {**layers, target: wrong}
             other = self.transfer.layer_pair(at["a"], at["b"])
             other = other if target == "b" else other.reverse()
-            yield "orthogonal", WRONG_LAYER, f"L{wrong}", fit_map(other.fit, "orthogonal")
+            found.append(("orthogonal", WRONG_LAYER, f"L{wrong}", fit_map(other.fit, "orthogonal")))
+        return found
 
     def _counted(self, target: str) -> np.ndarray:
         """(judged,) places whose state of the target is that at their last token."""

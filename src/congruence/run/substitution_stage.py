@@ -15,6 +15,7 @@ from congruence.activations.plan import read_at
 from congruence.errors import ConfigError, InputError
 from congruence.function.quality import p_of_pairs, quality_curve
 from congruence.function.sampling import hard_negatives, stratified
+from congruence.metrics.blas import one_blas_thread
 from congruence.progress import Progress
 from congruence.run.grid import REAL, Source
 from congruence.run.logit_stage import check_head, shared_ids
@@ -54,6 +55,12 @@ class SubstitutionStage:
         self.captures, self.sides = transfer.captures, transfer.sides
         for side in self.sides:
             self._check(side)
+        widths = [self._width(side) for side in self.sides]
+        if settings.map == "identity" and widths[0] != widths[1]:
+            raise ConfigError(
+                f"function: substitution has map: identity, and the states have widths {widths[0]} and "
+                f"{widths[1]}: use orthogonal, affine or ridge"
+            )
         self.tokens = shared_ids(self.captures)
         self.rows: list[dict[str, Any]] = []
         self.pairs: list[dict[str, Any]] = []
@@ -189,7 +196,8 @@ class SubstitutionStage:
 
         transfer, settings = self.transfer, self.settings
         pair = transfer.layer_pair(layers["a"], layers["b"])
-        fitted = fit_map(pair.fit, settings.map, penalty=transfer.settings.penalty)
+        with one_blas_thread():
+            fitted = fit_map(pair.fit, settings.map, penalty=transfer.settings.penalty)
         a, b = (self._ablator(side, layer) for side, layer in layers.items())
         within = [one.column[one.at] < settings.length for one in (a, b)]
         offsets = transfer.states.document_offsets
@@ -219,6 +227,9 @@ class SubstitutionStage:
         counts = np.bincount(self.transfer.states.tokens["a"].token_ids, minlength=self.tokens["a"].max() + 1)
         order = np.argsort(-counts[self.tokens["a"]], kind="stable")[: self.settings.vocabulary]
         return {side: ids[order] for side, ids in self.tokens.items()}
+
+    def _width(self, side: str) -> int:
+        return next(sae.d_in for sae in self.captures.variant(side, REAL).saes.values() if sae is not None)
 
     def _check(self, side: str) -> None:
         for sae in self.captures.variant(side, REAL).saes.values():
