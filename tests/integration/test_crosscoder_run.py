@@ -21,6 +21,7 @@ from congruence.matching import judge_matching, match, partners_through
 from congruence.saes import load_crosscoder, load_sae
 from congruence.sides import corpus
 from congruence.sides.crosscoder import joint_reading
+from quick_first import quick_first
 
 LAYER = training.LAYER
 
@@ -128,6 +129,7 @@ def test_a_finished_run_is_read_and_not_captured_again(
     pd.testing.assert_frame_equal(again.results, found.results)
 
 
+@pytest.mark.slow
 def test_every_stored_file_is_checked_and_sums_are_computed_again(
     run: Any, config: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -271,7 +273,7 @@ MISFITS = {
 }
 
 
-@pytest.mark.parametrize("case", MISFITS)
+@pytest.mark.parametrize("case", quick_first(MISFITS))
 def test_a_crosscoder_that_doesn_t_fit_is_refused_like_an_sae(
     config: dict[str, Any], tmp_path: Path, case: str
 ) -> None:

@@ -11,6 +11,7 @@ from congruence.doctor import diagnose, errors
 from congruence.errors import SaeError
 from congruence.run import compare
 from congruence.saes import load_sae, save_saelens
+from quick_first import quick_first
 
 LAYER = 2
 
@@ -57,7 +58,7 @@ def test_the_demo_fits(small_config):
 
 
 @pytest.mark.parametrize("shift", [-1, 1])
-@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("named", quick_first([False, True]))
 def test_a_hook_off_by_one(config, right_saes, tmp_path, shift, named):
     source = right_saes(LAYER + shift)
     sae = source if named else spoiled(source, tmp_path / "sae", nameless)
@@ -68,6 +69,7 @@ def test_a_hook_off_by_one(config, right_saes, tmp_path, shift, named):
     assert record.figures["fvu_before" if shift < 0 else "fvu_after"] < record.figures["fvu"]
 
 
+@pytest.mark.slow
 def test_hook_offset_is_an_error_for_the_doctor_and_a_warning_for_a_run(config, right_saes, tmp_path):
     config["a"]["hook_offset"] = -1
     assert the_fit(config, right_saes(LAYER)).cause == "hook"
@@ -94,13 +96,14 @@ def test_a_decoder_stored_transposed(config, right_saes, tmp_path):
     assert "W_dec" in record.message
 
 
-@pytest.mark.parametrize("factor", [0.25, 0.5, 3])
+@pytest.mark.parametrize("factor", quick_first([0.25, 0.5, 3]))
 def test_a_missing_input_scale(config, right_saes, tmp_path, factor):
     sae = spoiled(right_saes(LAYER), tmp_path / "sae", lambda sae: unscaled(factor)(nameless(sae)))
     record = the_fit(config, sae)
     assert (record.status, record.cause) == ("error", "scale")
 
 
+@pytest.mark.slow
 def test_an_sae_of_another_model(config, right_saes, tmp_path):
     sae = spoiled(right_saes(LAYER), tmp_path / "sae", lambda sae: of_another_model(nameless(sae)))
     record = the_fit(config, sae)
@@ -114,6 +117,7 @@ def test_an_sae_of_another_width(config, demo_assets):
     assert "96" in record.message
 
 
+@pytest.mark.slow
 def test_an_sae_that_never_fires(config, right_saes, tmp_path):
     from dataclasses import replace
 
@@ -130,6 +134,7 @@ def test_an_sae_that_never_fires(config, right_saes, tmp_path):
     assert (record.status, record.cause) == ("error", "silent")
 
 
+@pytest.mark.slow
 def test_one_broken_file_does_not_hide_the_others(config, right_saes, tmp_path):
     shutil.copytree(right_saes(1), tmp_path / "sae")
     (tmp_path / "sae" / "sae_weights.safetensors").write_bytes(b"\x00" * 40)
@@ -138,6 +143,7 @@ def test_one_broken_file_does_not_hide_the_others(config, right_saes, tmp_path):
     assert {(record.layer, record.status) for record in records} == {(1, "error"), (LAYER, "ok")}
 
 
+@pytest.mark.slow
 def test_special_tokens_that_count_are_a_warning(config, right_saes):
     config["corpus"]["mask_special"] = False
     found = [r for r in diagnose(config, sample_tokens=500) if r.check == "special tokens"]

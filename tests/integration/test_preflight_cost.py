@@ -11,6 +11,7 @@ from congruence.saes import Sae
 from congruence.sides.corpus import read_text
 from congruence.sides.sample import brief_sample
 from congruence.sides.side import open_sides
+from quick_first import quick_first
 
 
 def opened(config):
@@ -53,7 +54,7 @@ def test_a_look_at_right_saes_costs_little(small_config, encoded, forward):
     assert sum(forward) < 0.02 * tokens
 
 
-@pytest.mark.parametrize("wrong", [0, 3, 4])
+@pytest.mark.parametrize("wrong", quick_first([0, 3, 4]))
 def test_a_wrong_layer_is_seen_and_examined_thoroughly(small_config, encoded, wrong):
     right = f"{small_config['a']['saes']}/blocks.{wrong}.hook_resid_post"
     small_config["a"] |= {"saes": {2: right}, "layers": [2]}
@@ -98,7 +99,7 @@ def test_the_brief_sample_is_a_small_part_of_several_rows(small_config):
     assert rows * length <= 150
 
 
-@pytest.mark.parametrize(("memory", "status"), [(1 << 20, "error"), (1 << 45, None)])
+@pytest.mark.parametrize(("memory", "status"), quick_first([(1 << 20, "error"), (1 << 45, None)]))
 def test_memory_of_the_machine(small_config, monkeypatch, memory, status):
     monkeypatch.setattr(cost, "memory_bytes", lambda: memory)
     records = {(r.check, r.status) for r in diagnose(small_config, sample_tokens=200)}
@@ -106,6 +107,7 @@ def test_memory_of_the_machine(small_config, monkeypatch, memory, status):
     assert (("memory", "warning") in records) == (status == "error")
 
 
+@pytest.mark.slow
 def test_the_estimate_counts_models_saes_and_measures(small_config):
     def figures(**changes):
         config = resolve({**small_config, **changes}, {})

@@ -174,3 +174,37 @@ def test_every_recipe_runs_by_its_own_hub_ids(
     if recipe.published:
         assert "## Beside the published numbers" in page
         assert "| **" in page
+
+
+@pytest.mark.slow
+def test_audit_of_a_recipe_with_phrases_from_the_command_line(everything, tmp_path, capsys) -> None:
+    """Concepts and phrases have a section each, and the quirks of concepts move them alone."""
+    of_one_kind = "layer_{layer}/width_16k/canonical"
+    places = []
+    for side, one in (("a", stand_ins.GEMMA_2_2B), ("b", stand_ins.GEMMA_2_9B)):
+        places += [f"--{side}", everything / one.model, f"--saes-{side}", everything / one.saes / of_one_kind]
+    done = in_process(
+        capsys, "recipe", "audit", "son2025-multi-token", *places, *layers_of("son2025-multi-token"), *SMALL,
+        "--documents", 60, "--out", tmp_path / "audit",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "audit" / "audit.md").read_text()
+    assert page.strip() in done.stdout
+    sections = dict(section.split("\n", 1) for section in page.split("\n## ")[1:])
+    phrases = sections["Concept subspaces: multi_token"]
+    rows = {line.split(" | ")[0].strip("| `*"): line for line in phrases.splitlines() if line.startswith("|")}
+    quirks = RECIPES.get("son2025-multi-token").build(as_published=True).quirks
+    assert set(rows) >= {"none", *quirks, "all"}
+    active = rows["multi_token_by_activity"]
+    assert "no score" not in active
+    assert "nan" not in page
+    change = active.split(" | ")[1].split("(")[1].strip(") ")
+    assert int(change.replace(",", "")) != 0  # other members than those of phrases
+    whole = [line for line in sections["The whole space"].splitlines() if "multi_token_by_activity" in line]
+    assert "(+0)" in whole[0]
+    pieces = [
+        line
+        for line in sections["Concept subspaces: semantic"].splitlines()
+        if "whole_token_keywords" in line
+    ]
+    assert len(pieces) == 1

@@ -66,6 +66,7 @@ def test_a_verdict_that_was_forced_is_not_taken_for_a_pass(small_config, tmp_pat
         compare(small_config, out=tmp_path, progress=False)
 
 
+@pytest.mark.slow
 def test_two_sides_of_one_model_go_through_it_together(small_config, tmp_path):
     small_config["b"] = {
         **{name: small_config["a"][name] for name in ("model", "saes")}, "layers": [2, 3], "name": "itself",

@@ -133,6 +133,7 @@ def test_the_report_has_a_section_with_heat_maps(run):
     assert "R² of mapped states" in html
 
 
+@pytest.mark.slow
 def test_other_functions_repeat_neither_captures_nor_cells(config, tmp_path):
     out = tmp_path / "run"
     plain = {name: value for name, value in config.items() if name != "function"}
@@ -212,6 +213,7 @@ def test_features_of_one_start_give_a_warning(config, demo_assets, one_start, tm
     np.testing.assert_allclose(same.f1, 1)
 
 
+@pytest.mark.slow
 def test_the_doctor_looks_at_sae_seeds(config, demo_assets, one_start):
     config = copy.deepcopy(config)
     config["a"] |= {"layers": [2], "other_seed": {2: one_start}}

@@ -7,6 +7,8 @@ import pytest
 import yaml
 from installing import install, python_with
 
+from quick_first import quick_first
+
 ADDED = {
     "congruence.metrics:METRICS": "sign_agreement",
     "congruence.matching:MATCHERS": "by_index",
@@ -44,7 +46,7 @@ def run(plugin, tmp_path, config: dict):
 
 
 @pytest.mark.parametrize(
-    "question", ["{name!r} in {table}", "{table}.get({name!r})", "{name!r} in {table}.names()"]
+    "question", quick_first(["{name!r} in {table}", "{table}.get({name!r})", "{name!r} in {table}.names()"])
 )
 def test_each_table_knows_the_name_whatever_is_asked_first(plugin, question):
     lines = []
@@ -104,14 +106,16 @@ def broken_package(folder, group: str, module: str, source: str):
 
 @pytest.mark.parametrize(
     ("source", "told"),
-    [
-        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
-        ("1 / 0", "ZeroDivisionError: division by zero"),
-        (
-            "from congruence.metrics import METRICS\nMETRICS.add('svcca', None)",
-            "measure 'svcca' is already registered: choose another name",
-        ),
-    ],
+    quick_first(
+        [
+            ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+            ("1 / 0", "ZeroDivisionError: division by zero"),
+            (
+                "from congruence.metrics import METRICS\nMETRICS.add('svcca', None)",
+                "measure 'svcca' is already registered: choose another name",
+            ),
+        ]
+    ),
 )
 def test_a_broken_package_is_named_in_one_line(tmp_path, source, told):
     python = broken_package(tmp_path, "congruence.metrics", "wrong_plugin", source)

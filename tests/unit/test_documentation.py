@@ -10,6 +10,7 @@ import yaml
 
 from congruence.config.parsing import parse_config
 from congruence.config.steps import filter_steps, measures_of
+from quick_first import quick_first
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -51,7 +52,8 @@ def python_of(page: Path) -> list[Block]:
     return [Block("\n" * text[: m.start(2)].count("\n") + m[2], m[1] or "") for m in found]
 
 
-PAGES_WITH_PYTHON = [page for page in PAGES if python_of(page)]
+FIRST = ("README.md", "tutorial.md", "results.md")
+PAGES_WITH_PYTHON = sorted(filter(python_of, PAGES), key=lambda page: page.name not in FIRST)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,9 @@ def tables():
         table._entries = entries
 
 
-@pytest.mark.parametrize("page", PAGES_WITH_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page", quick_first(PAGES_WITH_PYTHON, len(FIRST)), ids=lambda page: str(page.relative_to(ROOT))
+)
 def test_python_runs(page, finished, tables, tmp_path, monkeypatch):
     """From top to bottom in one namespace, in a folder with what the pages speak of."""
     if page.name == "training-saes.md":

@@ -112,6 +112,7 @@ def test_means_power_and_shares_of_p_by_hand():
     assert summary.loc[("p ≤ .05", 0.5), "mean"] == 0.25
 
 
+@pytest.mark.slow
 def test_a_stopped_study_goes_on_and_ends_the_same(tmp_path, monkeypatch):
     from congruence.synthetic.study import study as module
 
