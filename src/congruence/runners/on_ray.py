@@ -3,17 +3,19 @@
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from congruence.errors import ConfigError
-from congruence.runners.base import Moved, Opening, Schedule, Task, raise_failure
+from congruence.runners.base import LostWorkerError, Moved, Opening, Schedule, Task, raise_failure
 from congruence.runners.worker import attempt, collecting, log_again
 
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 2.0
 """Seconds after which room for further workers is looked for again."""
+_TELL_EVERY = 30.0
 
 
 class _Worker:
@@ -21,6 +23,9 @@ class _Worker:
 
     def __init__(self, opening: Opening) -> None:
         self.opening, self.records, self.do = opening, collecting(), None
+
+    def ready(self) -> None:
+        """Answered as soon as the worker is there."""
 
     def attempt(self, task: Task) -> tuple[str, Any, list[tuple[str, int, str]], str]:
         def do(task: Task) -> None:
@@ -58,8 +63,10 @@ class OnRay:
         self.opening, self.address, self.workers = opening, address, workers
         self.cpus, self.gpus, self.attempts = cpus, gpus, attempts
         self._ours = False
-        self._actors: list[Any] = []
-        self._gpus = 0.0
+        self._idle: list[Any] = []
+        self._coming: dict[Any, Any] = {}
+        self._running: dict[Any, tuple[Any, Task]] = {}
+        self._gpus, self._missed, self._told = 0.0, 0, 0.0
 
     def __enter__(self) -> "OnRay":
         import ray
@@ -84,7 +91,8 @@ class OnRay:
     def __exit__(self, *_: object) -> None:
         import ray
 
-        self._dismiss(self._actors)
+        self._dismiss([*self._idle, *self._coming.values(), *(actor for actor, _ in self._running.values())])
+        self._running.clear()
         if self._ours:
             with contextlib.suppress(Exception):
                 ray.shutdown()
@@ -101,33 +109,71 @@ class OnRay:
 
         gpus = max((task.gpus for task in tasks), default=0.0)
         if gpus != self._gpus:  # GPUs are given back when nothing asks for them
-            self._dismiss(self._actors)
+            self._dismiss([*self._idle, *self._coming.values()])
         self._gpus = gpus
-        wanted = self._room(len(tasks), gpus)
+        self._check(gpus)
         schedule = Schedule(tasks, self.attempts, moved)
-        running: dict[Any, tuple[Any, Task]] = {}
+        running, self._told = self._running, time.monotonic()
         while True:
-            while len(self._actors) < min(wanted, schedule.waiting + len(running)):
-                self._actors.append(self._actor(gpus))
-            busy = [actor for actor, _ in running.values()]
-            for actor in self._actors:
-                if actor not in busy and (task := schedule.next()) is not None:
-                    running[actor.attempt.remote(task)] = actor, task
-            if not running:
+            self._come_and_go(len(running), schedule.waiting)
+            while self._idle and (task := schedule.next()) is not None:
+                actor = self._idle.pop()
+                running[actor.attempt.remote(task)] = actor, task
+            if not running and not schedule.left:
                 return
-            finished, _ = ray.wait([*running], num_returns=1, timeout=_LOOK_EVERY)
+            if not (awaited := [*running, *self._coming]):
+                time.sleep(_LOOK_EVERY)
+                continue
+            finished, _ = ray.wait(awaited, num_returns=1, timeout=_LOOK_EVERY)
             for reference in finished:
+                if reference in self._coming:
+                    self._arrived(reference)
+                    continue
                 actor, task = running.pop(reference)
                 if not self._heard(reference, task, schedule):
                     self._dismiss([actor])
                 elif (following := schedule.next(task)) is not None:
                     running[actor.attempt.remote(following)] = actor, following
+                else:
+                    self._idle.append(actor)
+
+    def _come_and_go(self, running: int, waiting: int) -> None:
+        """As many workers as the cluster holds and tasks need; those that find no room are called off."""
+        here, room = running + len(self._idle), self._room(self._gpus)
+        for actor in [*self._coming.values()][max(0, room - here) :]:
+            self._dismiss([actor])
+        while here + len(self._coming) < min(room, running + waiting):
+            actor = self._actor(self._gpus)
+            self._coming[actor.ready.remote()] = actor
+        if not running and not self._idle and waiting and time.monotonic() > self._told + _TELL_EVERY:
+            self._told = time.monotonic()
+            logger.warning("no machine of the Ray cluster has room for a worker: %d tasks wait", waiting)
+
+    def _arrived(self, reference: Any) -> None:
+        """A worker that was called for is there, or will never be."""
+        import ray
+        from ray.exceptions import RayError
+
+        actor = self._coming.pop(reference)
+        try:
+            ray.get(reference)
+        except RayError as error:
+            self._missed += 1
+            if self._missed >= self.attempts:
+                raise LostWorkerError(
+                    f"workers of the Ray cluster end before they are there, {self._missed} times now "
+                    f"({_why(error)}): see Ray's own logs; what is finished is kept: start the run again"
+                ) from error
+        else:
+            self._missed = 0
+            self._idle.append(actor)
 
     def _dismiss(self, actors: Sequence[Any]) -> None:
         import ray
 
         for actor in [*actors]:
-            self._actors.remove(actor)
+            self._idle = [one for one in self._idle if one is not actor]
+            self._coming = {name: one for name, one in self._coming.items() if one is not actor}
             with contextlib.suppress(Exception):
                 ray.kill(actor)
 
@@ -164,23 +210,33 @@ class OnRay:
         }
         return ray.remote(_Worker).options(**options).remote(self.opening)  # type: ignore[call-overload]
 
-    def _room(self, tasks: int, gpus: float) -> int:
-        """How many workers the cluster can hold."""
+    def _check(self, gpus: float) -> None:
+        """
+        Raises:
+            ConfigError: no machine of the cluster has what a worker needs.
+        """
         import ray
 
-        there = ray.cluster_resources()
-        needs = {"CPU": self.cpus, "GPU": gpus}
-        for name, each in needs.items():
-            if each and not any(
-                node["Resources"].get(name, 0) >= each for node in ray.nodes() if node["Alive"]
-            ):
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        for name, each in (("CPU", self.cpus), ("GPU", gpus)):
+            if each and not any(there.get(name, 0) >= each for there in alive):
+                total = sum(there.get(name, 0) for there in alive)
                 key = "runner.cpus" if name == "CPU" else "runner.gpus_per_capture"
                 raise ConfigError(
                     f"{key} {each:g}: no machine of the Ray cluster has that many {name}s (all together "
-                    f"{there.get(name, 0):g}): ask for fewer, or start Ray where they are"
+                    f"{total:g}): ask for fewer, or start Ray where they are"
                 )
-        fits = min(int(there.get(name, 0) / each) for name, each in needs.items() if each)
-        return max(1, min(tasks, self.workers or fits))
+
+    def _room(self, gpus: float) -> int:
+        """How many workers the machines that are there now can hold; none where all are lost."""
+        import ray
+
+        fits = 0
+        for node in ray.nodes():
+            there = node["Resources"] if node["Alive"] else {}
+            needs = {"CPU": self.cpus, "GPU": gpus}
+            fits += min(int(there.get(name, 0) / each) for name, each in needs.items() if each)
+        return min(self.workers or fits, fits)
 
 
 def _why(error: Exception) -> str:
