@@ -15,9 +15,9 @@ _PUBLIC = {
     "load_model": "congruence.models",
 }
 _SUBPACKAGES = (
-    "activations", "concepts", "config", "doctor", "filters", "matching", "metrics", "models", "nulls",
-    "recipes", "report", "run", "saes", "several", "significance", "sides", "stats", "synthetic", "training",
-    "transfer", "wordlists",
+    "activations", "concepts", "config", "doctor", "filters", "function", "matching", "metrics", "models",
+    "nulls", "recipes", "report", "run", "saes", "several", "significance", "sides", "stats", "synthetic",
+    "training", "transfer", "wordlists",
 )  # fmt: skip
 
 __all__ = ["__version__", "compare", "compare_runs", "load_model", "load_run", "load_sae"]

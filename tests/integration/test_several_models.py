@@ -16,7 +16,7 @@ from congruence.errors import ConfigError, InputError, StorageError
 from congruence.recipes import demo
 from congruence.report import draw
 from congruence.run import ModelsRun, Run, compare, load_run
-from congruence.run.schema import CONSENSUS, CYCLES, MATRIX, UNIVERSALITY
+from congruence.run.models_schema import CONSENSUS, CYCLES, MATRIX, UNIVERSALITY
 from congruence.run.several.matrix import matched
 
 

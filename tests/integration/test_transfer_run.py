@@ -13,7 +13,7 @@ from congruence.errors import CongruenceError, InputError, StorageError
 from congruence.report import summary, write_report
 from congruence.report.transfer import transfer_sections
 from congruence.run import compare, load_run
-from congruence.run.schema import TRANSFER
+from congruence.run.function_schema import TRANSFER
 from congruence.saes import load_sae, untrained
 
 

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 PACKAGES = (
-    "", "activations", "concepts", "config", "filters", "matching", "metrics", "models", "nulls", "recipes",
-    "report", "run", "saes", "several", "significance", "stats", "synthetic", "transfer", "view", "wordlists",
+    "", "activations", "concepts", "config", "filters", "function", "matching", "metrics", "models",
+    "nulls", "recipes", "report", "run", "saes", "several", "significance", "stats", "synthetic", "transfer",
+    "view", "wordlists",
 )  # fmt: skip
 """Public packages; training is left out: it loads sae-lens."""
 ASKS_THE_HUB = (

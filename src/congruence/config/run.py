@@ -61,7 +61,8 @@ class RunConfig(Section):
     """Which features are shared, which aren't, and which can't be told (features.parquet); false: none."""
     function: Annotated[list[Step], BeforeValidator(read_functions)] = []
     """What else is asked of each layer pair. ``transfer``, or ``{transfer: {maps: [affine], tokens: 9000}}``:
-    do hidden states, and features, move from one model to the other by a linear map?"""
+    do hidden states, and features, move from one model to the other by a linear map? ``stitching``,
+    ``logit_weights``, ``substitution``: does the other model go on the same, do paired features?"""
     concepts: ConceptsConfig | None = None
     """Concept subspaces beside the whole space: ``all`` (the eight published lists), names, or a section."""
     decoder_map: Literal["pca", "umap"] = "pca"

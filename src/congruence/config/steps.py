@@ -113,6 +113,8 @@ def _measure(step: Any) -> "Measure":
 def functions_of(config: RunConfig) -> dict[str, Any]:
     """What `function` asks for, by name, with its options bound.
 
+    Stitching and substitution bring transfer with its defaults where it isn't named: they use its maps.
+
     Raises:
         ConfigError: one isn't known, is named twice, or an option is wrong.
     """
@@ -122,7 +124,10 @@ def functions_of(config: RunConfig) -> dict[str, Any]:
 
     steps = [parse_step(step, kind="function") for step in config.function]
     _named_once("function", [name for name, _ in steps])
-    return {name: make_function(name, **options) for name, options in steps}
+    found = {name: make_function(name, **options) for name, options in steps}
+    if found.keys() & {"stitching", "substitution"}:
+        found = {"transfer": make_function("transfer"), **found}
+    return found
 
 
 def null_of(config: RunConfig) -> "Null":

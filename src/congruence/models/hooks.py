@@ -116,7 +116,7 @@ def run_with_taps(
     handles = [_register(tap, keep) for tap in wanted]
     try:
         with torch.no_grad():
-            module(input_ids=input_ids, attention_mask=attention_mask, **_forward_options(module))
+            module(input_ids=input_ids, attention_mask=attention_mask, **forward_options(module))
     except _AllCaptured:
         pass
     finally:
@@ -138,7 +138,7 @@ def _register(tap: Tap, keep):
     return tap.module.register_forward_pre_hook(listen, with_kwargs=True)
 
 
-def _forward_options(module: "nn.Module") -> dict[str, bool]:
+def forward_options(module: "nn.Module") -> dict[str, bool]:
     accepted = inspect.signature(module.forward).parameters
     handed_on = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
     known = "use_cache" in accepted or (handed_on and hasattr(text_config(module), "use_cache"))

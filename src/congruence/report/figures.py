@@ -11,6 +11,7 @@ import numpy as np
 
 from congruence.caches import settle_font_cache
 from congruence.report.concept_pictures import concept_pictures
+from congruence.report.function import function_pictures
 from congruence.report.pictures import Panel, Picture, headline_picture, pictures
 from congruence.report.scales import LIGHT, Scale, shade, text_on
 from congruence.report.sheet import Sheet, boxes_of, has_outlines, png, short, svg
@@ -41,7 +42,8 @@ def write_figures(run_dir: str | Path | Run) -> list[Path]:
     correlation and number of pairs before and after filtering; ``controls``; and ``headline``: score, null
     and ceiling of the headline measure side by side. Each as PNG and SVG. Concept subspaces add
     ``concepts_<measure>`` with score and q under every null, ``concepts_interaction_<measure>`` and
-    ``concepts_pairs``; `function: transfer` adds ``transfer_r2`` and ``transfer_explained``.
+    ``concepts_pairs``; `function: transfer` adds ``transfer_r2`` and ``transfer_explained``, its
+    other functions ``stitching_recovered`` and ``function_<question>``.
 
     Args:
         run_dir: a finished run, or its folder.
@@ -55,7 +57,7 @@ def write_figures(run_dir: str | Path | Run) -> list[Path]:
     run = run_dir if isinstance(run_dir, Run) else load_run(run_dir)
     views = measure_views(run)
     lead = headline(views) if views else None
-    wanted = [*pictures(run, lead), *concept_pictures(run), *transfer_pictures(run)]
+    wanted = [*pictures(run, lead), *concept_pictures(run), *transfer_pictures(run), *function_pictures(run)]
     wanted += [headline_picture(run, lead)] if lead else []
     paths = []
     for picture in wanted:

@@ -8,6 +8,7 @@ import numpy as np
 from congruence.report.concept_pictures import concept_pictures
 from congruence.report.concepts import concept_keywords, concept_lines, lead_measure, subspaces
 from congruence.report.figures import FOLDER
+from congruence.report.function import function_pictures, function_section
 from congruence.report.page import inline
 from congruence.report.pictures import Panel, Picture, pictures
 from congruence.report.sae_lines import sae_lines
@@ -74,8 +75,19 @@ def context(run: Run) -> dict[str, Any]:
     views = measure_views(run)
     lead = headline(views) if views else None
     lead_first = sorted(views, key=lambda view: view is not lead)
-    found: dict[str, list[dict[str, Any]]] = {"pairs": [], "controls": [], "concepts": [], "transfer": []}
-    for picture in [*pictures(run, lead), *concept_pictures(run), *transfer_pictures(run)]:
+    found: dict[str, list[dict[str, Any]]] = {
+        "pairs": [],
+        "controls": [],
+        "concepts": [],
+        "transfer": [],
+        "function": [],
+    }
+    for picture in [
+        *pictures(run, lead),
+        *concept_pictures(run),
+        *transfer_pictures(run),
+        *function_pictures(run),
+    ]:
         found.setdefault(picture.group, []).append(heat_map(run, picture))
     return {
         "run": run,
@@ -92,6 +104,7 @@ def context(run: Run) -> dict[str, Any]:
         "concepts": concept_table(run),
         "keywords": concept_keywords(run),
         "transfer": transfer_sections(run),
+        "function": function_section(run),
         "filters": removed_by_filters(run),
         "cells": cell_table(run, views),
         "matches": top_matches(run, lead),

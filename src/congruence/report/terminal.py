@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from congruence.report.concepts import ConceptLine, concept_lines, lead_measure, subspaces
+from congruence.report.function import function_lines
 from congruence.report.sae_lines import sae_line
 from congruence.report.scales import LIGHT, score_scale, shade, text_on
 from congruence.report.transfer import transfer_line
@@ -87,6 +88,9 @@ class Summary:
             yield Text("")
         yield from concept_rows(self.run)
         if line := transfer_line(self.run):
+            yield Text(line)
+            yield Text("")
+        for line in function_lines(self.run):
             yield Text(line)
             yield Text("")
         if line := self.run.info.get("as_published"):

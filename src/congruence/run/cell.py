@@ -13,9 +13,10 @@ from congruence.metrics.blas import in_parallel
 from congruence.nulls import Null
 from congruence.records import NullTest, Score
 from congruence.rng import derive_seed
+from congruence.run.columns import blank_row
 from congruence.run.grid import Cell
 from congruence.run.plan import NullSettings
-from congruence.run.schema import RESULTS, blank_row
+from congruence.run.schema import RESULTS
 from congruence.run.selections.base import Selection
 from congruence.significance import calibrated
 from congruence.significance.scoring import Observed, against_null

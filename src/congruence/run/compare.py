@@ -7,14 +7,14 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from congruence.config.models import Models
 from congruence.config.parsing import resolve_any
 from congruence.config.quirks import as_published_line
 from congruence.config.run import RunConfig
 from congruence.config.saes import Given
-from congruence.config.steps import check_names, functions_of, measures_of
+from congruence.config.steps import check_names, measures_of
 from congruence.errors import ConfigError, StorageError, quoted
 from congruence.progress import Progress, shown, working
 from congruence.run.bench import Bench
@@ -23,6 +23,7 @@ from congruence.run.concept_stage import check_concepts
 from congruence.run.equal_index import equal_index_record
 from congruence.run.evidence import keep_evidence
 from congruence.run.features import FeatureStage
+from congruence.run.function_stages import FunctionStages
 from congruence.run.grid import Source
 from congruence.run.opening import load_run
 from congruence.run.possible import check_possible, null_record
@@ -40,9 +41,6 @@ from congruence.sides.side import Side, known_saes
 from congruence.sides.variants import check_controls
 from congruence.storage import Memo
 from congruence.storage.run_folder import VERSIONS_OF, RunFolder, held, open_folder, run_log
-
-if TYPE_CHECKING:
-    from congruence.run.transfer_stage import TransferStage
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +126,7 @@ def _run(
     )
     sources = sources_of(cells)
     check_possible(config, plan, sides, text, cells)
-    transfer = _transfer(config, captures, folder)
+    function = FunctionStages.of(captures, folder.cells)
     fvus = _examine(config, captures, sources, memo)
     concepts = bench.concepts
     if concepts and not captures.finished(sources):
@@ -140,20 +138,18 @@ def _run(
             others.capture_phrases()
             concepts.capture(sources, progress)
         captured = time.perf_counter()
-        if transfer:
-            transfer.compute(progress)
+        function.before_the_grid(progress)
         captures.let_go()
-        transferred = time.perf_counter()
+        mapped = time.perf_counter()
         others.compare()
     results = run_cells(cells, captures, plan, folder.cells, concepts=concepts, progress=progress)
     gridded = time.perf_counter()
     features = FeatureStage.of(captures, concepts)
     features.compute(progress)
-    seconds = {"capture": captured - started, "grid": gridded - transferred}
+    seconds = {"capture": captured - started, "grid": gridded - mapped}
     seconds |= features.seconds
-    if transfer:
-        seconds["transfer"] = transferred - captured
-        transfer.agree(results)
+    results = function.of_pairs(results, progress)
+    seconds |= function.seconds
     record = _record(config, sides, text, captures, seconds, fvus=fvus)
     with working("keep what shows the features"):
         record["evidence"] = keep_evidence(captures, sources)
@@ -164,32 +160,21 @@ def _run(
         "activations": [
             *captures.places(),
             *(concepts.places() if concepts else []),
-            *(transfer.states.places() if transfer else []),
+            *function.state_places(),
         ],
         "cells": [
             *(place for result in results for place in result.places),
-            *(transfer.places() if transfer else []),
+            *function.places(),
         ],
         "known": sorted(memo.used),
     }
 
     def more(place: Path) -> dict[str, Any]:
-        found = {**captures.finish(place), **features.finish(place)}
-        return {**found, **(transfer.finish(place) if transfer else {})}
+        return {**captures.finish(place), **features.finish(place), **function.finish(place)}
 
     key = publish_run(folder.path, results, record, draw, more=more)
     logger.info("run finished: %d cells in %s, configuration %s", len(cells), folder.path, key)
     return key
-
-
-def _transfer(config: RunConfig, captures: Captures, folder: RunFolder) -> "TransferStage | None":
-    """What `function: transfer` asks for."""
-    settings = functions_of(config).get("transfer")
-    if settings is None:
-        return None
-    from congruence.run.transfer_stage import TransferStage
-
-    return TransferStage(captures, settings, folder.cells)
 
 
 def _examine(config: RunConfig, captures: Captures, sources: Sequence[Source], memo: Memo) -> list[list[Any]]:

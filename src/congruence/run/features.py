@@ -16,10 +16,11 @@ from congruence.matching.counterparts import Arrays, best_r, counterparts_of_pai
 from congruence.progress import Progress, Silent
 from congruence.rng import derive
 from congruence.run.captures import Captures
+from congruence.run.columns import blank, typed
 from congruence.run.concept_stage import ConceptStage, document_offsets_of
 from congruence.run.grid import Source
 from congruence.run.presence import MOST, Looked, judge, look
-from congruence.run.schema import FEATURES, blank, typed
+from congruence.run.schema import FEATURES
 from congruence.run.tables import write_table
 from congruence.sides.crosscoder import is_by_crosscoder
 from congruence.sides.variants import REAL

@@ -8,8 +8,9 @@ import numpy as np
 from congruence.concepts import KeywordUse, keyword_use
 from congruence.errors import InputError
 from congruence.run.cell import Outcome
+from congruence.run.columns import blank_row
 from congruence.run.grid import Cell
-from congruence.run.schema import KEYWORDS, blank_row
+from congruence.run.schema import KEYWORDS
 from congruence.run.selections.concepts import ConceptCell
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 
 from congruence.errors import InputError, StorageError, quoted, unknown_name
 from congruence.run.best import best_row, first_null, leading
+from congruence.run.columns import Column, blank
 from congruence.run.reading import Reading
-from congruence.run.schema import TABLES, Column, blank
+from congruence.run.schema import TABLES
 from congruence.storage import (
     Artefact,
     NotWhole,
@@ -157,9 +158,27 @@ class Run(Reading):
     @property
     def transfer(self) -> pd.DataFrame:
         """What `function: transfer` gives: maps by layer pair and direction, and their nulls."""
-        if not self.holds("transfer"):
-            raise InputError(f"{self.path} asked for no transfer: give its configuration function: transfer")
-        return self._table("transfer")
+        return self._of_function("transfer", "transfer")
+
+    @property
+    def stitching(self) -> pd.DataFrame:
+        """Next-token loss of each model that goes on from the other's mapped states."""
+        return self._of_function("stitching", "stitching")
+
+    @property
+    def function(self) -> pd.DataFrame:
+        """Whether paired features do the same: a row a layer pair and question, beside its null."""
+        return self._of_function("function", "logit_weights")
+
+    @property
+    def substitution(self) -> pd.DataFrame:
+        """The pairs, and hard negatives, that `function: substitution` took out and replaced."""
+        return self._of_function("substitution", "substitution")
+
+    def _of_function(self, table: str, name: str) -> pd.DataFrame:
+        if not self.holds(table):
+            raise InputError(f"{self.path} asked for no {name}: give its configuration function: {name}")
+        return self._table(table)
 
     def grid(
         self,

@@ -14,12 +14,13 @@ import pandas as pd
 from congruence.progress import Progress
 from congruence.run.captures import Captures
 from congruence.run.cell import compute_cell
+from congruence.run.columns import blank_row, typed
 from congruence.run.concept_stage import ConceptStage
 from congruence.run.grid import Cell
 from congruence.run.intervals import with_intervals
 from congruence.run.layer import Layer
 from congruence.run.plan import Plan
-from congruence.run.schema import CELLS, MATCHES, blank_row, typed
+from congruence.run.schema import CELLS, MATCHES
 from congruence.run.selections.whole import WholeSpace, whole_space
 from congruence.run.stored import FORMAT_VERSION, CellResult, load_cell, save_cell
 from congruence.storage import content_key

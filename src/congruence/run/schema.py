@@ -1,40 +1,8 @@
 """The tables of a finished run: every column, its type, and what it means; writer and reader go by it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import pandas as pd
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column.
-
-    Attributes:
-        name: in the table.
-        kind: int64, float64, bool, text, texts (a list), record (a mapping by name) or records (a list).
-        meaning: one line.
-        absent: what a row has that says nothing; None: every row says something.
-        needed: a table without it can't be read.
-    """
-
-    name: str
-    kind: str
-    meaning: str
-    absent: Any = None
-    needed: bool = False
-
-
-NAN = float("nan")
-PLACE = (
-    Column("control", "text", "`none` for the comparison itself, else what is controlled for", "none"),
-    Column("control_side", "text", "the model that an other_seed cell lies within; empty elsewhere", ""),
-    Column("layer_a", "int64", "block of model a", None, needed=True),
-    Column("layer_b", "int64", "block of model b", None, needed=True),
-)
-"""What every row of every table has: where it stands in the grid."""
+from congruence.run.columns import NAN, PLACE, Column
+from congruence.run.function_schema import FUNCTION, STITCHING, SUBSTITUTION, TRANSFER
+from congruence.run.models_schema import CONSENSUS, CYCLES, MATRIX, UNIVERSALITY
 
 RESULTS = (
     *PLACE[:2],
@@ -113,6 +81,12 @@ MATCHES = (
         "null_r", "float64", "95 % point of the best r of unrelated text; NaN without pairing.null_draws", NAN
     ),
     Column("p_r", "float64", "p of r against that null", NAN),
+    Column(
+        "logit_r",
+        "float64",
+        "correlation of what both add to the logits of shared tokens; NaN without function: logit_weights",
+        NAN,
+    ),
     Column("kept", "bool", "the filters kept it", None, needed=True),
     Column("removed_by", "text", "the filter that took it, or nothing", ""),
     Column("top_tokens_a", "texts", "tokens on which the feature of a fires most strongly", ()),
@@ -179,137 +153,6 @@ FEATURES = (
     Column("presence", "text", "in the other model's states: present, absent, or can't be told", ""),
 )
 
-TRANSFER = (
-    *PLACE[2:],
-    Column(
-        "direction",
-        "text",
-        "`a_to_b`: states of a are mapped to b and read by b's SAE; or `b_to_a`",
-        None,
-        needed=True,
-    ),
-    Column("map", "text", "identity, orthogonal (with one scale), affine or ridge", None, needed=True),
-    Column(
-        "null",
-        "text",
-        "empty, or what is broken: shifted text, random rotation, wrong layer, untrained SAE, frozen decoder",
-        "",
-    ),
-    Column("against", "text", "of a wrong layer: which one the map leads into", ""),
-    Column("r2", "float64", "variance of the target's held-out states that mapped states give", NAN),
-    Column("explained", "float64", "explained variance of the SAE on the mapped states", NAN),
-    Column("ceiling", "float64", "the same on its own model's states", NAN),
-    Column(
-        "explained_of_target",
-        "float64",
-        "variance of the target's states that map and SAE together give",
-        NAN,
-    ),
-    Column("f1", "float64", "of the SAE's firing on mapped states against native ones", NAN),
-    Column("r", "float64", "mean r of its features' activations, mapped against native", NAN),
-    Column(
-        "rotation_cosine",
-        "float64",
-        "of orthogonal: mean cosine of decoder rows turned by the rotation "
-        "between matched decoder rows, and by this map",
-        NAN,
-    ),
-    Column("rotation_null", "float64", "the same with the rotation fitted on re-paired rows", NAN),
-    Column(
-        "finds",
-        "float64",
-        "of orthogonal: share of matched features whose partner's decoder row is nearest after this map",
-        NAN,
-    ),
-    Column("pairs", "int64", "matched features that these three rest on, half of them judged", 0),
-    Column("n_fit", "int64", "tokens, or aligned units, that the map was fitted on", 0),
-    Column("n_held", "int64", "held-out ones that r2 is over", 0),
-    Column("n_judged", "int64", "those of them that went through the SAE", 0),
-    Column("warnings", "texts", "why there is no number", ()),
-)
-
-MATRIX = (
-    Column("model_x", "text", "one model", None, needed=True),
-    Column("model_y", "text", "the other", None, needed=True),
-    Column(
-        "measure",
-        "text",
-        "the measure with its options; `mean_r` of the kept pairs; or `shared`",
-        None,
-        needed=True,
-    ),
-    Column(
-        "of",
-        "text",
-        "`best` layer pair, `mean` of all, `matched` relative depths; of `shared`: `features` of model_x",
-        None,
-        needed=True,
-    ),
-    Column(
-        "value",
-        "float64",
-        "the score; of `shared` the share of x's features with a counterpart in y",
-        NAN,
-        needed=True,
-    ),
-    Column("null_mean", "float64", "mean score of the draws at the same layer pairs", NAN),
-    Column("p", "float64", "of `best`: the p of that layer pair", NAN),
-    Column("p_max_t", "float64", "of `best`: p that allows for the choice of the best", NAN),
-    Column("q", "float64", "of `best`: its q among the pair's layer pairs", NAN),
-    Column("ceiling", "float64", "the same measure between SAEs of two seeds of one model, where run", NAN),
-    Column("layer_x", "int64", "of `best`: the block of x; −1: several", -1),
-    Column("layer_y", "int64", "of `best`: the block of y; −1: several", -1),
-    Column("layer_pairs", "int64", "layer pairs with a score that it rests on", 0),
-    Column("significant", "int64", "those of them with q ≤ 0.05", 0),
-)
-
-CYCLES = (
-    Column("model_1", "text", "where features start, and come home", None, needed=True),
-    Column("model_2", "text", "where they go first", None, needed=True),
-    Column("model_3", "text", "where they go from there", None, needed=True),
-    Column("layer_1", "int64", "block of model_1; −1: links are the best over all layers", -1, needed=True),
-    Column("layer_2", "int64", "block of model_2", -1),
-    Column("layer_3", "int64", "block of model_3", -1),
-    Column("features", "int64", "features of model_1 that fire", -1),
-    Column("followed", "int64", "those that links lead all the way around", 0, needed=True),
-    Column("home", "int64", "those that arrive at themselves", 0, needed=True),
-    Column("share", "float64", "home / followed", NAN, needed=True),
-    Column("chance", "float64", "that share if the last step told the firing rate alone", NAN),
-    Column("p", "float64", "p of so many under that null, exact down to 1e-15", NAN),
-    Column("q", "float64", "Benjamini-Hochberg over the layer triples of the three models", NAN),
-)
-
-CONSENSUS = (
-    Column("consensus", "int64", "its number, from 0: most models first", None, needed=True),
-    Column("size", "int64", "models that have it", None, needed=True),
-    Column("models", "texts", "their names", ()),
-    Column("links", "int64", "of its members every two of which are each other's best partners", 0),
-    Column("possible", "int64", "links if every two were", 0),
-    Column("refused", "int64", "links to a second feature of a model that it has", 0),
-    Column("mean_r", "float64", "mean r of its links", NAN),
-    Column("min_r", "float64", "the least of them", NAN),
-    Column("tokens", "texts", "strongest tokens of its members, those of most members first", ()),
-    Column("members", "records", "{model, layer, feature, firings, top_tokens} of each", ()),
-    Column("r", "records", "{model_x, model_y, r} of each link", ()),
-)
-
-UNIVERSALITY = (
-    Column("model", "text", "the model that the feature is of", None, needed=True),
-    Column("layer", "int64", "its block", None, needed=True),
-    Column("feature", "int64", "the feature", None, needed=True),
-    Column("firings", "int64", "tokens on which it fires, where the text is its own tokens", -1),
-    Column("others", "int64", "other models", 0, needed=True),
-    Column("shared", "int64", "those in which it has a counterpart", 0, needed=True),
-    Column("lacking", "int64", "those in which it demonstrably has none", 0),
-    Column("untold", "int64", "those of which it can't be told", 0),
-    Column("basis", "text", "what says so: verdicts, or links that beat chance, or links", ""),
-    Column("shared_with", "texts", "names of the models in which it has a counterpart", ()),
-    Column("best_r", "float64", "its highest r to any other model", NAN),
-    Column("partners", "records", "{model, layer, feature, r, verdict} of its best partner in each", ()),
-    Column("consensus", "int64", "number of its consensus feature; −1: in none", -1),
-    Column("top_tokens", "texts", "tokens on which it fires most strongly", ()),
-)
-
 TABLES = {
     "results": RESULTS,
     "cells": CELLS,
@@ -317,89 +160,14 @@ TABLES = {
     "concept_keywords": KEYWORDS,
     "features": FEATURES,
     "transfer": TRANSFER,
+    "stitching": STITCHING,
+    "function": FUNCTION,
+    "substitution": SUBSTITUTION,
     "matrix": MATRIX,
     "cycles": CYCLES,
     "consensus": CONSENSUS,
     "universality": UNIVERSALITY,
 }
-
-_DTYPES = {"int64": "int64", "float64": "float64", "bool": "bool"}
-
-
-def blank_row(columns: Sequence[Column], **values: Any) -> dict[str, Any]:
-    """A row that says nothing but `values`, every column in its place."""
-    row = {column.name: blank(column) for column in columns}
-    unknown = set(values) - set(row)
-    if unknown:
-        raise KeyError(f"no column {sorted(unknown)[0]!r}")
-    return row | values
-
-
-def table_of(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
-    """Rows as a table with the columns in order and of their types."""
-    rows = list(rows)
-    table = pd.DataFrame({c.name: pd.Series([row[c.name] for row in rows], dtype=object) for c in columns})
-    return typed(table, columns)
-
-
-def typed(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    """The columns in order, numbers as numbers."""
-    kinds = {c.name: _DTYPES[c.kind] for c in columns if c.kind in _DTYPES}
-    return pd.DataFrame(table, columns=[c.name for c in columns]).astype(kinds)
-
-
-def arrow_schema(columns: Sequence[Column], table: pd.DataFrame) -> Any:
-    """The types of a table as Parquet keeps them; records take the names that occur.
-
-    Args:
-        columns: of the table.
-        table: its rows.
-    """
-    import pyarrow as pa
-
-    simple = {
-        "int64": pa.int64(),
-        "float64": pa.float64(),
-        "bool": pa.bool_(),
-        "text": pa.string(),
-        "texts": pa.list_(pa.string()),
-    }
-    return pa.schema(
-        [(c.name, simple[c.kind] if c.kind in simple else _nested(c, table[c.name])) for c in columns]
-    )
-
-
-def _nested(column: Column, values: Iterable[Any]) -> Any:
-    import pyarrow as pa
-
-    records = [one for value in values if value for one in ([value] if column.kind == "record" else value)]
-    examples: dict[str, list[Any]] = {}
-    for record in records:
-        for name, value in record.items():
-            examples.setdefault(name, []).append(value)
-    fields = [(name, _type_of(found)) for name, found in examples.items()] or [("none", pa.null())]
-    struct = pa.struct(fields)
-    return struct if column.kind == "record" else pa.list_(struct)
-
-
-def _type_of(values: Sequence[Any]) -> Any:
-    import pyarrow as pa
-
-    known = [value for value in values if value is not None]
-    if known and all(isinstance(value, int | np.integer) and not isinstance(value, bool) for value in known):
-        return pa.int64()
-    if known and all(
-        isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in known
-    ):
-        return pa.float64()
-    return pa.array(known).type if known else pa.null()
-
-
-def blank(column: Column) -> Any:
-    """What a column holds where nothing is known."""
-    if column.kind in ("texts", "records"):
-        return []
-    return {} if column.kind == "record" else column.absent
 
 
 def in_words() -> str:

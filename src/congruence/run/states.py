@@ -100,6 +100,24 @@ class PairedStates:
         groups = self.alignment.groups_a if side == "a" else self.alignment.groups_b
         return pool_states(states, groups, self._how)
 
+    def of_tokens(self, side: str, layer: int) -> np.ndarray:
+        """(tokens, d) float32 states of a layer at every kept token of the side, aligned or not."""
+        return self._stores[side, layer].to_dense()
+
+    def last_tokens(self, side: str) -> np.ndarray:
+        """(n,) the kept token at which each shared place ends: of a unit, its last one."""
+        if self.alignment is None:
+            return np.arange(self.tokens[side].n)
+        groups = self.alignment.groups_a if side == "a" else self.alignment.groups_b
+        return groups.rows[groups.offsets[1:] - 1]
+
+    def stands_for(self, side: str) -> np.ndarray:
+        """(n,) whether the state of a shared place is the one at its last token, no mean of several."""
+        if self.alignment is None or self._how == "last":
+            return np.ones(int(self.document_offsets[-1]), dtype=bool)
+        groups = self.alignment.groups_a if side == "a" else self.alignment.groups_b
+        return np.diff(groups.offsets) == 1
+
     def places(self) -> list[str]:
         """Names of the folders that hold them."""
         return sorted({store.path.name for store in self._stores.values()})

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from congruence.run.schema import CELLS, KEYWORDS, MATCHES, RESULTS, Column, arrow_schema, table_of, typed
+from congruence.run.columns import Column, arrow_schema, table_of, typed
+from congruence.run.schema import CELLS, KEYWORDS, MATCHES, RESULTS
 from congruence.run.stored import CellResult
 from congruence.significance import benjamini_hochberg, max_t
 from congruence.storage import atomic_path

@@ -12,8 +12,9 @@ import numpy as np
 
 from congruence.progress import Progress
 from congruence.run.captures import Captures
+from congruence.run.columns import blank_row, table_of
+from congruence.run.function_schema import TRANSFER
 from congruence.run.grid import REAL
-from congruence.run.schema import TRANSFER, blank_row, table_of
 from congruence.run.states import PairedStates
 from congruence.run.stored import CellResult
 from congruence.run.tables import write_table
@@ -88,8 +89,11 @@ class TransferStage:
                 logger.info("transfer L%d-L%d: finished before, read from %s", layer_a, layer_b, place.name)
             self.found[layer_a, layer_b] = PairTransfer(found.rows, place=place.name)
         progress.advance("transfer", len(pairs), len(pairs), "pairs")
-        self._layers.clear()
         self._readers.clear()
+
+    def let_go(self) -> None:
+        """Forget the states in memory; they are read again when they are wanted."""
+        self._layers.clear()
 
     def agree(self, results: Sequence[CellResult]) -> None:
         """Hold the rotation of matched decoder rows against that of the states, at every layer pair."""
@@ -120,7 +124,7 @@ class TransferStage:
 
     def _pair(self, layer_a: int, layer_b: int) -> tuple[list[dict[str, Any]], dict[tuple[str, str], Any]]:
         """Rows and maps of one layer pair."""
-        pair = self._layer_pair(layer_a, layer_b)
+        pair = self.layer_pair(layer_a, layer_b)
         rows, maps = [], {}
         for direction, one in zip(DIRECTIONS, (pair, pair.reverse()), strict=True):
             for row, fitted in self._direction(one, direction, layer_a, layer_b):
@@ -135,12 +139,12 @@ class TransferStage:
         from congruence.transfer.judge import WRONG_LAYER, judged_maps
 
         to, layer = ("b", layer_b) if direction == "a_to_b" else ("a", layer_a)
-        wrong = self._wrong(to, layer)
+        wrong = self.wrong_layer(to, layer)
         other = None
         if wrong is not None and to == "b":
-            other = self._layer_pair(layer_a, wrong)
+            other = self.layer_pair(layer_a, wrong)
         elif wrong is not None:
-            other = self._layer_pair(wrong, layer_b).reverse()
+            other = self.layer_pair(wrong, layer_b).reverse()
         controls = {CONTROLS[name]: self._reader(to, name, layer) for name in self.controls}
         judged = judged_maps(
             pair,
@@ -173,15 +177,17 @@ class TransferStage:
             )
             yield row, one.map
 
-    def _wrong(self, side: str, layer: int) -> int | None:
+    def wrong_layer(self, side: str, layer: int) -> int | None:
         """The layer of a side that lies farthest from one of its layers; None where there is no other."""
         others = [one for one in self.sides[side].layers if one != layer]
         return max(others, key=lambda one: (abs(one - layer), -one), default=None)
 
-    def _layer_pair(self, layer_a: int, layer_b: int) -> LayerPair:
-        return LayerPair.of(self._states("a", layer_a), self._states("b", layer_b), self.split)
+    def layer_pair(self, layer_a: int, layer_b: int) -> LayerPair:
+        """States of both layers at the shared places."""
+        return LayerPair.of(self.layer_states("a", layer_a), self.layer_states("b", layer_b), self.split)
 
-    def _states(self, side: str, layer: int) -> LayerStates:
+    def layer_states(self, side: str, layer: int) -> LayerStates:
+        """States of a layer, cut into those that fit maps and those that judge them."""
         return self._layers.get(
             (side, layer), lambda: LayerStates.of(self.states.of(side, layer), self.split)
         )
@@ -193,7 +199,7 @@ class TransferStage:
             return None
         from congruence.transfer.reader import Reader
 
-        judged = self._states(side, layer).judged
+        judged = self.layer_states(side, layer).judged
         return self._readers.get((side, variant, layer), lambda: Reader.of(sae.load(), judged))
 
     def _agreement(self, result: CellResult, direction: str) -> dict[str, Any]:
@@ -226,7 +232,7 @@ class TransferStage:
     def _key(self, layer_a: int, layer_b: int) -> str:
         """Of all that the rows and maps of a layer pair follow from."""
         layers = {"a": layer_a, "b": layer_b}
-        wrong = {side: self._wrong(side, layer) for side, layer in layers.items()}
+        wrong = {side: self.wrong_layer(side, layer) for side, layer in layers.items()}
         states = [self.states.key(side, layer) for side, layer in layers.items()]
         states += ["" if layer is None else self.states.key(side, layer) for side, layer in wrong.items()]
         saes = [

@@ -4,7 +4,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from congruence.careful import guard
-from congruence.transfer.functions import FUNCTIONS, TransferSettings, make_function
+from congruence.transfer.functions import (
+    FUNCTIONS,
+    LogitWeightsSettings,
+    StitchingSettings,
+    SubstitutionSettings,
+    TransferSettings,
+    make_function,
+)
 from congruence.transfer.maps import KINDS, FittedMap, StateMoments, fit_map
 from congruence.transfer.rotations import RotationAgreement, rotation_agreement
 
@@ -15,8 +22,11 @@ __all__ = [
     "FUNCTIONS",
     "KINDS",
     "FittedMap",
+    "LogitWeightsSettings",
     "RotationAgreement",
     "StateMoments",
+    "StitchingSettings",
+    "SubstitutionSettings",
     "Transfer",
     "TransferSettings",
     "fit_map",

@@ -27,7 +27,44 @@ class TransferSettings:
     """Keep the fitted maps, for `run.map`: 4 · d_a · d_b bytes a layer pair, kind and direction."""
 
 
-FUNCTIONS: dict[str, type] = {"transfer": TransferSettings}
+@dataclass(frozen=True)
+class StitchingSettings:
+    """The other model goes on from mapped states, on the documents that judge transfer."""
+
+    maps: tuple[Kind, ...] = ("orthogonal", "affine")
+    """Kinds of maps: identity (where widths agree), orthogonal, affine, ridge."""
+
+
+@dataclass(frozen=True)
+class LogitWeightsSettings:
+    """What paired features add to the logits of tokens that both models know; no forward pass."""
+
+    draws: Annotated[int, whole(19, 10**6)] = 199
+    """Re-pairings of each layer pair."""
+
+
+@dataclass(frozen=True)
+class SubstitutionSettings:
+    """Paired features taken out of either model, and one put in the other's place."""
+
+    pairs: Annotated[int, whole(2, 10**6)] = 200
+    """Pairs of each layer pair, spread over r and firing rate; each has a hard negative beside it."""
+    contexts: Annotated[int, whole(1, 10_000)] = 4
+    """Held-out documents for either feature of a pair, those where it fires most strongly."""
+    length: Annotated[int, whole(2, 10**6)] = 96
+    """Tokens from the start of a row within which they are looked for: what a forward pass reads."""
+    vocabulary: Annotated[int, whole(2, 10**7)] = 1_000
+    """Shared tokens, the most frequent of the text, whose log-probabilities are compared."""
+    map: Kind = "orthogonal"
+    """Takes the contribution of a's feature to b."""
+
+
+FUNCTIONS: dict[str, type] = {
+    "transfer": TransferSettings,
+    "stitching": StitchingSettings,
+    "logit_weights": LogitWeightsSettings,
+    "substitution": SubstitutionSettings,
+}
 """Names that `function` of a configuration takes; an entry is a frozen dataclass whose fields are options."""
 
 

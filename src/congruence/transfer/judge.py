@@ -175,7 +175,7 @@ def judged_maps(
             continue
         found.append(judged(kind, SHIFTED, fit_map(pair.shifted, kind, penalty=penalty), reader))
     orthogonal = fit_map(pair.fit, "orthogonal")
-    found.append(judged("orthogonal", RANDOM, _turned(orthogonal, seed), reader))
+    found.append(judged("orthogonal", RANDOM, turned(orthogonal, seed), reader))
     if wrong is not None:
         found.append(judged("orthogonal", WRONG_LAYER, fit_map(wrong.fit, "orthogonal"), reader))
     for name, control in controls.items():
@@ -183,7 +183,7 @@ def judged_maps(
     return found
 
 
-def _turned(fitted: FittedMap, seed: int) -> FittedMap:
+def turned(fitted: FittedMap, seed: int) -> FittedMap:
     """The orthogonal map with a random rotation, uniform over all, in place of the fitted one."""
     d_x, d_y = fitted.matrix.shape
     q, r = np.linalg.qr(derive(seed, "rotation").standard_normal((max(d_x, d_y), min(d_x, d_y))))

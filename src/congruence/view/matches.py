@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from congruence.errors import InputError, unknown_name
-from congruence.run.schema import TABLES, blank
+from congruence.run.columns import blank
+from congruence.run.schema import TABLES
 from congruence.view.plain import number, texts
 from congruence.view.top_words import TopWords
 from congruence.view.views import where

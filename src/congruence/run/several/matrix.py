@@ -8,8 +8,9 @@ import pandas as pd
 
 from congruence.config.models import Names
 from congruence.run.best import best_row, first_null, leading
+from congruence.run.columns import blank_row
+from congruence.run.models_schema import MATRIX
 from congruence.run.results import Run
-from congruence.run.schema import MATRIX, blank_row
 from congruence.run.several.results import SHARED
 from congruence.several import Clusters, clustered
 from congruence.significance.correction import ALPHA

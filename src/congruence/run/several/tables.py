@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from congruence.config.models import Names
+from congruence.run.columns import blank_row, table_of
+from congruence.run.models_schema import CONSENSUS, CYCLES, MATRIX, UNIVERSALITY
 from congruence.run.results import Run
-from congruence.run.schema import CONSENSUS, CYCLES, MATRIX, UNIVERSALITY, blank_row, table_of
 from congruence.run.several.linked import Linked, linked
 from congruence.run.several.matrix import lead_of, matrix_rows, trees
 from congruence.run.several.universality import shares_of, universality

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from congruence.config.models import Names
-from congruence.run.schema import UNIVERSALITY, blank_row, table_of
+from congruence.run.columns import blank_row, table_of
+from congruence.run.models_schema import UNIVERSALITY
 from congruence.run.several.linked import VERDICTS, Linked
 from congruence.significance.verdicts import NOT_SHARED, SHARED, UNTOLD
 

@@ -1,0 +1,168 @@
+"""`function: logit_weights`: do paired features add to the logits of the same tokens?"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from congruence.errors import ConfigError
+from congruence.function.logit_weights import LogitSpace, logit_agreement
+from congruence.function.quality import quality_curve
+from congruence.hook_names import parse_hook_name
+from congruence.progress import Progress
+from congruence.run.captures import Captures
+from congruence.run.columns import blank_row
+from congruence.run.function_schema import FUNCTION
+from congruence.run.grid import REAL
+from congruence.run.stored import CellResult
+from congruence.transfer import LogitWeightsSettings
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1
+NAME = "logit_weights"
+NOT_WRITTEN = ("mlp_in", "mlp_hidden", "attn_in", "attn_z")
+"""Kinds of hook points whose vectors aren't added to the residual stream."""
+
+
+class LogitStage:
+    """Logit weights of the matched features of a run's layer pairs and of its ceilings.
+
+    Args:
+        captures: of the run.
+        settings: what `function` says of it.
+
+    Raises:
+        ConfigError: a side has no SAEs, they don't write into the residual stream, or the vocabularies don't
+            share tokens.
+    """
+
+    def __init__(self, captures: Captures, settings: LogitWeightsSettings) -> None:
+        self.captures, self.settings = captures, settings
+        self.sides = captures.sides
+        for name, side in self.sides.items():
+            _check(name, captures)
+            logger.debug("logit weights of side %s: head of %s", name, side.model.name)
+        self.tokens = shared_ids(captures)
+        self.rows: list[dict[str, Any]] = []
+        self._space = cache(self._made_space)
+
+    def compute(self, results: Sequence[CellResult], progress: Progress) -> list[CellResult]:
+        """The cells with `logit_r` beside their matches; what is finished is read."""
+        found = []
+        for done, result in enumerate(results):
+            progress.advance("logit weights", done, len(results), "cells")
+            found.append(self._cell(result))
+        progress.advance("logit weights", len(results), len(results), "cells")
+        self._space.cache_clear()
+        return found
+
+    def finish(self, folder: Path) -> dict[str, Any]:
+        """What run.json says of it."""
+        return {NAME: {**asdict(self.settings), "tokens": len(self.tokens["a"])}}
+
+    def _cell(self, result: CellResult) -> CellResult:
+        control = result.summary["control"]
+        if control not in ("none", "other_seed") or not len(result.matches):
+            return result
+        own = result.summary["control_side"]
+        sides = [(own, REAL), (own, control)] if own else [("a", REAL), ("b", REAL)]
+        compute = partial(self._agreement, result, sides)
+        told = self.captures.memo.arrays("logit-weights", self._key(result, sides), compute)
+        kept = np.asarray(result.matches.kept, dtype=bool)
+        curve, area = quality_curve(np.asarray(result.matches.r, dtype=float)[kept], told["r"][kept])
+        value, mean, q95, share, p = told["told"].tolist()
+        self.rows.append(
+            blank_row(
+                FUNCTION,
+                **{name: result.summary[name] for name in ("control", "control_side", "layer_a", "layer_b")},
+                question=NAME, n=int(np.isfinite(told["r"][kept]).sum()), value=value, null="re-paired",
+                null_mean=mean, null_q95=q95, p=p, share=share, area=area, curve=curve,
+                tokens=len(self.tokens["a"]),
+                warnings=[] if np.isfinite(value) else ["fewer than two kept pairs have logit weights"],
+            )
+        )  # fmt: skip
+        return replace(result, matches=result.matches.assign(logit_r=told["r"]))
+
+    def _agreement(self, result: CellResult, sides: Sequence[tuple[str, str]]) -> Mapping[str, np.ndarray]:
+        layers = [result.summary["layer_a"], result.summary["layer_b"]]
+        rows = [
+            self.captures.variant(side, name).decoder(layer)[np.asarray(result.matches[f"feature_{letter}"])]
+            for (side, name), layer, letter in zip(sides, layers, "ab", strict=True)
+        ]
+        found = logit_agreement(
+            rows[0],
+            rows[1],
+            self._space(sides[0][0], sides[1][0]),
+            counted=np.asarray(result.matches.kept, dtype=bool),
+            draws=self.settings.draws,
+            seed=self.captures.config.seed,
+        )
+        mean = float(found.draws.mean()) if len(found.draws) else float("nan")
+        return {"r": found.r, "told": np.array([found.value, mean, found.null_q95, found.share, found.p])}
+
+    def _made_space(self, first: str, second: str) -> LogitSpace:
+        from congruence.function.unembedding import unembedding
+
+        made = {side: unembedding(self.sides[side].model, self.tokens[side]) for side in {first, second}}
+        return LogitSpace.of(made[first], made[second])
+
+    def _key(self, result: CellResult, sides: Sequence[tuple[str, str]]) -> list[Any]:
+        layers = [result.summary["layer_a"], result.summary["layer_b"]]
+        saes = [
+            self.captures.variant(side, name).saes[layer]
+            for (side, name), layer in zip(sides, layers, strict=True)
+        ]
+        models = [self.sides[side].model.key for side, _ in sides]
+        ids = [self.tokens[side] for side in ("a", "b")]
+        keys = [None if sae is None else sae.key for sae in saes]
+        return [VERSION, asdict(self.settings), self.captures.config.seed, result.places, keys, models, ids]
+
+
+def shared_ids(captures: Captures) -> dict[str, np.ndarray]:
+    """Ids of the tokens that both vocabularies share, by side; kept, so that no tokenizer is loaded twice.
+
+    Raises:
+        ConfigError: they share too few.
+    """
+    from congruence.function.vocabulary import shared_tokens
+
+    models = {name: side.model for name, side in captures.sides.items()}
+
+    def compute() -> dict[str, np.ndarray]:
+        found = shared_tokens(models["a"].tokenizer, models["b"].tokenizer)
+        return {"a": found.a, "b": found.b}
+
+    return dict(captures.memo.arrays("shared-tokens", [VERSION, *(m.key for m in models.values())], compute))
+
+
+def check_head(captures: Captures, side: str) -> None:
+    """Refuse a model that predicts no tokens; it is loaded once to see that.
+
+    Raises:
+        ModelError: in one line.
+    """
+    from congruence.models.edits import head_of
+
+    model = captures.sides[side].model
+    captures.memo.value("head", model.key, lambda: type(head_of(model)).__name__)
+
+
+def _check(side: str, captures: Captures) -> None:
+    variant = captures.variant(side, REAL)
+    for layer in captures.sides[side].layers:
+        hook = variant.hooks[layer]
+        if variant.saes.get(layer) is None:
+            raise ConfigError(f"function: logit_weights needs SAEs, and {side} has neurons: leave it out")
+        point = parse_hook_name(hook)
+        architecture = str((variant.saes[layer].about or {}).get("architecture") or "")
+        if point is not None and point.kind in NOT_WRITTEN and not architecture.endswith("transcoder"):
+            raise ConfigError(
+                f"function: logit_weights needs features that write into the residual stream, and those of "
+                f"{side} at {hook} don't: leave it out"
+            )
+    check_head(captures, side)
