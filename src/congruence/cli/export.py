@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from congruence.cli.places import RunDir
+
 
 @click.command()
-@click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("run_dir", metavar="DIR", type=RunDir())
 @click.option("--to", required=True, type=click.Choice(["parquet", "embedding-atlas", "neuronpedia"]))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder outside the run.")
 @click.option(

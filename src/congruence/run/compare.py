@@ -25,6 +25,7 @@ from congruence.run.features import FeatureStage
 from congruence.run.grid import Source
 from congruence.run.possible import check_possible, null_record
 from congruence.run.publish import publish_run
+from congruence.run.remote import Place, place_of
 from congruence.run.results import Run, load_run
 from congruence.run.run_cells import concepts_finished, run_cells
 from congruence.run.sae_records import fvus_of, sae_records
@@ -62,7 +63,8 @@ def compare(
 
     Args:
         config: a configuration, a mapping, or the path of a YAML file; sections given by name replace its.
-        out: the run's folder.
+        out: the run's folder, or a URL of object storage (s3://bucket/run), where it is kept as well as in
+            a folder of this machine.
         progress: show bars on standard error.
         force: go on where an SAE doesn't fit its model or hook; what is wrong is logged.
         draw: draws pictures into the folder of the finished tables before they appear, e.g.
@@ -89,20 +91,31 @@ def compare(
             f"{given[0]} is an object in memory, which only this process has: leave `runner` out, or give "
             "a path"
         )
-    folder = open_folder(Path(out))
-    with run_log(folder), held(folder), noted(folder.path) as notes, shown(progress, notes) as bars:
-        logger.info("run starts in %s", folder.path)
+    place = place_of(out, resolved.cache)
+    folder = open_folder(place.folder)
+    with (
+        run_log(folder),
+        held(folder),
+        noted(folder.path, place.note) as notes,
+        place.at_work(),
+        shown(progress, notes) as bars,
+    ):
+        logger.info("run starts in %s%s", folder.path, f", kept in {place.url}" if place.url else "")
         if given := _in_memory(resolved):
             logger.warning(
                 "%s: objects in memory, known by their content: no command can repeat this run from run.json",
                 ", ".join(given),
             )
-        key = _run(resolved, folder, bars, draw)
+        key = _run(resolved, folder, bars, draw, place)
     return load_run(folder.path, configuration=key)
 
 
 def _run(
-    config: RunConfig, folder: RunFolder, progress: Progress, draw: Callable[[Path], object] | None
+    config: RunConfig,
+    folder: RunFolder,
+    progress: Progress,
+    draw: Callable[[Path], object] | None,
+    place: Place,
 ) -> str:
     """Compute what isn't finished, publish it, and give the key under which it stands."""
     started = time.perf_counter()
@@ -123,7 +136,7 @@ def _run(
     concepts = bench.concepts
     if concepts and not captures.finished(sources):
         concepts.choose_phrases()  # what can't be chosen is said before hours of capture
-    with shared_out(bench, progress) as others:
+    with shared_out(bench, progress, place.url) as others:
         others.capture()
         captures.capture(sources, progress)
         if concepts and not concepts_finished(cells, captures, plan, folder.cells, concepts):
@@ -168,6 +181,7 @@ def _run(
         return {**found, **(transfer.finish(place) if transfer else {})}
 
     key = publish_run(folder.path, results, record, draw, more=more)
+    place.finish(key, record["uses"])
     logger.info("run finished: %d cells in %s, configuration %s", len(cells), folder.path, key)
     return key
 

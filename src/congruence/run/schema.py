@@ -7,6 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from congruence.storage import generations
+
+KIND, FORMAT_VERSION = "run", 3
+"""Of run.json, the record of a finished run."""
+UNSEALED = 2
+"""The format of runs that were written without checksums, which are read as they are."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -236,6 +243,13 @@ TABLES = {
     "features": FEATURES,
     "transfer": TRANSFER,
 }
+NAMES = (
+    *(f"{table}.parquet" for table in (*TABLES, "crosscoder")),
+    generations.RECORD,
+    "report.html",
+    "figures",
+)
+"""What a generation may hold, and what has a link in the run's folder."""
 
 _DTYPES = {"int64": "int64", "float64": "float64", "bool": "bool"}
 
