@@ -194,6 +194,7 @@ class Capture:
         self._load(group, missing)
         step = rows_per_shard(self.tokens)
         rows = np.arange(shard * step, min((shard + 1) * step, len(self.tokens.keep)))
+        started = time.monotonic()
         yield from _compute_shard(
             self.model,
             self.tokens,
@@ -202,6 +203,14 @@ class Capture:
             jobs=missing,
             saes=self._saes,
             batch_tokens=self.batch_tokens,
+        )
+        log.info(
+            "shard %d/%d: %d tokens of %s computed in %.2f s",
+            shard + 1,
+            len(self._offsets) - 1,
+            self._offsets[shard + 1] - self._offsets[shard],
+            ", ".join(dict.fromkeys(job.hook_name for job in missing)),
+            time.monotonic() - started,
         )
 
     def let_go(self) -> None:

@@ -36,8 +36,9 @@ class Others:
         self._captured(TEXT, "capture")
 
     def capture_phrases(self) -> None:
-        """Have the phrases of concepts captured."""
-        self._captured(PHRASES, "capture phrases")
+        """Have the phrases of concepts captured, where there are any."""
+        if self.bench.concepts is not None and self.bench.concepts.config.multi_token:
+            self._captured(PHRASES, "capture phrases")
 
     def compare(self) -> None:
         """Have every cell computed."""

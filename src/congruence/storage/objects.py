@@ -34,10 +34,11 @@ _EXTRAS = {
 _SAME = {"s3a": "s3", "gcs": "gs", "abfss": "abfs"}
 _OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {
+        "max_concurrency": 1,
         "config_kwargs": {"retries": {"total_max_attempts": 1}, "connect_timeout": 10, "read_timeout": 60},
     }
 }
-"""Tries are counted here, once."""
+"""Tries are counted here, once; things go side by side, their parts one after another."""
 ATTEMPTS = 7
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 15.0
 """Seconds before the second try, and at most before a later one; each pause is twice the one before."""
@@ -194,11 +195,11 @@ class Remote:
 
     def put_new(self, key: str, content: bytes) -> bool:
         """Store an object where there is none (If-None-Match, if the store has it); False: there is one."""
-        if self.size(key) is not None:
-            return False
         if not self._creates:
-            self.put(key, content)
-            return True
+            there = self.get(key) is not None
+            if not there:
+                self.put(key, content)
+            return not there
         try:
             self._stored(key, lambda: self._system.pipe_file(self._at(key), content, mode="create"), ATTEMPTS)
         except FileExistsError:  # another's, or this one, whose answer was lost
@@ -230,6 +231,9 @@ class Remote:
         return None
 
     def _size(self, key: str) -> int:
+        if self.protocol == "s3":  # whose `info` lists what isn't there
+            bucket, name, _ = self._system.split_path(self._at(key))
+            return int(self._system.call_s3("head_object", Bucket=bucket, Key=name)["ContentLength"])
         return int(self._system.info(self._at(key))["size"])
 
     def _at(self, key: str) -> str:
