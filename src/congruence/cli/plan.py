@@ -82,7 +82,7 @@ def command(
 ) -> None:
     """Say what the run of CONFIG will take: hours, bytes, requests, money, and how many workers it can use.
 
-    Text, shapes of models and listings of SAEs are read; no model is loaded, and nothing is computed or written.
+    Text, shapes of models and listings of SAEs are read; nothing is computed.
     """
     from congruence.config.changes import load_changed
     from congruence.config.steps import check_names
@@ -120,15 +120,17 @@ def _lines(plan: "Plan") -> Iterator[str]:
     yield f"{work.tokens:,} tokens, {work.cells} layer pairs, {len(work.pieces):,} tasks"
     for name, stage in plan.stages.items():
         hours = in_words(3600 * stage["worker_hours"])
-        yield f"  {name:<16}{stage['tasks']:>7,.0f} tasks  {hours:>8} of one worker  {_size(stage['bytes']):>9}"
-    yield f"stored {_size(plan.bytes)} ({plan.month:,.2f} a month), {plan.requests:,} requests with one worker"
+        tasks, size = f"{stage['tasks']:,.0f}", _size(stage["bytes"])
+        yield f"  {name:<16}{tasks:>7} tasks  {hours:>8} of one worker  {size:>9}"
+    kept = f"stored {_size(plan.bytes)} ({plan.month:,.2f} a month)"
+    yield f"{kept}, {plan.requests:,} requests with one worker"
     yield ""
-    yield f"{'workers':>7}  {'time':>8}  {'efficiency':>10}  {'core hours':>10}  {'GPU hours':>9}  {'money':>9}  most is lost to"
+    heads = ("workers", "time", "efficiency", "core hours", "GPU hours", "money", "most is lost to")
+    yield "  ".join((*(f"{head:>10}" for head in heads[:-1]), heads[-1]))
     for one, hours in zip(plan.outcomes, plan.hours, strict=True):
-        yield (
-            f"{one.workers:>7,}  {in_words(one.seconds):>8}  {one.efficiency:>10.0%}  {hours['core_hours']:>10,.2f}  "
-            f"{hours['gpu_hours']:>9,.2f}  {hours['money']:>9,.2f}  {one.cause}"
-        )
+        numbers = [f"{hours[name]:,.2f}" for name in ("core_hours", "gpu_hours", "money")]
+        row = (f"{one.workers:,}", in_words(one.seconds), f"{one.efficiency:.0%}", *numbers)
+        yield "  ".join((*(f"{cell:>10}" for cell in row), one.cause))
     yield ""
     if plan.limit is None:
         yield "Efficiency stays at 90 % or more."

@@ -105,8 +105,8 @@ class Measured:
     def fit(self, costs: Costs, pieces: Iterable[Piece], tokens: int) -> Costs:
         """Costs whose speed is that of these tasks.
 
-        Where a kind has fewer than three tasks its speed stays. The tasks must be of the same configuration as
-        `pieces`, or nearly: how costs grow from one size to another isn't fitted.
+        Where a kind has fewer than three tasks its speed stays. The tasks must be of the same configuration
+        as `pieces`, or nearly: how costs grow from one size to another isn't fitted.
 
         Args:
             costs: to start from.

@@ -105,7 +105,7 @@ class _Run:
         self.rng = derive(setting.seed, "plan", setting.workers)
         self.time = simpy.Environment()
         self.driver = simpy.Resource(self.time, capacity=1)
-        self.lost: Counter[str] = Counter(dict.fromkeys(CAUSES, 0.0))
+        self.lost: dict[str, float] = dict.fromkeys(CAUSES, 0.0)
         self.repeated = self.requests = 0
         self.useful = 0.0
         self.idle = 0.0
@@ -120,8 +120,7 @@ class _Run:
         self.time.run()
         seconds, workers = float(self.time.now), self.setting.workers
         efficiency = self.useful / (workers * seconds) if seconds else 1.0
-        lost = {name: float(value) for name, value in self.lost.items()}
-        return Outcome(workers, seconds, float(efficiency), lost, self.repeated, self.requests)
+        return Outcome(workers, seconds, float(efficiency), dict(self.lost), self.repeated, self.requests)
 
     def _all(self, alone: float) -> Any:
         yield self.time.timeout(alone / 2)
@@ -147,7 +146,7 @@ class _Run:
         return [self.time.process(self._worker(number, queue, at_work)) for number in range(count)]
 
     def _worker(self, number: int, queue: dict[str, deque[Piece]], at_work: Counter[str]) -> Any:
-        if not self.started[number]:
+        if not self.started[number] and self.setting.workers > 1:  # else the starting process does everything
             self.started[number] = True
             yield from self._spend("start", self.costs.start * self._noise())
         while there := [near for near, pieces in queue.items() if pieces]:

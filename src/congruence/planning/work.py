@@ -1,7 +1,8 @@
 """The tasks of a configuration and how large each is, as the run itself would cut them."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from congruence.activations.plan import rows_per_shard
+from congruence.caches import cache_folder
 from congruence.config.run import RunConfig
 from congruence.config.steps import measures_of
-from congruence.errors import ConfigError
+from congruence.errors import ConfigError, StorageError
 from congruence.run.bench import Bench
 from congruence.run.captures import sources_of
-from congruence.run.grid import Cell, Source
+from congruence.run.grid import REAL, Cell, Source
 from congruence.run.selections.text import subspaces_of
 from congruence.sides.side import known_saes
-from congruence.storage.run_folder import RunFolder
+from congruence.storage.run_folder import RunFolder, open_folder
 
 ASSUMED_L0 = 64.0
 """Features that fire on a token, where no file says it."""
@@ -83,7 +85,9 @@ class Work:
 
 
 def work_of(config: RunConfig, l0: Mapping[str, float] | None = None) -> Work:
-    """The tasks of a configuration; text, model shapes and SAE listings are read, no model is loaded.
+    """The tasks of a configuration: text, shapes of models and listings of SAEs are read, no more.
+
+    What is found out is kept in the user's cache folder: a model is loaded for its shape the first time.
 
     Args:
         config: resolved.
@@ -96,9 +100,21 @@ def work_of(config: RunConfig, l0: Mapping[str, float] | None = None) -> Work:
         raise ConfigError(
             "plan: a run by a crosscoder has no tasks for workers, one process captures it: run it"
         )
-    with tempfile.TemporaryDirectory(prefix="congruence-plan-") as folder:
-        bench = Bench.open(config, RunFolder(Path(folder)))
-        return _Cut(bench, dict(l0 or {})).work()
+    with _known() as folder:
+        return _Cut(Bench.open(config, RunFolder(folder)), dict(l0 or {})).work()
+
+
+@contextmanager
+def _known() -> Iterator[Path]:
+    """A folder for what is found out of models, SAEs and text: the user's, or one for this time."""
+    kept = cache_folder() / "plan"
+    try:
+        open_folder(kept)
+    except StorageError:
+        with tempfile.TemporaryDirectory(prefix="congruence-plan-") as folder:
+            yield Path(folder)
+    else:
+        yield kept
 
 
 class _Cut:
@@ -110,8 +126,9 @@ class _Cut:
         self.sources = sources_of(bench.cells)
 
     def work(self) -> Work:
-        captures = [piece for group in self._groups() for piece in self._capture(group)]
-        phrases = self._phrases(captures)
+        groups = self._groups()
+        captures = [piece for group in groups for piece in self._capture(group)]
+        phrases = self._phrases(captures, [self._near(group) for group in groups])
         cells = [self._cell(cell) for cell in self.bench.cells]
         real = [cell for cell in self.bench.cells if cell.control == "none"]
         tokens = max(self.bench.text.tokens[side].n for side in self.bench.sides)
@@ -151,7 +168,7 @@ class _Cut:
             pieces.append(
                 Piece(
                     "capture",
-                    f"{side.name} {sources[0].variant}",
+                    self._near(sources),
                     flops=flops * positions,
                     firings=l0 * kept,
                     loads=loads,
@@ -161,18 +178,30 @@ class _Cut:
             )
         return pieces
 
-    def _phrases(self, captures: list[Piece]) -> list[Piece]:
+    def _near(self, sources: list[Source]) -> str:
+        variants = "+".join(dict.fromkeys(source.variant for source in sources))
+        return f"{'+'.join(dict.fromkeys(source.side for source in sources))} {variants}"
+
+    def _phrases(self, captures: list[Piece], names: list[str]) -> list[Piece]:
         """What phrases of concepts add: a shard a model, for their texts are few."""
         concepts = self.config.concepts
         if concepts is None or not concepts.multi_token:
             return []
         self.assumed.setdefault(f"phrases have {PHRASE_SHARE:.0%} of the text's tokens")
-        names = dict.fromkeys(piece.near for piece in captures if piece.near.endswith("real"))
         found = []
-        for near in names:
+        for near in (name for name in names if REAL in name):
             own = [piece for piece in captures if piece.near == near]
-            sums = {k: PHRASE_SHARE * sum(getattr(p, k) for p in own) for k in ("flops", "firings", "writes")}
-            found.append(Piece("capture phrases", near, **sums, loads=own[0].loads, files=own[0].files))
+            found.append(
+                Piece(
+                    "capture phrases",
+                    near,
+                    flops=PHRASE_SHARE * sum(piece.flops for piece in own),
+                    firings=PHRASE_SHARE * sum(piece.firings for piece in own),
+                    writes=PHRASE_SHARE * sum(piece.writes for piece in own),
+                    loads=own[0].loads,
+                    files=own[0].files,
+                )
+            )
         return found
 
     def _cell(self, cell: Cell) -> Piece:
@@ -210,9 +239,10 @@ class _Cut:
         if source.variant == "neurons" or side.config.features == "neurons":
             return float(side.model.d_model or 0)
         known = known_saes(side.other_seed if source.variant == "other_seed" else side.saes).get(source.layer)
-        k = None if known is None else known.about.get("k")
-        if isinstance(k, int | float) and not isinstance(k, bool) and k > 0:
-            return float(k)
+        for name in ("l0", "k"):
+            told = None if known is None else known.about.get(name)
+            if isinstance(told, int | float) and not isinstance(told, bool) and told > 0:
+                return float(told)
         self.assumed.setdefault(
             f"{ASSUMED_L0:g} features fire on a token of every SAE: --from a run with these SAEs tells it"
         )

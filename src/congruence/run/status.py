@@ -17,7 +17,7 @@ from congruence.run.remote import NOTE_EVERY, remote_status
 from congruence.storage import open_artefact, write_artefact
 from congruence.storage.artefact import unsealed_record
 from congruence.storage.lock import is_held
-from congruence.storage.objects import is_url
+from congruence.storage.objects import is_url, normal_url
 
 KIND, FORMAT = "run-status", 1
 NAME = "status.json"
@@ -118,6 +118,8 @@ def status_of(folder: "Path | str") -> dict[str, Any]:
     Raises:
         StorageError: nothing is noted there.
     """
+    if isinstance(folder, str) and is_url(folder):
+        folder = normal_url(folder, "the run")
     if isinstance(folder, str) and is_url(folder):
         place, content = remote_status(folder)
         record = unsealed_record(f"{place}/{NAME}", content, KIND, FORMAT)
