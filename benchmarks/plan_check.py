@@ -2,8 +2,8 @@
 
     python benchmarks/plan_check.py CONFIG [--workers 2]
 
-The run in one process gives the costs (its folder is what `congruence plan --from` reads); the plan for several
-is set beside the time that they took. Meant for a machine that does nothing else.
+The run in one process gives the costs (its folder is what `congruence plan --from` reads); the plan for
+several is set beside the time that they took. Meant for a machine that does nothing else.
 """
 
 import argparse
