@@ -57,14 +57,6 @@ def test_a_run_in_a_bucket(way, small_config, tmp_path, capsys):
     done = in_process(capsys, "export", url, "--to", "parquet", "--out", tmp_path / "exported")
     assert done.returncode == 0, done.stderr
 
-    forget(url)
-    again = congruence.compare(config, out=url, progress=False)
-    same_results(again, alone)
-    assert captured(working_folder(url)) == 0
-    log = (working_folder(url) / "run.log").read_text()
-    assert "published before, shown again" in log
-    assert again.configuration == run.configuration == alone.configuration
-
 
 @pytest.mark.slow
 def test_stopped_in_a_bucket_and_gone_on_with_elsewhere(way, small_config, tmp_path, monkeypatch):
@@ -85,7 +77,16 @@ def test_stopped_in_a_bucket_and_gone_on_with_elsewhere(way, small_config, tmp_p
     run = congruence.compare(config, out=url, progress=False)
     assert captured(working_folder(url)) == 0
     assert "found in s3://bucket/run" in (working_folder(url) / "run.log").read_text()
-    same_results(run, congruence.compare(config, out=tmp_path / "alone", progress=False))
+    alone = congruence.compare(config, out=tmp_path / "alone", progress=False)
+    same_results(run, alone)
+
+    forget(url)
+    again = congruence.compare(config, out=url, progress=False)
+    same_results(again, alone)
+    assert captured(working_folder(url)) == 0
+    log = (working_folder(url) / "run.log").read_text()
+    assert "published before, shown again" in log
+    assert again.configuration == run.configuration == alone.configuration
 
 
 @pytest.mark.slow
@@ -130,6 +131,8 @@ def test_what_cannot_be_reached_is_one_line(way, small_config, tmp_path, write_c
         assert done.returncode == 2
         assert "s3://bucket/none holds no run" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
+    with pytest.raises(CongruenceError, match=r"was a URL before it was made a Path: give it as text"):
+        congruence.compare(path, out=Path("s3://bucket/run"), progress=False)
     done = in_process(capsys, "demo", "--out", "s3://bucket/demo")
     assert done.returncode == 2
     assert "is a URL, which `congruence run` takes" in done.stderr

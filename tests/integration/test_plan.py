@@ -14,6 +14,7 @@ def own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("CONGRUENCE_CACHE", str(tmp_path / "user-cache"))
 
 
+@pytest.mark.slow
 def test_the_tasks_are_those_of_the_run(small_config, write_config, tmp_path, capsys):
     config = tiny(small_config)
     path, out = write_config(config), tmp_path / "out"

@@ -142,7 +142,9 @@ def _with_paths(config: RunConfig, base: Path, origin: str, *, there: bool) -> R
 def _cache_at(cache: str, base: Path, where: str) -> str:
     """A URL, or the absolute path of a folder that needn't be there yet."""
     if not cache.isprintable():
-        raise ConfigError(f"{where} = {quoted(cache, 100)} can't be a name: give a folder or s3://BUCKET/NAME")
+        raise ConfigError(
+            f"{where} = {quoted(cache, 100)} can't be a name: give a folder or s3://BUCKET/NAME"
+        )
     place = normal_url(cache, where) if is_url(cache) else expand(cache, where)
     return place if is_url(place) else os.path.normpath(base.resolve() / place)
 

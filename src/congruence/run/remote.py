@@ -36,6 +36,7 @@ PLACE, CURRENT = "congruence.json", "current.json"
 KIND, FORMAT = "run-objects", 1
 NOTE_EVERY = 15.0
 """Seconds between two notes of the status in a store."""
+_WAS_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\](?!/)")
 
 
 @dataclass
@@ -113,6 +114,10 @@ def place_of(out: str | Path, cache: str | None) -> Place:
         StorageError: a store can't be written.
     """
     keepers: list[Keeper] = []
+    if isinstance(out, Path) and _WAS_URL.match(str(out)):
+        raise ConfigError(
+            f"--out {quoted(str(out), 200)} was a URL before it was made a Path: give it as text"
+        )
     url = normal_url(str(out), "--out") if is_url(out) else ""
     folder = Path(url or out)
     if cache is not None:
