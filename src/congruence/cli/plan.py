@@ -1,6 +1,7 @@
 """`congruence plan CONFIG`: what a run will take, before any of it is computed."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,17 @@ class Numbers(click.ParamType):
         return tuple(sorted({int(part) for part in parts}))
 
 
-_PRICE = click.FloatRange(0, 1e6)
+class Within(click.FloatRange):
+    """A number of a range, which nan isn't in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} isn't a number", param, ctx)
+        return found
+
+
+_PRICE = Within(0, 1e6)
 
 
 @click.command("plan")
@@ -48,19 +59,19 @@ _PRICE = click.FloatRange(0, 1e6)
 @click.option("--gigabyte-month", type=_PRICE, default=0.023, show_default=True, help="Price of storage.")
 @click.option("--thousand-requests", type=_PRICE, default=0.005, show_default=True, help="Price of requests.")
 @click.option(
-    "--latency", type=click.FloatRange(0, 60), default=0.03, show_default=True,
+    "--latency", type=Within(0, 60), default=0.03, show_default=True,
     help="Seconds of a request to the store; 0 where workers share a file system.",
 )  # fmt: skip
 @click.option(
-    "--bandwidth", type=click.FloatRange(1e3, 1e12), default=1e8, show_default=True,
+    "--bandwidth", type=Within(1e3, 1e12), default=1e8, show_default=True,
     help="Bytes a second between a worker and the store.",
 )  # fmt: skip
 @click.option(
-    "--stragglers", type=click.FloatRange(0, 1), default=0.01, show_default=True,
+    "--stragglers", type=Within(0, 1), default=0.01, show_default=True,
     help="Share of tasks that take four times as long.",
 )  # fmt: skip
 @click.option(
-    "--deaths", type=click.FloatRange(0, 100), default=0.01, show_default=True,
+    "--deaths", type=Within(0, 100), default=0.01, show_default=True,
     help="Of a worker, in an hour.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print it for programs.")

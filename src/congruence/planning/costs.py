@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from congruence.activations.store import ActivationStore
-from congruence.errors import StorageError
+from congruence.errors import StorageError, quoted
 from congruence.planning.work import Piece
 from congruence.storage import NotWhole, Older, OtherKind, generations, open_artefact
+from congruence.storage.places import stands_for_something
 from congruence.storage.run_folder import RunFolder
 
 _SHARD = re.compile(
@@ -143,6 +144,9 @@ def measured_in(path: Path) -> Measured:
     Raises:
         StorageError: it holds no finished task.
     """
+    if not stands_for_something(path) or not path.is_dir():
+        shown = quoted(str(path), 200)
+        raise StorageError(f"{shown} isn't a folder: name the folder that `congruence run --out` wrote")
     folder = RunFolder(path)
     log = folder.log.read_text("utf-8", errors="replace") if folder.log.is_file() else ""
     shards = [(int(one["tokens"]), float(one["seconds"])) for one in _SHARD.finditer(log)]

@@ -5,7 +5,7 @@ Nothing is kept elsewhere unless a run says so.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,10 @@ class Elsewhere(Protocol):
 
     def ask(self, place: Path) -> bool:
         """Bring here what belongs at a place; whether it was to be had."""
+        ...
+
+    def ask_all(self, places: Iterable[Path]) -> None:
+        """The same for many at once."""
         ...
 
     def offer(self, place: Path) -> None:
@@ -58,6 +62,13 @@ def joined(one: Elsewhere) -> Iterator[None]:
 def ask(place: Path) -> bool:
     """Bring here from elsewhere what belongs at a place; whether it was to be had."""
     return any(one.ask(place) for one in _of(place))
+
+
+def ask_all(places: Iterable[Path]) -> None:
+    """Bring here what belongs at many places of one folder, several at a time."""
+    wanted = [*places]
+    for one in _of(wanted[0]) if wanted else ():
+        one.ask_all(wanted)
 
 
 def there(place: Path) -> bool:

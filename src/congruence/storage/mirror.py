@@ -103,6 +103,8 @@ class Mirror:
     def ask_all(self, places: Iterable[Path]) -> None:
         """The same for many, several at a time; what is here already isn't asked for."""
         wanted = [place for place in places if not place.exists()]
+        if not wanted:
+            return
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for _ in pool.map(self.ask, wanted):
                 pass
