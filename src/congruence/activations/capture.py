@@ -157,6 +157,7 @@ class Capture:
 
     def missing(self) -> list[tuple[int, int, int]]:
         """(group of SAEs, shard, its tokens) of what isn't on disk yet, in order."""
+        self._bring()
         return [
             (group, shard, stop - start)
             for group, jobs in enumerate(self._groups)
@@ -168,6 +169,7 @@ class Capture:
         """Compute every shard that isn't there, and give the stores of each request."""
         progress = progress or (lambda done, total: None)
         total = len(self._groups) * self.tokens.n
+        self._bring()
         for group in range(len(self._groups)):
             before = group * self.tokens.n
             progress(before, total)
@@ -194,6 +196,7 @@ class Capture:
         self._load(group, missing)
         step = rows_per_shard(self.tokens)
         rows = np.arange(shard * step, min((shard + 1) * step, len(self.tokens.keep)))
+        started = time.monotonic()
         yield from _compute_shard(
             self.model,
             self.tokens,
@@ -203,10 +206,22 @@ class Capture:
             saes=self._saes,
             batch_tokens=self.batch_tokens,
         )
+        log.info(
+            "shard %d/%d: %d tokens of %s computed in %.2f s",
+            shard + 1,
+            len(self._offsets) - 1,
+            self._offsets[shard + 1] - self._offsets[shard],
+            ", ".join(dict.fromkeys(job.hook_name for job in missing)),
+            time.monotonic() - started,
+        )
 
     def let_go(self) -> None:
         """Forget the loaded SAEs; what is used again is loaded again."""
         self._saes.clear()
+
+    def _bring(self) -> None:
+        for job in (job for jobs in self._groups for job in jobs):
+            job.store.bring()
 
     def _load(self, group: int, jobs: Sequence[Job]) -> None:
         for path in set(self._saes) - {job.store.path for job in self._groups[group]}:

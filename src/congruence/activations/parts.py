@@ -15,7 +15,7 @@ import numpy as np
 
 from congruence.activations.shards import ShardWriter, open_shard, read_dense, read_sparse
 from congruence.activations.store import ActivationStore
-from congruence.storage import NotWhole, atomic_folder
+from congruence.storage import NotWhole, atomic_folder, elsewhere
 
 PART_SECONDS = 30.0
 """A part is closed after the batch with which it has taken this long."""
@@ -67,6 +67,7 @@ class Parts:
         if len(ends) == 2 and not path.exists():
             (self.place(0) / STOP).unlink()
             os.replace(self.place(0), path)
+            elsewhere.offer(path)
         elif len(ends) > 2:
             with atomic_folder(path) as temporary:
                 self._copy(ends, temporary)

@@ -15,6 +15,7 @@ from congruence.errors import InputError
 from congruence.storage import (
     NotWhole,
     atomic_path,
+    elsewhere,
     not_whole_unless_read,
     open_artefact,
     whole_or_none,
@@ -126,9 +127,14 @@ class ActivationStore:
         files = (self.shard_path(shard) / DATA for shard in range(self.n_shards))
         return 2 * sum(file.stat().st_size for file in files if file.exists())
 
+    def bring(self) -> None:
+        """Bring here the shards that are kept elsewhere, where a run says so."""
+        elsewhere.ask_all(self.shard_path(shard) for shard in range(self.n_shards))
+
     @property
     def finished(self) -> bool:
         """Whether all shards are there and as they were written."""
+        self.bring()
         found = [self.has_shard(shard) for shard in range(self.n_shards)]
         self._proofs.keep()
         return all(found)

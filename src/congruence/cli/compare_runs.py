@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from congruence.cli.places import RunDir
+
 if TYPE_CHECKING:
     from congruence.run.side_by_side import RunComparison
 
 
 @click.command()
-@click.argument("run_dirs", metavar="DIR DIR…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("run_dirs", metavar="DIR DIR…", nargs=-1, required=True, type=RunDir())
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every layer pair as CSV.")
 def command(*, run_dirs: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:

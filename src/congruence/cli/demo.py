@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from congruence.cli.run import Folder
+from congruence.cli.places import Folder
 
 
 @click.command()

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from congruence.cli.places import RunDir
+
 
 @click.command()
-@click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("run_dir", metavar="DIR", type=RunDir())
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from congruence.cli.run import Folder
+from congruence.cli.places import Folder, RunDir
 
 
 @click.command()
-@click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("run_dir", metavar="DIR", type=RunDir())
 @click.option("--to", required=True, type=click.Choice(["parquet", "embedding-atlas", "neuronpedia"]))
 @click.option("--out", required=True, type=Folder(), help="A folder outside the run.")
 @click.option(

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from congruence.cli.run import Folder
+from congruence.cli.places import Folder, RunDir
 
 
 @click.command()
-@click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("run_dir", metavar="DIR", type=RunDir())
 @click.option("--style", type=click.Choice(["paper"]), default="paper", show_default=True)
 @click.option("--width", type=click.Choice(["column", "page"]), default="column", show_default=True)
 @click.option("--font-size", type=float, default=8.0, show_default=True, help="Points.")

@@ -14,9 +14,10 @@ from congruence.errors import Stopped, StorageError, shortened
 
 COMMANDS = {
     "run": ("congruence.cli.run", "Compare two language models as a config file says."),
-    "status": ("congruence.cli.status", "Say how far the run in a folder is."),
+    "status": ("congruence.cli.status", "Say how far the run in a folder or bucket is."),
     "init": ("congruence.cli.init", "Write a commented configuration for two models."),
     "validate": ("congruence.cli.validate", "Check a config file without loading a model."),
+    "plan": ("congruence.cli.plan", "Say what a run will take: hours, bytes, money, how many workers."),
     "demo": ("congruence.cli.demo", "Compare the two embedded models: a first result in a minute."),
     "recipe": ("congruence.cli.recipe", "List, show, run and audit the two papers' experiments."),
     "report": ("congruence.cli.report", "Redraw the figures and report of a finished run."),

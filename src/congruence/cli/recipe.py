@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from congruence.cli.run import Folder, log_to_terminal
+from congruence.cli.places import Folder
+from congruence.cli.run import log_to_terminal
 
 
 @click.group()

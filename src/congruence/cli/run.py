@@ -2,12 +2,11 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import click
 
 from congruence.caches import kernels_line
-from congruence.errors import StorageError, quoted
+from congruence.cli.places import RunPlace
 
 
 def log_to_terminal(verbose: int) -> None:
@@ -36,18 +35,6 @@ set_option = click.option(
 """The option of every command that reads a configuration of a run."""
 
 
-class Folder(click.Path):
-    """A folder to write into; no name isn't the working folder."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not str(value).strip() or not str(value).isprintable():
-            raise StorageError(f"--out {quoted(str(value))} can't be written: name a folder")
-        return super().convert(value, param, ctx)
-
-
 def finish(folder: Path, *, pictures: bool = True, progress: bool = True) -> None:
     """Draw a finished run's pictures and report, and print its summary."""
     from rich.console import Console
@@ -65,7 +52,7 @@ def finish(folder: Path, *, pictures: bool = True, progress: bool = True) -> Non
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--out", type=Folder(), required=True, help="The run's folder.")
+@click.option("--out", type=RunPlace(), required=True, help="The run's folder, or s3://BUCKET/NAME.")
 @set_option
 @click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")
 @click.option("--progress/--no-progress", default=True, help="Show progress bars.")
@@ -78,7 +65,7 @@ def finish(folder: Path, *, pictures: bool = True, progress: bool = True) -> Non
 @click.option("--force", is_flag=True, help="Run although an SAE doesn't fit its model or hook.")
 def command(
     config: Path,
-    out: Path,
+    out: Path | str,
     *,
     changes: tuple[str, ...],
     verbose: int,
@@ -101,3 +88,5 @@ def command(
     changed = load_changed(config, changes) if changes else config
     run = compare(changed, out=out, progress=progress, force=force, draw=draw if pictures else None)
     finish(run.folder, pictures=False)
+    if isinstance(out, str):
+        click.echo(f"kept in {out}: congruence report {out} on any machine")

@@ -1,18 +1,17 @@
 """`congruence status DIR`."""
 
 import json
-from pathlib import Path
 
 import click
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
-def command(folder: Path, *, as_json: bool) -> None:
+def command(folder: str, *, as_json: bool) -> None:
     """Say how far the run in DIR is: what is done, running or failed, and the time left.
 
-    It is read from the folder alone, so it works from any machine that sees it, whoever runs there.
+    It is read from the folder (or s3://BUCKET/NAME) alone, so it works from any machine, whoever runs there.
     """
     from congruence.run.status import in_lines, status_of
 

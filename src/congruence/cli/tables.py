@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from congruence.cli.run import Folder
+from congruence.cli.places import Folder, RunDir
 
 
 @click.command()
-@click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("run_dir", metavar="DIR", type=RunDir())
 @click.option(
     "--format", "form", type=click.Choice(["markdown", "latex", "csv"]), default="markdown", show_default=True
 )

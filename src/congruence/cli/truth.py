@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from congruence.cli.run import Folder
+from congruence.cli.places import Folder
 
 if TYPE_CHECKING:
     from congruence.synthetic.study import Study

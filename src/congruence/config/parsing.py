@@ -15,6 +15,7 @@ from congruence.config.run import RunConfig
 from congruence.config.saes import SaeSource
 from congruence.config.sections import CorpusConfig, MeasureFile
 from congruence.errors import ConfigError, quoted
+from congruence.storage.objects import is_url, normal_url
 from congruence.storage.places import stands_for_something
 from congruence.strict_files import read_strict
 
@@ -187,11 +188,23 @@ def _with_paths(
     if isinstance(path := config.pairing.options.get("path"), str):
         found = {"path": place(path, f"{origin}: pairing.path")}
         update["pairing"] = type(config.pairing)(**config.pairing.model_dump() | found)
+    if config.cache is not None:
+        update["cache"] = _cache_at(config.cache, base, f"{origin}: cache")
     update["measures"] = _measures_at(config.measures, base, f"{origin}: measures")
     if config.concepts:
         placed = _measures_at(config.concepts.measures, base, f"{origin}: concepts.measures")
         update["concepts"] = config.concepts.model_copy(update={"measures": placed})
     return config.model_copy(update=update)
+
+
+def _cache_at(cache: str, base: Path, where: str) -> str:
+    """A URL, or the absolute path of a folder that needn't be there yet."""
+    if not cache.isprintable():
+        raise ConfigError(
+            f"{where} = {quoted(cache, 100)} can't be a name: give a folder or s3://BUCKET/NAME"
+        )
+    place = normal_url(cache, where) if is_url(cache) else expand(cache, where)
+    return place if is_url(place) else os.path.normpath(base.resolve() / place)
 
 
 def _measures_at(steps: list[Any], base: Path, where: str) -> list[Any]:

@@ -84,6 +84,9 @@ class RunConfig(Section):
     comes down to, whatever they say."""
     runner: RunnerConfig = RunnerConfig()
     """Who does the work: serial, processes or ray, or a section. No result depends on it."""
+    cache: str | None = None
+    """A folder or URL (s3://bucket/name) where captures and cells are kept for every run that needs the same:
+    who comes second computes nothing twice. No result depends on it."""
     force: bool = False
     """Run although the doctor finds errors, or what it will take is absurd; what is wrong is logged."""
 

@@ -1,24 +1,25 @@
 """A run that is opened: sides, text, cells, and what is done with them. Workers open the same one."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from congruence.activations.store import RECORD
 from congruence.config.run import RunConfig
-from congruence.errors import StorageError
 from congruence.progress import Silent, working
 from congruence.run.captures import Captures, Pass, sources_of
 from congruence.run.concept_stage import ConceptStage, stage_of
 from congruence.run.grid import Cell, cells_of
 from congruence.run.plan import Plan
+from congruence.run.remote import worker_place
 from congruence.run.run_cells import cell_places, run_cells
 from congruence.runners import Task
 from congruence.sides.corpus import SharedText, read_text
 from congruence.sides.crosscoder import JointReading, joint_reading
 from congruence.sides.side import Side, open_sides
-from congruence.storage import Memo
+from congruence.storage import Memo, elsewhere
 from congruence.storage.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ def cell_tasks(bench: Bench) -> list[Task]:
         Task("cell", f"cell {cell.name}", (number,), near=f"{cell.control}/{cell.a.name}")
         for number, cell in enumerate(bench.cells)
         if not all(
-            place.exists()
+            elsewhere.there(place)
             for place in cell_places(cell, bench.captures, bench.plan, bench.folder.cells, bench.concepts)
         )
     ]
@@ -124,17 +125,20 @@ def cell_tasks(bench: Bench) -> list[Task]:
 class BenchWorker:
     """Does a run's tasks in a process of its own; what they give stands in the run's folder."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
+    def __init__(self, bench: Bench, settle: Callable[[], object] | None = None) -> None:
+        self.bench, self._settle = bench, settle
         self._pass: tuple[str, int] | None = None
         self._passes: Sequence[Pass] = ()
         self._captured = False
 
     def __call__(self, task: Task) -> None:
-        """Do it."""
-        {"capture": self.capture, "cell": self.cell}[task.kind](*task.arguments)
+        """Do it; what it gives is where others find it when this returns."""
+        for place in {"capture": self.capture, "cell": self.cell}[task.kind](*task.arguments):
+            elsewhere.offer(place)
+        if self._settle is not None:
+            self._settle()
 
-    def capture(self, what: str, number: int, group: int, shard: int) -> None:
+    def capture(self, what: str, number: int, group: int, shard: int) -> list[Path]:
         """One shard of every store of a pass; the model of the pass before is let go."""
         if self._pass != (what, number):
             self.bench.captures.let_go()
@@ -142,43 +146,46 @@ class BenchWorker:
             self._passes, self._pass = self.bench.passes(what), (what, number)
         for _ in self._passes[number].capture.compute(group, shard):
             pass
+        stores = [store for stores in self._passes[number].capture.stores for store in stores.values()]
+        return [place for store in stores for place in (store.path / RECORD, store.shard_path(shard))]
 
-    def cell(self, number: int) -> None:
-        """One cell, and its concepts."""
-        bench = self.bench
+    def cell(self, number: int) -> list[Path]:
+        """One cell, and its concepts; the layers that it compares are brought here, and no others."""
+        bench, cell = self.bench, self.bench.cells[number]
+        fresh = [source for source in (cell.a, cell.b) if not bench.captures.has(source)]
+        if fresh:
+            bench.captures.capture(fresh, Silent())
         if not self._captured:
-            bench.captures.capture(sources_of(bench.cells), Silent())
-            if bench.concepts:
-                bench.concepts.capture(sources_of(bench.cells), Silent())
-            bench.captures.let_go()
+            bench.captures.let_go()  # of the model that captured here before
             self._captured = True
         run_cells(
-            [bench.cells[number]],
+            [cell],
             bench.captures,
             bench.plan,
             bench.folder.cells,
             concepts=bench.concepts,
             progress=Silent(),
         )
+        return cell_places(cell, bench.captures, bench.plan, bench.folder.cells, bench.concepts)
 
 
-def open_worker(config: RunConfig, path: str, mark: str) -> BenchWorker:
-    """A worker of a run.
+def open_worker(config: RunConfig, path: str, mark: str, url: str = "") -> BenchWorker:
+    """A worker of a run, in its folder or, where this machine doesn't see that, in one of its own.
 
     Args:
         config: as the run has resolved it.
         path: the run's folder.
         mark: a file there by which it is known to be the same.
+        url: of the run's store, or "".
 
     Raises:
-        StorageError: this machine doesn't see that folder.
+        StorageError: this machine sees neither the folder nor a store.
     """
-    if not (Path(path) / mark).is_file():
-        raise StorageError(
-            f"{path} isn't the run's folder on every machine: give --out on a file system that all of them "
-            "share"
-        )
-    return BenchWorker(Bench.open(config, RunFolder(Path(path))))
+    place = worker_place(path, mark, url, config.cache)
+    if place.mirror is not None:
+        elsewhere.join(place.mirror)
+    settle = None if place.mirror is None else place.mirror.settle
+    return BenchWorker(Bench.open(config, RunFolder(place.folder)), settle)
 
 
 def _kind_of_captures(reading: JointReading | None) -> type[Captures]:

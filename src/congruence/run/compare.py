@@ -28,6 +28,7 @@ from congruence.run.grid import Source
 from congruence.run.opening import load_run
 from congruence.run.possible import check_possible, null_record
 from congruence.run.publish import publish_run
+from congruence.run.remote import Place, place_of
 from congruence.run.results import Run
 from congruence.run.run_cells import concepts_finished, run_cells
 from congruence.run.sae_records import fvus_of, sae_records
@@ -40,6 +41,7 @@ from congruence.sides.crosscoder import is_by_crosscoder
 from congruence.sides.side import Side, known_saes
 from congruence.sides.variants import check_controls
 from congruence.storage import Memo
+from congruence.storage.objects import is_url
 from congruence.storage.run_folder import VERSIONS_OF, RunFolder, held, open_folder, run_log
 
 logger = logging.getLogger(__name__)
@@ -63,7 +65,8 @@ def compare(
 
     Args:
         config: a configuration, a mapping, or the path of a YAML file; sections given by name replace its.
-        out: the run's folder.
+        out: the run's folder, or a URL of object storage (s3://bucket/run), where it is kept as well as in
+            a folder of this machine.
         progress: show bars on standard error.
         force: go on where an SAE doesn't fit its model or hook; what is wrong is logged.
         draw: draws pictures into the folder of the finished tables before they appear, e.g.
@@ -94,9 +97,21 @@ def compare(
             f"{given[0]} is an object in memory, which only this process has: leave `runner` out, or give "
             "a path"
         )
-    folder = open_folder(Path(out))
-    with run_log(folder), held(folder), noted(folder.path) as notes, shown(progress, notes) as bars:
-        logger.info("run starts in %s", folder.path)
+    if isinstance(resolved, Models) and (shared.cache is not None or is_url(out)):
+        raise ConfigError(
+            "a run of more than two models is kept in a folder of this machine: leave `cache` out and give --out "
+            "a folder; runs of two can be kept elsewhere"
+        )
+    place = place_of(out, shared.cache)
+    folder = open_folder(place.folder)
+    with (
+        run_log(folder),
+        held(folder),
+        noted(folder.path, place.note) as notes,
+        place.at_work(),
+        shown(progress, notes) as bars,
+    ):
+        logger.info("run starts in %s%s", folder.path, f", kept in {place.url}" if place.url else "")
         if given:
             logger.warning(
                 "%s: objects in memory, known by their content: no command can repeat this run from run.json",
@@ -105,14 +120,19 @@ def compare(
         if isinstance(resolved, Models):
             key = compare_models(resolved, folder, bars, draw, two=_run)
         else:
-            key = _run(resolved, folder, bars, draw)
+            key = _run(resolved, folder, bars, draw, place)
     return load_run(folder.path, configuration=key)
 
 
 def _run(
-    config: RunConfig, folder: RunFolder, progress: Progress, draw: Callable[[Path], object] | None
+    config: RunConfig,
+    folder: RunFolder,
+    progress: Progress,
+    draw: Callable[[Path], object] | None,
+    place: Place | None = None,
 ) -> str:
     """Compute what isn't finished, publish it, and give the key under which it stands."""
+    place = place or Place(folder.path)
     started = time.perf_counter()
     bench = Bench.open(config, folder)
     config, memo, sides, text, cells, captures, plan = (
@@ -131,7 +151,7 @@ def _run(
     concepts = bench.concepts
     if concepts and not captures.finished(sources):
         concepts.choose_phrases()  # what can't be chosen is said before hours of capture
-    with shared_out(bench, progress) as others:
+    with shared_out(bench, progress, place.url) as others:
         others.capture()
         captures.capture(sources, progress)
         if concepts and not concepts_finished(cells, captures, plan, folder.cells, concepts):
@@ -173,6 +193,7 @@ def _run(
         return {**captures.finish(place), **features.finish(place), **function.finish(place)}
 
     key = publish_run(folder.path, results, record, draw, more=more)
+    place.finish(key, record["uses"])
     logger.info("run finished: %d cells in %s, configuration %s", len(cells), folder.path, key)
     return key
 

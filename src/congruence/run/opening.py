@@ -7,13 +7,14 @@ from congruence.run import results
 from congruence.run.results import Run
 from congruence.run.several.results import ModelsRun, load_models_run
 from congruence.storage import OtherKind
+from congruence.storage.objects import is_url
 
 
 def load_run(path: "str | Path | Run | ModelsRun", *, configuration: str | None = None) -> "Run | Any":
     """Read a finished run's folder, or once more that of a run.
 
     Args:
-        path: the folder that `congruence run --out` wrote, or a copy of it.
+        path: the folder that `congruence run --out` wrote, a copy of it, or its URL (s3://bucket/run).
         configuration: key of one of several configurations that were run in this folder (`congruence prune`
             lists them); default: the one that was finished last.
 
@@ -23,7 +24,7 @@ def load_run(path: "str | Path | Run | ModelsRun", *, configuration: str | None 
     Raises:
         StorageError: it isn't one, a file is missing, broken or was changed, or another version wrote it.
     """
-    if isinstance(path, Run):
+    if isinstance(path, Run) or is_url(path):
         return results.load_run(path, configuration=configuration)
     try:
         return load_models_run(path, configuration=configuration)

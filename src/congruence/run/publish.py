@@ -7,8 +7,7 @@ from typing import Any
 
 from congruence import __version__
 from congruence.progress import working
-from congruence.run.results import FORMAT_VERSION, KIND
-from congruence.run.schema import TABLES
+from congruence.run.schema import FORMAT_VERSION, KIND, NAMES
 from congruence.run.stored import CellResult
 from congruence.run.tables import put_together
 from congruence.storage import (
@@ -21,14 +20,6 @@ from congruence.storage import (
 )
 
 logger = logging.getLogger(__name__)
-
-NAMES = (
-    *(f"{table}.parquet" for table in (*TABLES, "crosscoder")),
-    generations.RECORD,
-    "report.html",
-    "figures",
-)
-"""What a generation may hold, and what has a link in the run's folder."""
 
 
 def publish_run(
@@ -56,7 +47,7 @@ def publish_run(
     Raises:
         StorageError: the folder can't be written to.
     """
-    config = {name: value for name, value in record["config"].items() if name != "runner"}
+    config = {name: value for name, value in record["config"].items() if name not in ("runner", "cache")}
     key = content_key(["generation", FORMAT_VERSION, __version__, config, record["uses"]["cells"]])
     place = path / generations.FOLDER / key
     if whole_or_none(place, _proven):

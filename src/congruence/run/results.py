@@ -13,7 +13,8 @@ from congruence.errors import InputError, StorageError, quoted, unknown_name
 from congruence.run.best import best_row, first_null, leading
 from congruence.run.columns import Column, blank
 from congruence.run.reading import Reading
-from congruence.run.schema import TABLES
+from congruence.run.remote import fetch_run
+from congruence.run.schema import FORMAT_VERSION, KIND, TABLES, UNSEALED
 from congruence.storage import (
     Artefact,
     NotWhole,
@@ -23,12 +24,10 @@ from congruence.storage import (
     not_whole_unless_read,
     open_artefact,
 )
+from congruence.storage.objects import is_url
 from congruence.storage.places import stands_for_something
 from congruence.storage.run_folder import PAIRS
 
-KIND, FORMAT_VERSION = "run", 3
-_UNSEALED = 2
-"""The format of runs that were written without checksums, which are read as they are."""
 AGAIN = "give the command of the run again"
 
 
@@ -269,10 +268,10 @@ def _usual(column: str, there: list[str], rows: pd.DataFrame) -> str:
 
 
 def load_run(path: "str | Path | Run", *, configuration: str | None = None) -> Run:
-    """Read a finished run's folder, or once more that of a run.
+    """Read a finished run's folder, or once more that of a run; from object storage it is fetched first.
 
     Args:
-        path: the folder that `congruence run --out` wrote, or a copy of it.
+        path: the folder that `congruence run --out` wrote, a copy of it, or its URL (s3://bucket/run).
         configuration: key of one of several configurations that were run in this folder (`congruence prune`
             lists them); default: the one that was finished last.
 
@@ -300,7 +299,7 @@ def folder_of(path: str | Path, configuration: str | None) -> Path:
         raise StorageError(
             f"{quoted(path)} isn't a folder: name the folder that `congruence run --out` wrote"
         )
-    folder = Path(path)
+    folder = fetch_run(path, configuration=configuration) if is_url(path) else Path(path)
     if not stands_for_something(folder) or not folder.is_dir():
         raise StorageError(
             f"{quoted(str(folder), 200)} isn't a folder: name the folder that `congruence run --out` wrote"
@@ -334,7 +333,7 @@ def _record(folder: Path) -> Artefact:
         raise StorageError(f"{path} doesn't exist: is this the folder of a finished run?")
     place = generations.place_of(folder)
     try:
-        opened = open_artefact(path, KIND, FORMAT_VERSION, oldest=_UNSEALED, unsealed=_UNSEALED, place=place)
+        opened = open_artefact(path, KIND, FORMAT_VERSION, oldest=UNSEALED, unsealed=UNSEALED, place=place)
     except OtherKind as error:
         owner = generations.owner(folder)
         pairs = sorted(one.name for one in (owner / PAIRS).iterdir()) if (owner / PAIRS).is_dir() else []
@@ -365,7 +364,7 @@ def _proven(run: Artefact, name: str) -> Path:
     path = run.place(f"{name}.parquet")
     if not path.exists():
         raise StorageError(f"{path} doesn't exist: the run isn't finished; {AGAIN}")
-    if run.record["format_version"] > _UNSEALED:
+    if run.record["format_version"] > UNSEALED:
         run.check(path.name)
     return path
 

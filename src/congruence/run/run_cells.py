@@ -23,7 +23,7 @@ from congruence.run.plan import Plan
 from congruence.run.schema import CELLS, MATCHES
 from congruence.run.selections.whole import WholeSpace, whole_space
 from congruence.run.stored import FORMAT_VERSION, CellResult, load_cell, save_cell
-from congruence.storage import content_key
+from congruence.storage import content_key, elsewhere
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def concepts_finished(
 ) -> bool:
     """Whether `folder` has the concepts of every cell, so that no word of the text need be looked up."""
     names = (_concepts_name(cell, captures, plan, concepts) for cell in cells if concepts.covers(cell))
-    return all((folder / name).exists() for name in names)
+    return all(elsewhere.there(folder / name) for name in names)
 
 
 def _key_parts(cell: Cell, captures: Captures, plan: Plan) -> list[Any]:

@@ -3,6 +3,12 @@
 from congruence.run.columns import NAN, PLACE, Column
 from congruence.run.function_schema import FUNCTION, STITCHING, SUBSTITUTION, TRANSFER
 from congruence.run.models_schema import CONSENSUS, CYCLES, MATRIX, UNIVERSALITY
+from congruence.storage import generations
+
+KIND, FORMAT_VERSION = "run", 3
+"""Of run.json, the record of a finished run."""
+UNSEALED = 2
+"""The format of runs that were written without checksums, which are read as they are."""
 
 RESULTS = (
     *PLACE[:2],
@@ -168,6 +174,13 @@ TABLES = {
     "consensus": CONSENSUS,
     "universality": UNIVERSALITY,
 }
+NAMES = (
+    *(f"{table}.parquet" for table in (*TABLES, "crosscoder")),
+    generations.RECORD,
+    "report.html",
+    "figures",
+)
+"""What a generation may hold, and what has a link in the run's folder."""
 
 
 def in_words() -> str:

@@ -13,6 +13,10 @@ from congruence.errors import StorageError
 from congruence.progress import Progress
 from congruence.run.bench import PHRASES, TEXT, Bench, capture_tasks, cell_tasks
 from congruence.runners import Opening, Runner, Task, open_runner
+from congruence.storage import elsewhere
+
+WORKER = "congruence.run.bench:open_worker"
+"""What opens a worker, wherever it is."""
 
 
 class Others:
@@ -32,8 +36,9 @@ class Others:
         self._captured(TEXT, "capture")
 
     def capture_phrases(self) -> None:
-        """Have the phrases of concepts captured."""
-        self._captured(PHRASES, "capture phrases")
+        """Have the phrases of concepts captured, where there are any."""
+        if self.bench.concepts is not None and self.bench.concepts.config.multi_token:
+            self._captured(PHRASES, "capture phrases")
 
     def compare(self) -> None:
         """Have every cell computed."""
@@ -57,11 +62,17 @@ class Others:
 
         self.progress.advance(label, 0, total, unit)
         self.runner.do(tasks, moved)
+        elsewhere.look_again()
 
 
 @contextmanager
-def shared_out(bench: Bench, progress: Progress) -> Iterator[Others]:
+def shared_out(bench: Bench, progress: Progress, url: str = "") -> Iterator[Others]:
     """The run's runner, from its start to its end.
+
+    Args:
+        bench: the run.
+        progress: shows how far the others are.
+        url: of the store for machines that don't see the run's folder; "": there is none.
 
     Raises:
         CongruenceError: it can't be had, or what ended a task.
@@ -70,7 +81,7 @@ def shared_out(bench: Bench, progress: Progress) -> Iterator[Others]:
     mark = folder / f".run-{secrets.token_hex(8)}"
     runner = open_runner(
         bench.config.runner,
-        Opening("congruence.run.bench:open_worker", (bench.config, str(folder), mark.name)),
+        Opening(WORKER, (bench.config, str(folder), mark.name, url)),
     )
     if runner is None:
         yield Others(bench, None, progress)

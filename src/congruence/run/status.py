@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +13,11 @@ from typing import Any
 
 from congruence.errors import CongruenceError, Stopped, StorageError
 from congruence.progress import in_words
+from congruence.run.remote import NOTE_EVERY, remote_status
 from congruence.storage import NotWhole, open_artefact, write_artefact
+from congruence.storage.artefact import unsealed_record
 from congruence.storage.lock import is_held
+from congruence.storage.objects import is_url, normal_url
 
 KIND, FORMAT = "run-status", 1
 NAME = "status.json"
@@ -31,9 +34,11 @@ class Noted:
 
     Args:
         folder: the run's.
+        also: called with the note's path, and `last` where none will follow.
     """
 
     folder: Path
+    also: Callable[..., object] | None = None
     _stages: dict[str, dict[str, Any]] = field(init=False, default_factory=dict)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
     _written: float = field(init=False, default=-EVERY)
@@ -67,12 +72,14 @@ class Noted:
             }
         with contextlib.suppress(StorageError):
             write_artefact(self.folder / NAME, KIND, FORMAT, record)
+            if self.also is not None:
+                self.also(self.folder / NAME, last=state != "running")
 
 
 @contextmanager
-def noted(folder: Path) -> Iterator[Noted]:
-    """Note in a run's folder what is done in this block, and how it ends."""
-    notes, over = Noted(folder), threading.Event()
+def noted(folder: Path, also: Callable[..., object] | None = None) -> Iterator[Noted]:
+    """Note in a run's folder what is done in this block, and how it ends; `also` as for `Noted`."""
+    notes, over = Noted(folder, also), threading.Event()
 
     def beat() -> None:
         while not over.wait(EVERY):
@@ -99,11 +106,11 @@ def noted(folder: Path) -> Iterator[Noted]:
         notes.write(state, error)
 
 
-def status_of(folder: Path) -> dict[str, Any]:
+def status_of(folder: "Path | str") -> dict[str, Any]:
     """What is noted of a run, and whether anybody works on it.
 
     Args:
-        folder: the run's.
+        folder: the run's, or its URL: then it is read from object storage alone.
 
     Returns:
         `state` (running, finished, stopped, failed, or dead: it ended without a word), `host`, `process`,
@@ -112,6 +119,16 @@ def status_of(folder: Path) -> dict[str, Any]:
     Raises:
         StorageError: nothing is noted there.
     """
+    if isinstance(folder, str) and is_url(folder):
+        folder = normal_url(folder, "the run")
+    if isinstance(folder, str) and is_url(folder):
+        place, content = remote_status(folder)
+        record = unsealed_record(f"{place}/{NAME}", content, KIND, FORMAT)
+        if not _is_told(record):
+            raise StorageError(f"{place}/{NAME} isn't what a run notes: start the run again")
+        silent = time.time() - record["at"] > SILENT_FOR + NOTE_EVERY
+        return {**record, "state": "dead" if record["state"] == "running" and silent else record["state"]}
+    folder = Path(folder)
     if not (folder / NAME).is_file():
         raise StorageError(f"{folder} has no {NAME}: give the folder of a run (--out of `congruence run`)")
     try:
@@ -140,7 +157,7 @@ def _is_told(record: dict[str, Any]) -> bool:
     )
 
 
-def in_lines(folder: Path, record: dict[str, Any], now: float | None = None) -> list[str]:
+def in_lines(folder: "Path | str", record: dict[str, Any], now: float | None = None) -> list[str]:
     """The same for people."""
     now = time.time() if now is None else now
     who = f"process {record['process']} on {record['host']}"

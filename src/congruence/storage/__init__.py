@@ -1,6 +1,6 @@
 """Atomic writes, content keys, and a kind, a format version and checksums on every artefact."""
 
-from congruence.storage import generations
+from congruence.storage import elsewhere, generations
 from congruence.storage.arrays import read_arrays, write_arrays
 from congruence.storage.artefact import (
     Artefact,
@@ -42,6 +42,7 @@ __all__ = [
     "cant_write",
     "check_header",
     "content_key",
+    "elsewhere",
     "file_key",
     "folder_key",
     "folder_stamps",

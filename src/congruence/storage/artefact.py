@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from congruence.errors import StorageError
+from congruence.storage import elsewhere
 from congruence.storage.atomic import write_bytes
 from congruence.storage.stamps import file_stamp, settled
 
@@ -94,7 +95,7 @@ class Artefact:
             told, path = self._told(name), self.place(name)
             with _readable(path):
                 whole = path.is_file() and path.stat().st_size == told["bytes"]
-                whole = whole and _digest_of(path) == told["blake2b"]
+                whole = whole and digest_of(path) == told["blake2b"]
             if not whole:
                 raise NotWhole(f"{path} isn't what was written")
 
@@ -109,7 +110,7 @@ def header(kind: str, format_version: int) -> dict[str, Any]:
     return {"kind": f"congruence/{kind}", "format_version": format_version}
 
 
-def check_header(record: Any, kind: str, format_version: int, path: Path) -> None:
+def check_header(record: Any, kind: str, format_version: int, path: "Path | str") -> None:
     """Refuse what another tool or a newer congruence wrote.
 
     Raises:
@@ -155,12 +156,10 @@ def write_artefact(
     for name in sorted(files):
         file = path.parent / name
         with _readable(file):
-            told[name] = {"bytes": file.stat().st_size, "blake2b": _digest_of(file)}
-    first = header(kind, format_version)
-    content = _sealed(
-        {**first, **record, **first, **({} if place is None else {"place": place}), "files": told}
-    )
-    write_bytes(path, content)
+            told[name] = {"bytes": file.stat().st_size, "blake2b": digest_of(file)}
+    named = {} if place is None else {"place": place}
+    write_bytes(path, sealed(kind, format_version, {**record, **named, "files": told}))
+    elsewhere.offer(path)
 
 
 def open_artefact(
@@ -189,20 +188,37 @@ def open_artefact(
     """
     with _readable(path):
         content = path.read_bytes()
-    sealed = _is_sealed(content, path)
-    try:
-        record = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise NotWhole(f"{path} can't be read ({str(error)[:120]})") from error
-    check_header(record, kind, format_version, path)
+    record = unsealed_record(path, content, kind, format_version, unsealed=unsealed)
     version = record["format_version"]
-    if not sealed and version > unsealed:
-        raise NotWhole(f"{path} has lost its checksum")
     if version < (format_version if oldest is None else oldest):
         raise Older(f"{path} has format {version}, older than this congruence reads ({format_version})")
     if place is not None and record.get("place", place) != place:
         raise NotWhole(f"{path} was written for {record['place']!r}, not for {place!r}")
     return Artefact(path, record)
+
+
+def unsealed_record(
+    path: "Path | str", content: bytes, kind: str, format_version: int, *, unsealed: int = 0
+) -> dict[str, Any]:
+    """What `sealed` made into bytes, proven to be those.
+
+    Args:
+        path: what the bytes are called in errors.
+        content, kind, format_version, unsealed: as for `open_artefact`.
+
+    Raises:
+        NotWhole: they aren't.
+        StorageError: they are of another kind, or a newer congruence wrote them.
+    """
+    whole = _is_sealed(content, path)
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise NotWhole(f"{path} can't be read ({str(error)[:120]})") from error
+    check_header(record, kind, format_version, path)
+    if not whole and record["format_version"] > unsealed:
+        raise NotWhole(f"{path} has lost its checksum")
+    return record
 
 
 def whole_or_none(place: Path, read: Callable[[Path], T]) -> T | None:
@@ -213,12 +229,13 @@ def whole_or_none(place: Path, read: Callable[[Path], T]) -> T | None:
     Raises:
         StorageError: it can't be read, or a newer congruence wrote it.
     """
-    if not is_there(place):
+    if not is_there(place) and not elsewhere.ask(place):
         return None
     try:
         return read(place)
     except (NotWhole, OtherKind, Older) as error:
         aside = set_aside(place)
+        elsewhere.distrust(place)
         told = str(error).removesuffix(": name another folder")
         logger.warning("%s: set aside as %s and made again", told, aside.name)
         return None
@@ -301,8 +318,10 @@ def _readable(path: Path) -> Iterator[None]:
         raise StorageError(f"{path} can't be read ({error.strerror or error}): make it readable") from error
 
 
-def _sealed(record: Mapping[str, Any]) -> bytes:
-    """The record as JSON text whose last entry is the digest of all bytes before it."""
+def sealed(kind: str, format_version: int, record: Mapping[str, Any]) -> bytes:
+    """The record as JSON text that begins with its kind and ends with the digest of all bytes before."""
+    first = header(kind, format_version)
+    record = {**first, **record, **first}
     text = json.dumps(record, indent=2, ensure_ascii=False, default=plain)
     try:
         body = text.encode()
@@ -312,7 +331,7 @@ def _sealed(record: Mapping[str, Any]) -> bytes:
     return body + _TAIL % _digest(body).encode()
 
 
-def _is_sealed(content: bytes, path: Path) -> bool:
+def _is_sealed(content: bytes, path: "Path | str") -> bool:
     """Whether the text ends in its checksum, and is what that says; False for one without any."""
     body, tail = content[:-_TAIL_BYTES], content[-_TAIL_BYTES:]
     if tail == _TAIL % _digest(body).encode():
@@ -326,8 +345,8 @@ def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def _digest_of(path: Path) -> str:
-    """Of a file's bytes; one that hasn't changed since this process read it isn't read again."""
+def digest_of(path: Path) -> str:
+    """Digest of a file's bytes; one that hasn't changed since this process read it isn't read again."""
     stamp, known = file_stamp(path), _checked.get(path)
     if known is not None and known[0] == stamp:
         return known[1]

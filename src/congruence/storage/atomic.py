@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from congruence.errors import StorageError
+from congruence.storage import elsewhere
 from congruence.storage.temporary import remove, temporary_beside
 
 _FULL = 1 << 16
@@ -50,6 +51,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise cant_write(path, error) from error
     finally:
         remove(temporary)
+    elsewhere.offer(path)
 
 
 def cant_write(path: Path, error: Exception) -> StorageError:

@@ -13,8 +13,8 @@ from congruence import __version__
 from congruence.config.models import Models, Names, pair_name
 from congruence.config.run import RunConfig
 from congruence.progress import Progress, working
-from congruence.run.publish import NAMES
 from congruence.run.results import FORMAT_VERSION, Run, load_run
+from congruence.run.schema import NAMES
 from congruence.run.several.results import KIND
 from congruence.run.several.tables import write_tables
 from congruence.sides.corpus import settled_for_all

@@ -1,0 +1,144 @@
+"""A server that speaks S3 over HTTP, and a way to it that fails as networks do."""
+
+import http.client
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+SLOW_DOWN = b"""<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"""
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+class Way(ThreadingHTTPServer):
+    """Hands every request on to a server, but for those that a fault waits for.
+
+    Attributes:
+        faults: taken one for each request that `chosen` takes: "503", "slow", "cut" (half of what is sent
+            arrives), "drop" (the connection is closed), or None.
+        chosen: method and path -> whether a fault may meet it.
+        seen: method and path of every request.
+        happened: the faults that were met.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.port = port
+        self.faults: deque[str | None] = deque()
+        self.chosen = lambda method, path: method == "PUT"
+        self.seen: list[tuple[str, str]] = []
+        self.happened: list[str] = []
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def fault(self, method: str, path: str) -> str | None:
+        with self.lock:
+            self.seen.append((method, path))
+            if not self.faults or not self.chosen(method, path):
+                return None
+            met = self.faults.popleft()
+            if met:
+                self.happened.append(met)
+            return met
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def hand_on(self) -> None:
+        way: Way = self.server  # type: ignore[assignment]
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault = way.fault(self.command, self.path)
+        if fault == "drop":
+            self.close_connection = True
+            return
+        if fault == "503":
+            self.answer(503, [("Content-Type", "application/xml")], SLOW_DOWN)
+            return
+        if fault == "slow":
+            time.sleep(0.7)
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+        if fault == "cut":
+            body = body[: len(body) // 2]
+            dropped = ("content-md5", "content-length", "x-amz-content-sha256")
+            headers = {
+                name: value
+                for name, value in headers.items()
+                if name.lower() not in dropped
+                and not name.lower().startswith(("x-amz-checksum", "x-amz-sdk"))
+            }
+            headers["Content-Length"] = str(len(body))
+        onward = http.client.HTTPConnection("127.0.0.1", way.port, timeout=30)
+        onward.request(self.command, self.path, body=body, headers=headers)
+        response = onward.getresponse()
+        content = response.read()
+        self.answer(response.status, response.getheaders(), content)
+        onward.close()
+
+    def answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+        self.send_response(status)
+        length = None
+        for name, value in headers:
+            if name.lower() == "content-length":
+                length = value
+            elif name.lower() not in ("transfer-encoding", "connection", "date", "server"):
+                self.send_header(name, value)
+        head = self.command == "HEAD" or status in (204, 304)
+        self.send_header("Content-Length", length if head and length else str(len(content)))
+        self.end_headers()
+        if not head:
+            self.wfile.write(content)
+
+    do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = hand_on
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
+    """The server with a bucket `bucket`, and the environment by which programs find the way to it."""
+    pytest.importorskip("s3fs", reason="s3fs isn't installed: pip install '.[s3]'")
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    way = Way(server.get_host_and_port()[1])
+    thread = threading.Thread(target=way.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": way.url}.items():
+            monkeypatch.setenv(name, value)
+        import fsspec
+
+        fsspec.filesystem("s3").clear_instance_cache()
+        for name in ("bucket", "other"):
+            connection = http.client.HTTPConnection("127.0.0.1", way.port, timeout=30)
+            connection.request("PUT", f"/{name}", headers={"Authorization": _SIGNED})
+            assert connection.getresponse().status == 200
+            connection.close()
+        yield way
+    finally:
+        way.shutdown()
+        way.server_close()
+        server.stop()
+
+
+_SIGNED = (
+    "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+)
