@@ -99,8 +99,8 @@ def compare(
         )
     if isinstance(resolved, Models) and (shared.cache is not None or is_url(out)):
         raise ConfigError(
-            "a run of more than two models is kept in a folder of this machine: leave `cache` out and give --out "
-            "a folder; runs of two can be kept elsewhere"
+            "a run of more than two models is kept in a folder of this machine: leave `cache` out and give "
+            "--out a folder; runs of two can be kept elsewhere"
         )
     place = place_of(out, shared.cache)
     folder = open_folder(place.folder)
