@@ -96,11 +96,12 @@ def command(
     Text, shapes of models and listings of SAEs are read; nothing is computed.
     """
     from congruence.config.changes import load_changed
+    from congruence.config.parsing import of_two
     from congruence.config.steps import check_names
     from congruence.planning import Costs, Prices, Setting, measured_in, plan_of, work_of
     from congruence.progress import shown
 
-    resolved = load_changed(config, changes)
+    resolved = of_two(load_changed(config, changes), str(config))
     check_names(resolved)
     found = None if measured is None else measured_in(measured)
     with shown(not as_json):
