@@ -48,7 +48,7 @@ def test_the_tasks_are_those_of_the_run(small_config, write_config, tmp_path, ca
         (("--workers", "0"), "isn't numbers from 1 to 10000"),
         (("--core-hour", "-1"), "-1"),
         (("--from", "nowhere"), "'nowhere' isn't a folder"),
-        (("--from", "a\0b"), "isn't a folder"),
+        (("--from", "a\x07b"), "isn't a folder"),
         (("--workers", ""), "isn't numbers"),
         (("--latency", "nan"), "isn't a number"),
         (("--bandwidth", "inf"), "inf"),
