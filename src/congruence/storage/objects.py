@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeGuard, TypeVar
+from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 from congruence.errors import ConfigError, StorageError, quoted
 from congruence.wording import install
@@ -54,6 +54,7 @@ _CREDENTIALS = {
 }
 
 
+@runtime_checkable
 class Objects(Protocol):
     """Whole objects by their keys.
 
