@@ -1,6 +1,5 @@
 """The summary in the terminal: the grid, the answer and where the rest lies."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from congruence.report.concepts import ConceptLine, concept_lines, lead_measure, subspaces
 from congruence.report.function import function_lines
+from congruence.report.lines import Lines
 from congruence.report.sae_lines import sae_line
 from congruence.report.scales import LIGHT, score_scale, shade, text_on
 from congruence.report.transfer import transfer_line
@@ -23,13 +23,11 @@ from congruence.view.words import measure_words, null_words
 from congruence.wording import format_score
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
     from rich.style import Style
     from rich.text import Text
 
 REPORT = "report.html"
 _CELL, _MOST_LAYERS = 6, 12
-_PLAIN = str.maketrans({"×": "x", "–": "-", "≤": "<=", "√": "sqrt", "π": "pi", "²": "2", "…": "..."})
 
 
 def summary(run_dir: str | Path | Run) -> "Summary":
@@ -52,27 +50,12 @@ def summary(run_dir: str | Path | Run) -> "Summary":
 
 
 @dataclass(frozen=True, repr=False)
-class Summary:
+class Summary(Lines):
     """A rich renderable; see :func:`summary`."""
 
     run: Run
     view: MeasureView | None
     answer: Verdict | None
-
-    def __str__(self) -> str:
-        from rich.console import Console
-
-        console = Console(width=80, color_system=None, file=io.StringIO(), legacy_windows=False)
-        with console.capture() as captured:
-            console.print(self)
-        return captured.get()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        for line in self._lines(options.max_width):
-            yield encodable(line, options.encoding)
 
     def _lines(self, width: int) -> Iterator["Text"]:
         from rich.text import Text
@@ -258,12 +241,3 @@ def _places(run: Run) -> Iterator["Text"]:
         if path.exists():
             # a path is one word to copy, however narrow the terminal is
             yield Text.assemble((f"{name:<8}", "bold"), str(path), no_wrap=True, overflow="ignore")
-
-
-def encodable(line: "Text", encoding: str) -> "Text":
-    """A line as a terminal of that encoding can show it."""
-    if encoding.lower().startswith("utf"):
-        return line
-    plain = line.copy()
-    plain.plain = line.plain.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
-    return plain

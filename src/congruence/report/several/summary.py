@@ -1,20 +1,19 @@
 """The summary of a run of several models in the terminal: the answer, the matrix, and where the rest lies."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from congruence.config.models import pair_name
+from congruence.report.lines import Lines
 from congruence.report.several.words import sentences, title_of
-from congruence.report.terminal import REPORT, encodable
+from congruence.report.terminal import REPORT
 from congruence.run.several.results import ModelsRun
 from congruence.storage import generations
 from congruence.storage.run_folder import PAIRS
 from congruence.wording import format_score
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
     from rich.text import Text
 
 _NAME, _CELL = 16, 8
@@ -26,25 +25,10 @@ def summary_of_models(run: ModelsRun) -> "ModelsSummary":
 
 
 @dataclass(frozen=True, repr=False)
-class ModelsSummary:
+class ModelsSummary(Lines):
     """A rich renderable; see :func:`summary_of_models`."""
 
     run: ModelsRun
-
-    def __str__(self) -> str:
-        from rich.console import Console
-
-        console = Console(width=80, color_system=None, file=io.StringIO(), legacy_windows=False)
-        with console.capture() as captured:
-            console.print(self)
-        return captured.get()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        for line in self._lines(options.max_width):
-            yield encodable(line, options.encoding)
 
     def _lines(self, width: int) -> Iterator["Text"]:
         from rich.text import Text
