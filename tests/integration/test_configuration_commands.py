@@ -7,6 +7,7 @@ import pytest
 import yaml
 from command_line import in_process
 
+from congruence import load_run
 from congruence.config import load_config
 from congruence.config.changes import load_changed
 from congruence.errors import ConfigError
@@ -130,3 +131,23 @@ def test_a_run_is_changed_too(written, capsys, tmp_path):
     assert done.returncode == 2
     assert "unknown key 'nul'" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_the_demo_is_changed_too(capsys, tmp_path):
+    changes = [
+        "a.layers=[2]",
+        "b.layers=[2]",
+        "corpus.documents=12",
+        "measures=[rsa]",
+        "verdicts=false",
+    ]
+    arguments = [word for change in changes for word in ("--set", change)]
+    place = ("demo", "--draws", 20, "--out", tmp_path / "run", "--no-progress")
+    done = in_process(capsys, *place, *arguments)
+    assert done.returncode == 0, done.stderr
+    run = load_run(tmp_path / "run")
+    assert run.real_cells[["layer_a", "layer_b"]].to_numpy().tolist() == [[2, 2]]
+    assert run.measures == ["rsa"]
+    refused = in_process(capsys, *place, "--set", "a.layer=2")
+    assert refused.returncode == 2
+    assert "a.layer" in refused.stderr

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from congruence.cli.places import Folder
+from congruence.cli.run import set_option
 
 
 @click.command()
@@ -14,16 +15,27 @@ from congruence.cli.places import Folder
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--concepts", is_flag=True, help="Compare concept subspaces too: about a minute more.")
+@set_option
 @click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")
 @click.option("--progress/--no-progress", default=True, help="Show progress bars.")
-def command(out: Path, *, draws: int, seed: int, concepts: bool, verbose: int, progress: bool) -> None:
+def command(
+    out: Path,
+    *,
+    draws: int,
+    seed: int,
+    concepts: bool,
+    changes: tuple[str, ...],
+    verbose: int,
+    progress: bool,
+) -> None:
     """Compare the two embedded language models over all layer pairs: a first result in a minute."""
     from congruence.cli.run import finish, log_to_terminal
+    from congruence.config.changes import changed
     from congruence.recipes import demo
     from congruence.report import draw
     from congruence.run import compare
 
     log_to_terminal(verbose)
-    config = demo(draws=draws, seed=seed, concepts=concepts)
+    config = changed(demo(draws=draws, seed=seed, concepts=concepts), changes, "the demo")
     run = compare(config, out=out, progress=progress, draw=draw)
     finish(run.folder, pictures=False)

@@ -30,7 +30,7 @@ set_option = click.option(
     "changes",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a key of CONFIG, such as --set null.draws=99 or --set a.layers=[1,2]; may be given again.",
+    help="Change a key of the configuration, such as null.draws=99 or a.layers=[1,2]; may be given again.",
 )
 """The option of every command that reads a configuration of a run."""
 

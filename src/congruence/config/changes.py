@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from congruence.config.models import Models, ModelsConfig
-from congruence.config.parsing import parse_any, read_yaml, sections_of
+from congruence.config.parsing import of_two, parse_any, read_yaml, sections_of
 from congruence.config.run import RunConfig
 from congruence.errors import ConfigError, quoted, unknown_name
 from congruence.strict_files import parse_strict
@@ -27,12 +27,33 @@ def load_changed(path: Path, changes: Sequence[str], *, there: bool = True) -> R
     """
     raw = sections_of(read_yaml(path), str(path), "a, b and corpus")
     named = {"null" if key is None else key: value for key, value in raw.items()}
+    origin = f"{path} with --set" if changes else str(path)
+    return parse_any(_with(named, changes), base=path.parent, origin=origin, there=there)
+
+
+def changed(config: RunConfig, changes: Sequence[str], origin: str) -> RunConfig:
+    """A configuration with some of its keys changed.
+
+    Args:
+        config: of two models.
+        changes: as for `load_changed`.
+        origin: what messages call it.
+
+    Raises:
+        ConfigError: a key isn't known, or a value is wrong.
+    """
+    if not changes:
+        return config
+    named = config.model_dump(by_alias=True, mode="json", exclude_defaults=True)
+    return of_two(parse_any(_with(named, changes), origin=f"{origin} with --set", there=True), origin)
+
+
+def _with(named: dict[Any, Any], changes: Sequence[str]) -> dict[Any, Any]:
     for change in changes:
         key, value = _parsed(change)
         _check_known(key)
         named = _changed(named, key, value, ".".join(key))
-    origin = f"{path} with --set" if changes else str(path)
-    return parse_any(named, base=path.parent, origin=origin, there=there)
+    return named
 
 
 def _parsed(change: str) -> tuple[list[str], Any]:
