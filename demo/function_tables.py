@@ -116,7 +116,7 @@ def unshared(run: Run) -> str:
     found = [
         [
             f"{run.side_name(row.side)} L{row.layer} feature {row.feature}",
-            ", ".join(f"`{token}`" for token in row.top_tokens[:4]),
+            ", ".join(f"`{token}`" for token in list(dict.fromkeys(row.top_tokens))[:4]),
             number(row.r),
             number(row.null_r),
             number(row.ceiling),
