@@ -71,6 +71,7 @@ def test_a_changed_bit_of_any_file_is_seen(copy):
             path.write_bytes(before)
 
 
+@pytest.mark.slow
 def test_one_bit_of_every_file_and_the_same_command_again(copy, config, finished):
     files = stored_files(copy)
     for path in files:

@@ -34,6 +34,7 @@ def captured(folder: Path) -> int:
     return len(re.findall(r"shard \d+/\d+: computing", log[log.rindex("run starts in") :]))
 
 
+@pytest.mark.slow
 def test_a_run_in_a_bucket(way, small_config, tmp_path, capsys):
     config = tiny(small_config)
     alone = congruence.compare(config, out=tmp_path / "alone", progress=False)

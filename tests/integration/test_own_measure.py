@@ -42,6 +42,7 @@ def sides():
     return {"a": {"model": "m", "saes": "s"}, "b": {"model": "m", "saes": "s"}, "corpus": {"path": "t"}}
 
 
+@pytest.mark.slow
 def test_a_file_in_a_run_and_the_same_function_from_python(one_cell, tmp_path, capsys):
     (tmp_path / "my_measure.py").write_text(FILE)
     step = {"file": "my_measure.py", "name": "spread_agreement"}

@@ -65,6 +65,7 @@ def test_what_a_model_gives_is_captured_once(finished):
         assert (folder / "activations").read_text().strip() == "../../activations"
 
 
+@pytest.mark.slow
 def test_a_pair_is_what_the_two_give_alone(finished, config, tmp_path):
     """By the configuration that the pair's run states, and by a and b."""
     run = finished.pair_run("tiny", "big")
@@ -181,6 +182,7 @@ def test_the_page_stands_alone_and_links_the_pairs(finished):
     assert "<table" in finished._repr_html_()
 
 
+@pytest.mark.slow
 def test_started_again_nothing_is_computed(finished, config):
     log = finished.path / "run.log"
     before = len(log.read_text())

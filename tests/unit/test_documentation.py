@@ -53,7 +53,7 @@ def python_of(page: Path) -> list[Block]:
     return [Block("\n" * text[: m.start(2)].count("\n") + m[2], m[1] or "") for m in found]
 
 
-FIRST = ("README.md", "tutorial.md", "results.md")
+FIRST = ("README.md", "results.md")
 PAGES_WITH_PYTHON = sorted(filter(python_of, PAGES), key=lambda page: page.name not in FIRST)
 
 

@@ -109,6 +109,7 @@ def test_check_measures_each_fit(tmp_path: Path) -> None:
     assert "status" not in found["nameless"]
 
 
+@pytest.mark.slow
 def test_check_begins_rows_with_bos_as_the_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     real = fits.tokenize
