@@ -81,7 +81,8 @@ def _check_known(key: list[str]) -> None:
                 return  # an option, which the matcher or null knows
             where = f" of {'.'.join(key[:number])}" if number else ""
             names = [*known, *(() if number else ModelsConfig.model_fields)]
-            raise ConfigError(f"--set {'.'.join(key)}: {unknown_name(f'key{where}', part, names)}")
+            told = ".".join(key) if len(".".join(key)) <= 60 else f"{'.'.join(key)[:57]}..."
+            raise ConfigError(f"--set {told}: {unknown_name(f'key{where}', part, names)}")
         section = section_in(known[part])
 
 
