@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from congruence import __version__
+from congruence.errors import StorageError
 from congruence.report.figures import FOLDER, write_figures
 from congruence.report.html import REPORT, write_report
 from congruence.report.several.page import write_models_report
 from congruence.report.several.trees import write_trees
 from congruence.run.opening import load_run
-from congruence.run.results import Run
+from congruence.run.results import AGAIN, Run
 from congruence.run.schema import TABLES
 from congruence.run.several.results import ModelsRun
 from congruence.storage import content_key, file_key, open_artefact, whole_or_none, write_artefact
@@ -48,6 +49,8 @@ def draw(run_dir: str | Path | Run | ModelsRun) -> None:
 def _made_from(run: Run | ModelsRun) -> str:
     told = {name: value for name, value in run.info.items() if name not in _OF_ONE_START}
     tables = [path for name in TABLES if (path := run.folder / f"{name}.parquet").exists()]
+    if odd := [path for path in tables if not path.is_file()]:
+        raise StorageError(f"{odd[0]} is no plain file: {AGAIN}")
     return content_key([__version__, told, [[path.name, file_key(path)] for path in tables]])
 
 
