@@ -49,27 +49,55 @@ def publish_run(
     """
     config = {name: value for name, value in record["config"].items() if name not in ("runner", "cache")}
     key = content_key(["generation", FORMAT_VERSION, __version__, config, record["uses"]["cells"]])
+
+    def make(folder: Path) -> Mapping[str, Any]:
+        put_together(results, folder)
+        return {**record, **(more(folder) if more else {})}
+
+    publish_once(path, key, make, kind=KIND, format_version=FORMAT_VERSION, draw=draw)
+    return key
+
+
+def publish_once(
+    path: Path,
+    key: str,
+    make: Callable[[Path], Mapping[str, Any]],
+    *,
+    kind: str,
+    format_version: int,
+    draw: Callable[[Path], object] | None,
+) -> None:
+    """Make a configuration what the run's folder shows; its tables are written unless they are there, whole.
+
+    Args:
+        path: the run's folder.
+        key: of the configuration.
+        make: writes the tables into a folder, and gives what run.json says.
+        kind, format_version: of run.json.
+        draw: draws pictures into the folder it is given.
+
+    Raises:
+        StorageError: the folder can't be written to.
+    """
+
+    def proven(place: Path) -> bool:
+        open_artefact(place / generations.RECORD, kind, format_version, place=place.name).check()
+        return True
+
     place = path / generations.FOLDER / key
-    if whole_or_none(place, _proven):
+    if whole_or_none(place, proven):
         logger.info("configuration %s: published before, shown again", key)
         _draw(place, draw)
     else:
         with atomic_folder(place) as folder:
-            put_together(results, folder)
-            record = {**record, **(more(folder) if more else {})}
+            record = make(folder)
             tables = [file.name for file in folder.glob("*.parquet")]
-            write_artefact(folder / generations.RECORD, KIND, FORMAT_VERSION, record, files=tables, place=key)
+            write_artefact(folder / generations.RECORD, kind, format_version, record, files=tables, place=key)
             _draw(folder, draw)
     generations.publish(path, key, NAMES)
-    return key
 
 
 def _draw(place: Path, draw: Callable[[Path], object] | None) -> None:
     if draw is not None:
         with working("draw pictures"):
             draw(place)
-
-
-def _proven(place: Path) -> bool:
-    open_artefact(place / generations.RECORD, KIND, FORMAT_VERSION, place=place.name).check()
-    return True

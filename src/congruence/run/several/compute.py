@@ -13,21 +13,13 @@ from congruence import __version__
 from congruence.config.models import Models, Names, pair_name
 from congruence.config.run import RunConfig
 from congruence.progress import Progress, working
+from congruence.run.publish import publish_once
 from congruence.run.results import FORMAT_VERSION, Run, load_run
-from congruence.run.schema import NAMES
 from congruence.run.several.results import KIND
 from congruence.run.several.tables import write_tables
 from congruence.sides.corpus import settled_for_all
 from congruence.sides.side import open_side
-from congruence.storage import (
-    Memo,
-    atomic_folder,
-    content_key,
-    generations,
-    open_artefact,
-    whole_or_none,
-    write_artefact,
-)
+from congruence.storage import Memo, content_key
 from congruence.storage.run_folder import PAIRS, VERSIONS_OF, RunFolder
 
 logger = logging.getLogger(__name__)
@@ -111,28 +103,11 @@ def _publish(
     """Write the tables over all pairs, and make them what the run's folder shows; once for the same pairs."""
     named = {name: value for name, value in record["config"].items() if name != "runner"}
     key = content_key([KIND, FORMAT_VERSION, __version__, named, record["pairs"]])
-    place = path / generations.FOLDER / key
-    if whole_or_none(place, _proven):
-        logger.info("configuration %s: published before, shown again", key)
-        _draw(place, draw)
-    else:
-        with atomic_folder(place) as folder:
-            with working("put the pairs of models together"):
-                found = write_tables(list(config.models), runs, folder)
-            files = [file.name for file in folder.glob("*.parquet")]
-            whole = {**record, **found, "seconds": {"all": time.perf_counter() - started}}
-            write_artefact(folder / generations.RECORD, KIND, FORMAT_VERSION, whole, files=files, place=key)
-            _draw(folder, draw)
-    generations.publish(path, key, NAMES)
+
+    def make(folder: Path) -> Mapping[str, Any]:
+        with working("put the pairs of models together"):
+            found = write_tables(list(config.models), runs, folder)
+        return {**record, **found, "seconds": {"all": time.perf_counter() - started}}
+
+    publish_once(path, key, make, kind=KIND, format_version=FORMAT_VERSION, draw=draw)
     return key
-
-
-def _draw(place: Path, draw: Draw | None) -> None:
-    if draw is not None:
-        with working("draw pictures"):
-            draw(place)
-
-
-def _proven(place: Path) -> bool:
-    open_artefact(place / generations.RECORD, KIND, FORMAT_VERSION, place=place.name).check()
-    return True
