@@ -10,6 +10,7 @@ import shape_checks
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command does: tests share the cores
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 install_import_hook(shape_checks.checked(), "shape_checks.typechecked")

@@ -181,3 +181,22 @@ def test_umap_that_is_missing_is_one_line(monkeypatch):
         ConfigError, match=r"decoder_map: umap needs the package umap-learn: pip install '\.\[umap\]'"
     ):
         check_method("umap")
+
+
+def test_neighbours_are_those_of_a_stable_sort_and_left_out_where_they_take_too_long(monkeypatch):
+    from congruence.run import decoder_space, evidence
+
+    rng = np.random.default_rng(0)
+    units = rng.normal(size=(90, 4)).astype(np.float32)
+    units[50:60] = units[:10]
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    cosines = np.round(units.astype(float) @ units.T, 4)
+    np.fill_diagonal(cosines, -np.inf)
+    wanted = np.argsort(-cosines, axis=1, kind="stable")[:, :5]
+    monkeypatch.setattr(decoder_space, "_BLOCK_BYTES", 4 * 90 * 7)
+    found, values = nearest(units, 5)
+    assert np.allclose(values, np.take_along_axis(cosines, found, axis=1), atol=1.01e-4)
+    assert np.mean(found == wanted) > 0.99, "but for what another rounding ties"
+    assert (found[50:60, 0] == np.arange(10)).all()
+    assert evidence.worth_finding(32_768, 512, 30_000) and evidence.worth_finding(65_536, 2304, 200_000)
+    assert not evidence.worth_finding(65_536, 2304, 30_000)

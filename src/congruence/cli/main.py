@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import logging
+import os
 import sys
 
 import click
@@ -12,6 +13,9 @@ from congruence.cli.stopping import AGAIN, ending, stopping_on_signals
 from congruence.cli.streams import forgiving_streams, lost_output
 from congruence.errors import Stopped, StorageError, shortened
 
+WAITING = "OMP_WAIT_POLICY"
+"""How torch's threads wait for work. By default they spin, and where anything else runs each waits for threads that
+wait for a core: a capture beside one busy process took four times as long."""
 COMMANDS = {
     "run": ("congruence.cli.run", "Compare two language models as a config file says."),
     "status": ("congruence.cli.status", "Say how far the run in a folder or bucket is."),
@@ -72,6 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
     and 129 after everything half-written is removed. Output that nobody takes any more doesn't end a run; a
     file that it goes to and that is cut short by a full disk is told when the work is done.
     """
+    os.environ.setdefault(WAITING, "PASSIVE")
     with forgiving_streams(), stopping_on_signals():
         try:
             commands.main(args=arguments, standalone_mode=False)

@@ -17,6 +17,8 @@ DENSE_LIMIT = 600
 WORTH = 8
 """Leading components are found alone where they are fewer than one in so many."""
 SINGLE_PRECISION_ROWS = 256
+TOGETHER, TOGETHER_BYTES = 16, 1 << 21
+"""Draws in one call at most, and the bytes that their rows may take."""
 
 
 class Components(NamedTuple):
@@ -123,31 +125,39 @@ def nuclear_draws(
 ) -> Float[np.ndarray, " m"]:
     """Sum of the singular values of aᵀ b[p] for every draw p.
 
-    One product and one set of singular values a draw. From 256 rows the product is in float32 (an error
-    of about 1e-7 of the largest value); singular values are always taken in float64.
+    One product and one set of singular values a draw, for some draws in one call where they are small: between
+    calls, threads wait for each other. From 256 rows the product is in float32 (an error of about 1e-7 of the
+    largest value); singular values are always taken in float64.
     """
     dtype = np.float64 if len(a) < SINGLE_PRECISION_ROWS else np.float32
     left, right = aligned(a.T.shape, dtype), aligned(b.shape, dtype)
     left[...], right[...] = a.T, b
+    together = int(np.clip(TOGETHER_BYTES // max(right.nbytes, 1), 1, TOGETHER))
 
     def score(block: Int[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
-        moved, out = aligned(right.shape, dtype), aligned((len(left), right.shape[1]), dtype)
+        moved = aligned((together, *right.shape), dtype)
+        out = aligned((together, len(left), right.shape[1]), dtype)
         scores = np.empty(len(block))
-        for d, order in enumerate(block):
-            np.matmul(left, np.take(right, order, axis=0, out=moved), out=out)
-            scores[d] = singular_values(out.astype(np.float64)).sum()
+        for first in range(0, len(block), together):
+            some = block[first : first + together]
+            m = len(some)
+            np.matmul(left, np.take(right, some, axis=0, out=moved[:m], mode="clip"), out=out[:m])
+            scores[first : first + m] = [
+                values.sum() for values in singular_values(out[:m].astype(np.float64))
+            ]
         return scores
 
     with one_blas_thread():
         return over_draws(score, permutations, len(a))
 
 
-def singular_values(product: Float[np.ndarray, "k l"]) -> Float[np.ndarray, " q"]:
-    """Singular values, falling or not, from the eigenvalues of the smaller Gram matrix.
+def singular_values(products: Float[np.ndarray, "*m k l"]) -> Float[np.ndarray, "*m q"]:
+    """Singular values of one matrix or of each of some, falling or not, by the smaller Gram matrix.
 
     Exact to about 1e-8 of the largest, at a third of the cost of a decomposition. Eigenvalues that are
     only rounding count as 0: thousands of their roots would add up.
     """
-    wide = product if product.shape[0] <= product.shape[1] else product.T
-    values = np.linalg.eigvalsh(wide @ wide.T)
-    return np.sqrt(np.where(values > 4 * np.finfo(float).eps * values[-1], values, 0.0))
+    wide = products if products.shape[-2] <= products.shape[-1] else products.swapaxes(-1, -2)
+    values = np.linalg.eigvalsh(wide @ wide.swapaxes(-1, -2))
+    floor = 4 * np.finfo(float).eps * values[..., -1:]
+    return np.sqrt(np.where(values > floor, values, 0.0))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Int
 
 from congruence.models.language_model import LanguageModel
 from congruence.models.tokens import Tokens
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     import torch
 
 BATCH_TOKENS = 4096
+LEAST_POSITIONS = 1024
+"""Positions that a group of rows of one length holds at least, about."""
+WORTH = 0.9
+"""Rows are grouped where that leaves at most this share of the positions."""
 
 
 def hidden_states(
@@ -44,13 +49,41 @@ def hidden_states(
 def batch_states(
     model: LanguageModel, tokens: Tokens, rows: "np.ndarray | slice", hook_names: Sequence[str]
 ) -> "dict[str, torch.Tensor]":
-    """Hidden states of the kept tokens in some rows, row by row: (n, d) by hook name."""
+    """Hidden states of the kept tokens in some rows, row by row: (n, d) by hook name.
+
+    On a CPU, rows of about one length go through the model together where that saves padding.
+    """
     import torch
 
-    keep = tokens.keep[rows]
-    attention = tokens.attention_mask[rows]
-    used = int(np.flatnonzero((keep | attention).any(axis=0)).max(initial=0)) + 1
-    ids = torch.from_numpy(np.ascontiguousarray(tokens.input_ids[rows, :used])).long()
-    found = model.capture(ids, torch.from_numpy(np.ascontiguousarray(attention[:, :used])), hook_names)
-    kept = torch.from_numpy(np.ascontiguousarray(keep[:, :used]))
-    return {name: states[kept.to(states.device)] for name, states in found.items()}
+    keep, attention, ids = tokens.keep[rows], tokens.attention_mask[rows], tokens.input_ids[rows]
+    used = keep | attention
+    lengths = np.where(used.any(axis=1), used.shape[1] - used[:, ::-1].argmax(axis=1), 1)
+    groups = _of_one_length(lengths) if model.device.type == "cpu" else [np.arange(len(lengths))]
+    starts = np.concatenate([[0], np.cumsum(keep.sum(axis=1))])
+    out: dict[str, torch.Tensor] = {}
+    for group in groups:
+        width = int(lengths[group].max(initial=1))
+        found = model.capture(
+            torch.from_numpy(np.ascontiguousarray(ids[group, :width])).long(),
+            torch.from_numpy(np.ascontiguousarray(attention[group, :width])),
+            hook_names,
+        )
+        kept = torch.from_numpy(np.ascontiguousarray(keep[group, :width]))
+        if len(groups) == 1:
+            return {name: states[kept.to(states.device)] for name, states in found.items()}
+        places = torch.from_numpy(np.concatenate([np.arange(starts[row], starts[row + 1]) for row in group]))
+        for name, states in found.items():
+            if name not in out:
+                out[name] = states.new_empty((int(starts[-1]), *states.shape[2:]))
+            out[name][places] = states[kept]
+    return out
+
+
+def _of_one_length(lengths: Int[np.ndarray, " rows"]) -> list[Int[np.ndarray, " group"]]:
+    """Rows in groups of about one length; in one group, in order, where that saves too little padding."""
+    together = [np.arange(len(lengths))]
+    size = -(-LEAST_POSITIONS // max(int(lengths.max(initial=1)), 1))
+    order = np.argsort(-lengths, kind="stable")
+    groups = [order[first : first + size] for first in range(0, len(order), size)]
+    padded = sum(len(group) * int(lengths[group].max()) for group in groups)
+    return groups if padded < WORTH * len(lengths) * int(lengths.max(initial=1)) else together

@@ -3,10 +3,13 @@
 import numpy as np
 
 from congruence.errors import ConfigError
+from congruence.metrics.blas import in_parallel
+from congruence.saes.largest import k_largest
 from congruence.wording import install
 
 NEIGHBOURS = 10
-_BLOCK = 2048
+_BLOCK_BYTES = 1 << 25
+"""Of cosines that a thread holds at a time."""
 _DIGITS = 4
 """Of cosines and coordinates: fewer than any BLAS agrees on."""
 UMAP_NEIGHBOURS, UMAP_SEED = 15, 0
@@ -22,19 +25,22 @@ def nearest(units: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         (f, k) rows and their cosines to four digits, highest first; equal ones by row.
     """
-    found = np.empty((len(units), k), dtype=np.int64)
-    values = np.empty((len(units), k), dtype=np.float32)
-    for start in range(0, len(units), _BLOCK):
-        block = np.round(units[start : start + _BLOCK] @ units.T, _DIGITS)
+    units = np.ascontiguousarray(units, dtype=np.float32)
+    steps = units * np.float32(10**_DIGITS)
+    size = max(1, _BLOCK_BYTES // units.nbytes * units.shape[1])
+    nothing = np.zeros(len(units), dtype=np.float32)
+
+    def of(start: int) -> tuple[np.ndarray, np.ndarray]:
+        block = steps[start : start + size] @ units.T
+        np.rint(block, out=block)
         own = np.arange(len(block))
-        block[own, start + own] = -np.inf
-        some = np.sort(np.argpartition(-block, k - 1, axis=1)[:, :k], axis=1)
-        order = np.argsort(-np.take_along_axis(block, some, axis=1), axis=1, kind="stable")
-        found[start : start + len(block)] = np.take_along_axis(some, order, axis=1)
-        values[start : start + len(block)] = np.take_along_axis(
-            block, found[start : start + len(block)], axis=1
-        )
-    return found, values
+        block[own, start + own] = -2 * 10**_DIGITS
+        values, found = k_largest(block, nothing, k, threads=1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        return np.take_along_axis(found, order, axis=1), np.take_along_axis(values, order, axis=1)
+
+    found, values = zip(*in_parallel(of, range(0, len(units), size)), strict=True)
+    return np.concatenate(found), np.concatenate(values) / np.float32(10**_DIGITS)
 
 
 def principal_plane(rows: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ from congruence.run.layer import Layer
 
 TEXT, LAYER = "evidence-text", "evidence-layer"
 FORMAT = 1
+PRODUCTS = 2**40
+"""Multiplications that decoder neighbours of one layer may take, whatever the text."""
 
 
 def keep_evidence(captures: Captures, sources: Sequence[Source]) -> dict[str, Any]:
@@ -70,7 +72,8 @@ def layer_arrays(layer: Layer, method: str = "pca") -> dict[str, np.ndarray]:
 
     Returns:
         firings (f,), max (f,), top_codes (f, k) as codes of the text's strings; neighbours (f, 10) the living
-        features whose decoder rows are most nearly parallel, -1 where there are none, with their cosines; xy
+        features whose decoder rows are most nearly parallel, -1 where there are none or finding them would take
+        longer than half of what encoding the text takes (beyond some 20 s), with their cosines; xy
         (f, 2) where the unit decoder rows of living features lie by `method`, NaN for others.
     """
     live, rows = layer.live, layer.W_dec
@@ -80,8 +83,9 @@ def layer_arrays(layer: Layer, method: str = "pca") -> dict[str, np.ndarray]:
     near, cosines = np.full((count, NEIGHBOURS), -1, np.int32), np.zeros((count, NEIGHBOURS), np.float32)
     xy = np.full((count, 2), np.nan, np.float32)
     if len(live) > 2:
-        found, values = nearest(units, min(NEIGHBOURS, len(live) - 1))
-        near[live, : found.shape[1]], cosines[live, : found.shape[1]] = live[found], values
+        if worth_finding(*units.shape, layer.acts.moments.n):
+            found, values = nearest(units, min(NEIGHBOURS, len(live) - 1))
+            near[live, : found.shape[1]], cosines[live, : found.shape[1]] = live[found], values
         xy[live] = laid_out(units, method)
     return {
         "firings": np.asarray(layer.acts.moments.firings, dtype=np.int64),
@@ -91,3 +95,8 @@ def layer_arrays(layer: Layer, method: str = "pca") -> dict[str, np.ndarray]:
         "cosines": cosines,
         "xy": xy,
     }
+
+
+def worth_finding(features: int, width: int, tokens: int) -> bool:
+    """Whether decoder neighbours of so many features are found in seconds, or in half of the encoding's time."""
+    return features * features * width <= max(PRODUCTS, tokens * features * width / 2)

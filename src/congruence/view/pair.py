@@ -21,6 +21,7 @@ NO_CONTEXTS = (
     "here. Run it again to have them."
 )
 NO_NEIGHBOURS = "No decoder neighbours are stored with this run."
+TOO_WIDE = "Decoder neighbours of a dictionary this wide are not kept: finding them takes longer than a short text."
 
 
 def pair(stored: Stored, key: CellKey, matches: Matches, feature_a: int, feature_b: int) -> dict[str, Any]:
@@ -155,6 +156,8 @@ def _neighbours(
                 "corresponds": partner is not None and (partner in near_opposite or partner == opposite),
             }
         )
+    if not found:
+        return None, TOO_WIDE
     matched = [one for one in found if one["partner"] is not None]
     agree = sum(one["corresponds"] for one in matched)
     return found, (
