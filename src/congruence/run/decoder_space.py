@@ -4,7 +4,6 @@ import numpy as np
 
 from congruence.errors import ConfigError
 from congruence.metrics.blas import in_parallel
-from congruence.saes.largest import k_largest
 from congruence.wording import install
 
 NEIGHBOURS = 10
@@ -25,6 +24,8 @@ def nearest(units: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         (f, k) rows and their cosines to four digits, highest first; equal ones by row.
     """
+    from congruence.saes.largest import k_largest  # with torch, which a finished run doesn't load
+
     units = np.ascontiguousarray(units, dtype=np.float32)
     steps = units * np.float32(10**_DIGITS)
     size = max(1, _BLOCK_BYTES // units.nbytes * units.shape[1])
