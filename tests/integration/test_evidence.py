@@ -198,5 +198,6 @@ def test_neighbours_are_those_of_a_stable_sort_and_left_out_where_they_take_too_
     assert np.allclose(values, np.take_along_axis(cosines, found, axis=1), atol=1.01e-4)
     assert np.mean(found == wanted) > 0.99, "but for what another rounding ties"
     assert (found[50:60, 0] == np.arange(10)).all()
-    assert evidence.worth_finding(32_768, 512, 30_000) and evidence.worth_finding(65_536, 2304, 200_000)
+    assert evidence.worth_finding(32_768, 512, 30_000)
+    assert evidence.worth_finding(65_536, 2304, 200_000)
     assert not evidence.worth_finding(65_536, 2304, 30_000)

@@ -14,8 +14,8 @@ from congruence.cli.streams import forgiving_streams, lost_output
 from congruence.errors import Stopped, StorageError, shortened
 
 WAITING = "OMP_WAIT_POLICY"
-"""How torch's threads wait for work. By default they spin, and where anything else runs each waits for threads that
-wait for a core: a capture beside one busy process took four times as long."""
+"""How torch's threads wait for work: asleep. By default they spin, and where anything else runs, threads that
+work wait for such as wait: a capture beside one busy process took four times as long."""
 COMMANDS = {
     "run": ("congruence.cli.run", "Compare two language models as a config file says."),
     "status": ("congruence.cli.status", "Say how far the run in a folder or bucket is."),

@@ -125,9 +125,9 @@ def nuclear_draws(
 ) -> Float[np.ndarray, " m"]:
     """Sum of the singular values of aᵀ b[p] for every draw p.
 
-    One product and one set of singular values a draw, for some draws in one call where they are small: between
-    calls, threads wait for each other. From 256 rows the product is in float32 (an error of about 1e-7 of the
-    largest value); singular values are always taken in float64.
+    One product and one set of singular values a draw; of small ones some draws in one call, because between
+    calls threads wait for each other. From 256 rows the product is in float32 (an error of about 1e-7 of
+    the largest value); singular values are always taken in float64.
     """
     dtype = np.float64 if len(a) < SINGLE_PRECISION_ROWS else np.float32
     left, right = aligned(a.T.shape, dtype), aligned(b.shape, dtype)

@@ -72,9 +72,9 @@ def layer_arrays(layer: Layer, method: str = "pca") -> dict[str, np.ndarray]:
 
     Returns:
         firings (f,), max (f,), top_codes (f, k) as codes of the text's strings; neighbours (f, 10) the living
-        features whose decoder rows are most nearly parallel, -1 where there are none or finding them would take
-        longer than half of what encoding the text takes (beyond some 20 s), with their cosines; xy
-        (f, 2) where the unit decoder rows of living features lie by `method`, NaN for others.
+        features whose decoder rows are most nearly parallel, with their cosines, -1 where there are none and
+        where they aren't `worth_finding`; xy (f, 2) where the unit decoder rows of living features lie by
+        `method`, NaN for others.
     """
     live, rows = layer.live, layer.W_dec
     units = np.asarray(rows[live], dtype=np.float32)
@@ -83,7 +83,7 @@ def layer_arrays(layer: Layer, method: str = "pca") -> dict[str, np.ndarray]:
     near, cosines = np.full((count, NEIGHBOURS), -1, np.int32), np.zeros((count, NEIGHBOURS), np.float32)
     xy = np.full((count, 2), np.nan, np.float32)
     if len(live) > 2:
-        if worth_finding(*units.shape, layer.acts.moments.n):
+        if worth_finding(len(live), units.shape[1], layer.acts.moments.n):
             found, values = nearest(units, min(NEIGHBOURS, len(live) - 1))
             near[live, : found.shape[1]], cosines[live, : found.shape[1]] = live[found], values
         xy[live] = laid_out(units, method)
@@ -98,5 +98,5 @@ def layer_arrays(layer: Layer, method: str = "pca") -> dict[str, np.ndarray]:
 
 
 def worth_finding(features: int, width: int, tokens: int) -> bool:
-    """Whether decoder neighbours of so many features are found in seconds, or in half of the encoding's time."""
+    """Whether decoder neighbours are found in seconds, or half of the time of encoding the text."""
     return features * features * width <= max(PRODUCTS, tokens * features * width / 2)

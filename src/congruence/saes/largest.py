@@ -1,8 +1,8 @@
 """The k largest pre-activations of each token on a CPU, in one pass over each row.
 
-The pass deals a row's values out to lanes and keeps the largest of each, many values at a time. A bound that k
-of those reach is one that k values of the row reach, and only lanes that reach it hold such values: a few more
-than k are found there, and only those are compared with each other.
+The pass deals a row's values out to lanes and keeps the largest of each, many values at a time. A bound that
+k of those reach is one that k values of the row reach, and only lanes that reach it hold such values: a few
+more than k are found there, and only those are compared with each other.
 """
 
 from concurrent.futures import ThreadPoolExecutor

@@ -21,7 +21,9 @@ NO_CONTEXTS = (
     "here. Run it again to have them."
 )
 NO_NEIGHBOURS = "No decoder neighbours are stored with this run."
-TOO_WIDE = "Decoder neighbours of a dictionary this wide are not kept: finding them takes longer than a short text."
+TOO_WIDE = (
+    "Decoder neighbours of a dictionary this wide are not kept: finding them takes longer than a short text."
+)
 
 
 def pair(stored: Stored, key: CellKey, matches: Matches, feature_a: int, feature_b: int) -> dict[str, Any]:
