@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from congruence.cli.places import Folder
-from congruence.cli.run import set_option
+from congruence.cli.run import finish, log_to_terminal, set_option
+from congruence.progress import shown, working
 
 
 @click.command()
@@ -29,13 +30,14 @@ def command(
     progress: bool,
 ) -> None:
     """Compare the two embedded language models over all layer pairs: a first result in a minute."""
-    from congruence.cli.run import finish, log_to_terminal
-    from congruence.config.changes import changed
-    from congruence.recipes import demo
-    from congruence.report import draw
-    from congruence.run import compare
-
     log_to_terminal(verbose)
-    config = changed(demo(draws=draws, seed=seed, concepts=concepts), changes, "the demo")
-    run = compare(config, out=out, progress=progress, draw=draw)
+    with shown(progress):
+        with working("start"):
+            from congruence.config.changes import changed
+            from congruence.recipes import demo
+            from congruence.report import draw
+            from congruence.run import compare
+
+            config = changed(demo(draws=draws, seed=seed, concepts=concepts), changes, "the demo")
+        run = compare(config, out=out, progress=progress, draw=draw)
     finish(run.folder, pictures=False)

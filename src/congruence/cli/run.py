@@ -7,6 +7,7 @@ import click
 
 from congruence.caches import kernels_line
 from congruence.cli.places import RunPlace
+from congruence.progress import shown, working
 
 
 def log_to_terminal(verbose: int) -> None:
@@ -39,7 +40,6 @@ def finish(folder: Path, *, pictures: bool = True, progress: bool = True) -> Non
     """Draw a finished run's pictures and report, and print its summary."""
     from rich.console import Console
 
-    from congruence.progress import shown, working
     from congruence.report import draw
     from congruence.run import load_run
 
@@ -78,15 +78,17 @@ def command(
 
     A run that was stopped goes on where it was: what is finished in --out is used as it is.
     """
-    from congruence.config.changes import load_changed
-    from congruence.report import draw
-    from congruence.run import compare
-
     log_to_terminal(verbose)
     if runner:
         changes = (f"runner.kind={runner}", *changes)
-    changed = load_changed(config, changes) if changes else config
-    run = compare(changed, out=out, progress=progress, force=force, draw=draw if pictures else None)
+    with shown(progress):
+        with working("start"):
+            from congruence.config.changes import load_changed
+            from congruence.report import draw
+            from congruence.run import compare
+
+            changed = load_changed(config, changes) if changes else config
+        run = compare(changed, out=out, progress=progress, force=force, draw=draw if pictures else None)
     finish(run.folder, pictures=False)
     if isinstance(out, str):
         click.echo(f"kept in {out}: congruence report {out} on any machine")
