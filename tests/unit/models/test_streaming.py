@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import tiny_models
-from congruence.models import LanguageModel, corpus_of, hidden_states, tokenize
+from congruence.models import LanguageModel, corpus_of, hidden_states, streaming, tokenize
 
 HOOKS = ("resid_post.0", "resid_post.2")
 
@@ -36,6 +36,24 @@ def test_whole_corpus_in_order(model, tokens, reference, batch_tokens):
     assert set(parts[0]) == set(HOOKS)
     found = torch.cat([part["resid_post.2"] for part in parts])
     torch.testing.assert_close(found, reference, rtol=1e-4, atol=1e-4)
+
+
+def test_rows_of_one_length_go_together(model, tokens, reference, monkeypatch):
+    lengths = tokens.attention_mask.sum(axis=1)
+    widths: list[int] = []
+    capture = model.capture
+    monkeypatch.setattr(
+        model, "capture", lambda ids, *rest: (widths.append(ids.shape[1]), capture(ids, *rest))[1]
+    )
+    monkeypatch.setattr(streaming, "LEAST_POSITIONS", 1)
+    (found,) = (part["resid_post.2"] for part in hidden_states(model, tokens, HOOKS))
+    assert widths == sorted(lengths, reverse=True)
+    assert lengths.min() < lengths.max()
+    torch.testing.assert_close(found, reference, rtol=1e-4, atol=1e-4)
+    widths.clear()
+    monkeypatch.setattr(streaming, "WORTH", 0.0)
+    next(hidden_states(model, tokens, HOOKS))
+    assert widths == [lengths.max()]
 
 
 def test_shuffled_rows_are_the_same_tokens(model, tokens, reference):
