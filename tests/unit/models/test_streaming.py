@@ -46,6 +46,7 @@ def test_rows_of_one_length_go_together(model, tokens, reference, monkeypatch):
         model, "capture", lambda ids, *rest: (widths.append(ids.shape[1]), capture(ids, *rest))[1]
     )
     monkeypatch.setattr(streaming, "LEAST_POSITIONS", 1)
+    monkeypatch.setattr(streaming, "WORTH", 1.0)
     (found,) = (part["resid_post.2"] for part in hidden_states(model, tokens, HOOKS))
     assert widths == sorted(lengths, reverse=True)
     assert lengths.min() < lengths.max()
