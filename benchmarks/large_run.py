@@ -159,7 +159,8 @@ def _record(small: Small, folder: RunFolder, results: list[CellResult]) -> dict[
         "cells": [place for result in results for place in result.places],
         "known": sorted(memo.used),
     }
-    return {**info, "sides": sides, "evidence": evidence, "uses": uses}
+    verdicts = {"none": "its pairs are those of a small run, some times over"}
+    return {**info, "sides": sides, "evidence": evidence, "uses": uses, "verdicts": verdicts}
 
 
 def _side(small: Small, side: str) -> dict[str, Any]:
