@@ -3,7 +3,6 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from congruence.errors import InputError
 from congruence.metrics.blas import one_blas_thread
 
 TOP = 10
@@ -27,15 +26,8 @@ def promoted(
         Columns of `unembedded`, the most promoted first, ties by the lower one, −1 where a feature promotes
         no more tokens; and by how much, 0 there.
 
-    Raises:
-        InputError: rows and unembedding are of different widths.
-
     Source: logit weights as a reading of features: Bricken et al. 2023 (Towards Monosemanticity).
     """
-    if rows.shape[1] != unembedded.shape[0]:
-        raise InputError(
-            f"rows of width {rows.shape[1]} don't go with an unembedding of {unembedded.shape[0]}"
-        )
     most = min(most, unembedded.shape[1])
     found, weights = np.full((len(rows), most), -1, np.int64), np.zeros((len(rows), most))
     centred = (unembedded - unembedded.mean(axis=1, keepdims=True)).astype(np.float32)

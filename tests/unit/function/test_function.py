@@ -120,8 +120,6 @@ def test_promoted_tokens_are_the_largest_logit_weights(models):
     everything, _ = promoted(rows[:1], unembedded, most=1000)
     assert everything.shape == (1, VOCABULARY)
     assert (everything[0] >= 0).sum() <= (logits[0] > 0).sum()
-    with pytest.raises(InputError, match="don't go with an unembedding"):
-        promoted(rows[:, 1:], unembedded)
 
 
 class Vocabulary:

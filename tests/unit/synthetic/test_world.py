@@ -276,7 +276,7 @@ def test_what_is_shared_does_the_same_but_for_the_share_that_does_not():
     assert not world.effects.do_the_same(pairs[0], np.roll(pairs[1], 1)).any()
     assert world.other_text(5).effects is world.effects
     with pytest.raises(InputError, match="models 0 to 2"):
-        world.effects.do_the_same([0], [0], models=(0, 3))
+        world.effects.do_the_same(*pairs, models=(0, 3))
     a = world.models[0]
     planted = world.effects.logits(0, 500)
     assert ((planted > 0).sum(axis=1) == 10).all()

@@ -1,5 +1,6 @@
 """Do pairs do the same, or do they only fire alike? Logit weights and pairs taken out, where it is known."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ FEATURES, TOKENS, DOCUMENT_TOKENS, CONTEXTS = 64, 8000, 40, 4
 WIDTHS = (2 * FEATURES, FEATURES // 2)
 METHOD, LEAST_R = "one_to_one", 0.1
 KINDS: dict[str, dict[str, float]] = {
+    "rotated copy, nothing missed": {"shared": 1.0, "missed": 0.0, "jitter": 0.0},
     "rotated copy": {"shared": 1.0},
     "copy with one feature swapped": {"shared": 1 - 1 / FEATURES},
     "30 % replaced": {"shared": 0.7},
@@ -41,6 +43,7 @@ KINDS: dict[str, dict[str, float]] = {
 HALF = "half do something else"
 FIRING, LOGITS, ABLATION, SUBSTITUTION = "firing (r)", "logit weights", "ablation", "substitution"
 SAME, ALIKE, STRANGERS = "do the same", "only fire alike", "no partners"
+NEGATIVES = "hard negatives"
 THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(-2, 10))
 
 
@@ -57,7 +60,7 @@ def tasks(size: Size) -> list[Task]:
                     "document_tokens": DOCUMENT_TOKENS,
                     "seed": world_seed(size.seed, CHAPTER, number),
                 }
-                kind = f"{name}, {FEATURES / width:g} features per dimension"
+                kind = f"{name}: {FEATURES / width:g} features per dimension"
                 found.append(Task(CHAPTER, kind, options, {"contexts": CONTEXTS}, function_on))
     return found
 
@@ -68,42 +71,53 @@ def planted_share(kind: str) -> float:
     return planted["shared"] * (1 - planted.get("other_effects", 0.0))
 
 
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one question says of some pairs.
+
+    Attributes:
+        scores: (p,) of the pairs; NaN where it says nothing.
+        negatives: of pairs that are none, hard to tell from them.
+        said: (p,) whether the pair is said to do the same.
+    """
+
+    scores: np.ndarray
+    negatives: np.ndarray
+    said: np.ndarray
+
+
 def function_on(world: World) -> Rows:
     """Of the pairs that are found: what each question says of those that do the same, and of the others."""
     a, b = (prepare(model.acts(), document_offsets=world.document_offsets) for model in world.models)
     pairs = match(a, b, method=METHOD)
-    pairs = pairs.select(pairs.r > LEAST_R)
-    features = world.models[1].shape[1]
-    if len(pairs) < 2:
-        return [row(name, "", "said of", 0.0) for name in (FIRING, LOGITS, ABLATION, SUBSTITUTION)]
+    pairs = pairs.select(pairs.r > 0)
     same = world.effects.do_the_same(pairs.feature_a, pairs.feature_b)
     partners = world.truth.are_partners(pairs.feature_a, pairs.feature_b)
-    kinds = {SAME: same, ALIKE: partners & ~same, STRANGERS: ~partners & ~same}
+    kinds = {SAME: same, ALIKE: partners & ~same, STRANGERS: ~partners}
     found: Rows = []
-    for question, (scores, said) in answers(world, pairs).items():
-        told = np.isfinite(scores)
-        for kind, mine in kinds.items():
-            if (mine & told).any():
-                found.append(row(question, kind, "score", scores[mine & told].mean()))
-            if kind != SAME and (mine & told).any() and (same & told).any():
-                found.append(row(question, kind, "AUC", auc(scores[same & told], scores[mine & told])))
-        found.append(row(question, "", "said of", said.sum() / features))
-        found += _judged(question, "", said, same)
+    for question, answer in answers(world, pairs).items():
+        groups = {kind: answer.scores[mine] for kind, mine in kinds.items()} | {NEGATIVES: answer.negatives}
+        groups = {kind: scores[np.isfinite(scores)] for kind, scores in groups.items()}
+        for kind, scores in groups.items():
+            if len(scores):
+                found.append(row(question, kind, "score", scores.mean()))
+            if kind != SAME and len(scores) and len(groups[SAME]):
+                found.append(row(question, kind, "AUC", auc(groups[SAME], scores)))
+        found.append(row(question, "", "said of", answer.said.sum() / world.models[1].shape[1]))
+        found += _judged(question, "", answer.said, same)
         for bound in THRESHOLDS:
-            found += _judged(question, f"> {bound:g}", scores > bound, same)
+            found += _judged(question, f"> {bound:g}", answer.scores > bound, same)
     return found
 
 
-def answers(world: World, pairs: Matching) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The score of each pair, and whether it is said to do the same, by each question.
+def answers(world: World, pairs: Matching) -> dict[str, Answer]:
+    """Each question's.
 
-    What a run says: above the 95 % point of re-paired features, or of hard negatives. By r: all pairs.
+    By r all pairs above 0.1 are said to do the same; by the others, as in a run, those above the 95 % point
+    of re-paired features or of hard negatives.
     """
     heads = [language_model(model) for model in world.models]
     a, b = pairs.feature_a, pairs.feature_b
-    logits = logit_agreement(
-        world.models[0].W_dec[a], world.models[1].W_dec[b], _space(world, heads), seed=world.options.seed
-    )
     bench = bench_of(world, heads)
     fires = bench.fires()
     alive = np.flatnonzero((fires[0][a] > 0) & (fires[1][b] > 0))
@@ -117,21 +131,22 @@ def answers(world: World, pairs: Matching) -> dict[str, tuple[np.ndarray, np.nda
         top_b=tops[1],
         seed=world.options.seed,
     )
-    beside = np.flatnonzero(others >= 0)
-    effects = bench.effects(
-        np.concatenate([a[alive], a[alive][beside]]), np.concatenate([b[alive], others[beside]])
-    )
+    beside, others = a[alive][others >= 0], others[others >= 0]
+    space, rows = _space(world, heads), [model.W_dec for model in world.models]
+    logits = logit_agreement(rows[0][a], rows[1][b], space, seed=world.options.seed)
+    unlike = logit_agreement(rows[0][beside], rows[1][others], space).r
+    effects = bench.effects(np.concatenate([a[alive], beside]), np.concatenate([b[alive], others]))
     found = {
-        FIRING: (pairs.r, np.ones(len(pairs), dtype=bool)),
-        LOGITS: (logits.r, logits.r > logits.null_q95),
+        FIRING: Answer(pairs.r, np.empty(0), pairs.r > LEAST_R),
+        LOGITS: Answer(logits.r, unlike, logits.r > logits.null_q95),
     }
     for name, values in {
-        ABLATION: [effect.ablation_r for effect in effects],
-        SUBSTITUTION: [effect.substitution for effect in effects],
+        ABLATION: np.array([effect.ablation_r for effect in effects]),
+        SUBSTITUTION: np.array([effect.substitution for effect in effects]),
     }.items():
-        scores = np.full(len(pairs), np.nan)
+        scores, negatives = np.full(len(pairs), np.nan), values[len(alive) :]
         scores[alive] = values[: len(alive)]
-        found[name] = scores, above_null(scores, np.array(values[len(alive) :]))[0]
+        found[name] = Answer(scores, negatives, above_null(scores, negatives)[0])
     return found
 
 

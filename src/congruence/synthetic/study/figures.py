@@ -195,7 +195,7 @@ def _function(summary: Frame) -> "Figure | None":
     worlds = [world for world in dict.fromkeys(table.world) if doing.HALF in world]
     figure, axes = _grid(len(worlds), 3, 2.3, 1.8)
     for place, world in enumerate(worlds):
-        kind = world.rpartition(", ")[2]
+        kind = world.partition(": ")[2]
         for number, (question, asked) in enumerate(table.groupby("subject", sort=False)):
             style = {"color": _of(COLOURS, number), "linestyle": _of(_DASHES, number), "label": question}
             curve = asked[(asked.world == world) & asked.setting.str.startswith(">")]
@@ -205,7 +205,7 @@ def _function(summary: Frame) -> "Figure | None":
                     line.setting.str.removeprefix("> ").astype(float), line["mean"], **style
                 )
             said = asked[(asked.quantity == "said of") & asked.world.str.endswith(kind)]
-            shares = said.world.str.rpartition(", ")[0].map(doing.planted_share)
+            shares = said.world.str.partition(":")[0].map(doing.planted_share)
             told = said.assign(planted=shares).sort_values("planted", kind="stable")
             axes[place][2].plot(
                 told.planted, told["mean"], marker=_of(_MARKERS, number), markersize=3.5, **style

@@ -203,31 +203,28 @@ def _function(summary: Frame) -> str:
     table = _chapter(summary, doing.CHAPTER)
     if not len(table):
         return ""
-    questions = _order(table.subject)
+    questions, kinds = _order(table.subject), (doing.SAME, doing.ALIKE, doing.NEGATIVES)
     said, told_apart = [], []
     for world in _order(table.world):
         mine = table[table.world == world]
-        whole = mine[mine.setting == ""]
-        line = [world, _percent(doing.planted_share(world.rpartition(", ")[0]))]
+        line = [world, _percent(doing.planted_share(world.partition(":")[0]))]
         for question in questions:
-            asked = whole[whole.subject == question]
+            asked = mine[(mine.subject == question) & (mine.setting == "")]
             line.append(" / ".join(_percent(_value(asked, q)) for q in ("said of", "precision", "recall")))
         said.append(line)
         for question in questions if doing.HALF in world else ():
-            asked = mine[mine.subject == question]
-            kinds = {
-                kind: asked[asked.setting == kind] for kind in (doing.SAME, doing.ALIKE, doing.STRANGERS)
-            }
-            scores = [_number(_value(one, "score")) for one in kinds.values()]
-            areas = [_number(_value(kinds[kind], "AUC")) for kind in (doing.ALIKE, doing.STRANGERS)]
-            told_apart.append([world.rpartition(", ")[2], question, *scores, *areas])
-    kinds = [doing.SAME, doing.ALIKE, doing.STRANGERS]
-    heads = [*kinds, *(f"AUC against pairs that {kinds[1]}", f"AUC against {kinds[2]}")]
+            asked = [mine[(mine.subject == question) & (mine.setting == kind)] for kind in kinds]
+            scores = [_number(_value(one, "score")) for one in asked]
+            areas = [_number(_value(one, "AUC")) for one in asked[1:]]
+            above = _two(mine, question, world, "> 0.5")
+            told_apart.append([world.partition(": ")[2], question, *scores, *areas, above])
+    heads = [*kinds, *(f"AUC: {kinds[0]} or {kind}" for kind in kinds[1:]), "above .5: right / found"]
     return (
         "## Do pairs do the same?\n\nOf what is shared a part does something else: it fires as its partner "
-        f"does, and makes other tokens more likely. Pairs found by `{doing.METHOD}` at r > {doing.LEAST_R} "
-        f"({_worlds(table)} each): the share of B's features of which it is said that they have a partner "
-        "which does the same / how many of these do / how many of the pairs that do are found.\n\n"
+        f"does, and makes other tokens more likely. Pairs that `{doing.METHOD}` finds ({_worlds(table)} "
+        "each): the share of B's features of which it is said that they have a partner which does the same / "
+        "how many of these do / how many of the pairs that do are found. Said by r: all pairs with "
+        f"r > {doing.LEAST_R}; by the others: those above the 95 % point of their null, as a run says it.\n\n"
         f"{_table(['models', 'planted', *questions], said)}\n\n"
         "Where half of the partners do something else: mean scores of pairs of each kind, and how often a "
         "pair that does the same scores higher than one that doesn't.\n\n"
