@@ -40,6 +40,8 @@ KINDS: dict[str, dict[str, float]] = {
     "all do something else": {"shared": 1.0, "other_effects": 1.0},
 }
 """Pairs of models that have to be told apart, by what they share and what that does."""
+CROWDED = ("rotated copy", "30 % replaced", "half do something else", "all do something else")
+"""Those of which there are as well models with more features than dimensions."""
 HALF = "half do something else"
 FIRING, LOGITS, ABLATION, SUBSTITUTION = "firing (r)", "logit weights", "ablation", "substitution"
 SAME, ALIKE, STRANGERS = "do the same", "only fire alike", "no partners"
@@ -48,10 +50,10 @@ THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(-2, 10))
 
 
 def tasks(size: Size) -> list[Task]:
-    """Every kind of two models, with half as many and twice as many features as dimensions."""
+    """Every kind of two models with half as many features as dimensions; some with twice as many."""
     found = []
     for width in WIDTHS:
-        for name, planted in KINDS.items():
+        for name, planted in KINDS.items() if width > FEATURES else [(one, KINDS[one]) for one in CROWDED]:
             for number in range(size.worlds):
                 options: dict[str, Any] = planted | {
                     "features": FEATURES,
