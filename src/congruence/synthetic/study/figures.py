@@ -204,14 +204,20 @@ def _function(summary: Frame) -> "Figure | None":
                 axes[place][column].plot(
                     line.setting.str.removeprefix("> ").astype(float), line["mean"], **style
                 )
-            said = asked[(asked.quantity == "said of") & asked.world.str.endswith(kind)]
-            shares = said.world.str.partition(":")[0].map(doing.planted_share)
-            told = said.assign(planted=shares).sort_values("planted", kind="stable")
+            names = asked.world.str.partition(": ")
+            all_fire_alike = names[0].map(lambda name: doing.KINDS[name]["shared"] == 1)
+            said = asked[(asked.quantity == "said of") & (names[2] == kind) & all_fire_alike]
+            told = said.assign(planted=names[0][said.index].map(doing.planted_share))
+            told = told.sort_values("planted", kind="stable")
             axes[place][2].plot(
                 told.planted, told["mean"], marker=_of(_MARKERS, number), markersize=3.5, **style
             )
         axes[place][2].plot([0, 1], [0, 1], color=_MUTED, linewidth=0.7, linestyle=":")
-        titles = ("pairs above that do the same", "found of those that do", "said to do the same")
+        titles = (
+            "pairs above that do the same",
+            "found of those that do",
+            "all fire alike: said to do the same",
+        )
         labels = ("score above", "score above", "planted share")
         for one, title, label in zip(axes[place], titles, labels, strict=True):
             one.set_ylim(-0.03, 1.03)

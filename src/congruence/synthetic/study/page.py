@@ -54,7 +54,7 @@ _CAPTIONS = {
     "matchers": "Precision and recall of every matcher over thresholds of r, in six kinds of worlds",
     "filters": "Share of pairs that are right, and of shared features still found, after each filter alone",
     "function": "Precision and recall over thresholds where half of the partners do something else, and the "
-    "share that is said to do the same against the planted one",
+    "share that is said to do the same against the planted one where all fire alike",
     "shares": "Every measure against the planted share: true pairs, found pairs, and the diagonal",
     "power": "Power of every measure to tell 60 % shared from 50 %",
     "chance": "Share of worlds with nothing shared whose p is at most .05, by measure and null",
