@@ -53,6 +53,13 @@ function Evidence({ pair, overview }: { pair: PairAnswer; overview: Overview }) 
           </>
         ) : <p class="soft">{pair.contexts_words}</p>}
       </div>
+      {(pair.a.promoted ?? pair.b.promoted) && <div class="card">
+        <h3>Tokens that each makes more likely</h3>
+        <p class="soft">Those to whose logits the decoder row adds most, if nothing reads it on the way{there(pair.logit_r) && <>; over all shared tokens r {score(pair.logit_r)}</>}.</p>
+        {(["a", "b"] as const).map((side) => (
+          <p key={side} class="promoted">{side}{pair[side].feature}: <TokenList tokens={pair[side].promoted ?? []} shared={pair[side === "a" ? "b" : "a"].promoted ?? []} /></p>
+        ))}
+      </div>}
       {(pair.joint || pair.a.histogram || pair.b.histogram) && <div class="card charts">
         {pair.joint && <Points title="Activations on the same tokens" xLabel={`a${pair.a.feature}`} yLabel={`b${pair.b.feature}`} x={pair.joint.a} y={pair.joint.b} names={["tokens on which either fires"]} />}
         {(["a", "b"] as const).map((side) => pair[side].histogram && (

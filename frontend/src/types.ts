@@ -238,6 +238,9 @@ export interface FeatureEvidence {
   rate: Num;
   max: Num;
   top_tokens: string[];
+  /** tokens of both vocabularies that its decoder row makes more likely, the most promoted first; null where
+   * the run didn't ask for logit weights */
+  promoted: string[] | null;
   /** of its activations where it fires */
   histogram: Histogram | null;
   neighbours: Neighbour[] | null;
@@ -250,6 +253,8 @@ export interface FeatureEvidence {
 export interface PairAnswer {
   cell: CellKey;
   match: MatchRow;
+  /** correlation of both features' logit weights; null where the run didn't ask for them */
+  logit_r: Num;
   a: FeatureEvidence;
   b: FeatureEvidence;
   contexts: {

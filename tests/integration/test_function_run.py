@@ -6,13 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from congruence.errors import CongruenceError, InputError
+from congruence.function import shared_tokens
+from congruence.function.unembedding import unembedding
+from congruence.models import load_model
 from congruence.report import summary, write_report
 from congruence.report.function import function_pictures, function_section
 from congruence.run import compare, load_run
 from congruence.run.function_schema import FUNCTION, STITCHING, SUBSTITUTION
 from congruence.saes import load_sae
+from congruence.view import Answers, CellKey
 
 FUNCTIONS = ("stitching", "logit_weights", "substitution")
 SMALL = {"pairs": 8, "contexts": 2, "length": 48}
@@ -91,6 +96,30 @@ def test_reordered_features_are_found_to_do_the_same(run, same):
     assert pairs.weight.sum() == pytest.approx(told["firing"])
 
 
+def test_a_pair_tells_what_either_feature_promotes(run, same, demo_assets):
+    _, order = same
+    row = run.matches[order[run.matches.feature_b] == run.matches.feature_a].iloc[0]
+    pair = run.pair(2, int(row.feature_a), 2, int(row.feature_b))
+    tokens = pair["a"]["promoted"]
+    assert len(tokens) == 10
+    assert tokens == pair["b"]["promoted"]
+    model = load_model(str(demo_assets / "small"))
+    shared = shared_tokens(model.tokenizer, model.tokenizer)
+    rows = load_sae(demo_assets / "saes" / "small" / "blocks.2.hook_resid_post").W_dec[int(row.feature_a)]
+    logits = rows.double().numpy() @ unembedding(model, shared.a)
+    assert tokens[0] == shared.strings[int(logits.argmax())]
+    slow = [shared.strings[place] for place in np.argsort(-logits)[:10]]
+    assert len(set(tokens) & set(slow)) >= 9
+    assert f"a promotes «{tokens[0]}»" in repr(pair)
+    pair["a"]["promoted"] = ["<b>", "\u202e\x1b[2J"]
+    for shown in (repr(pair), pair._repr_html_()):
+        assert "\\u202e\\x1b[2J" in shown
+        assert not any(bad in shown for bad in ("\u202e", "\x1b"))
+    assert "&lt;b&gt;" in pair._repr_html_()
+    answer = Answers(run).pair(CellKey("none", "", 2, 2), int(row.feature_a), int(row.feature_b))
+    assert answer["logit_r"] == pytest.approx(1, abs=1e-5)
+
+
 def test_each_question_has_one_number_beside_its_null(run):
     table = run.function.set_index("question")
     assert list(run.function.columns) == [column.name for column in FUNCTION]
@@ -121,6 +150,70 @@ def test_what_is_finished_is_read(run, same):
     assert "computed in" not in (run.path / "run.log").read_text()
     for name in FUNCTIONS[:1] + FUNCTIONS[2:]:
         assert getattr(again, name).equals(getattr(run, name))
+
+
+def rotated_copy(folder, out):
+    """GPT-NeoX with its residual stream rotated: the same predictions. Gains go into the weights that read.
+
+    The rotation leaves the mean of a state as it is, which LayerNorm takes off.
+    """
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64)
+    width, random = model.config.hidden_size, torch.Generator().manual_seed(1)
+    drawn = torch.randn(width, width, generator=random, dtype=torch.float64)
+    drawn[:, 0] = 1
+    basis = torch.linalg.qr(drawn)[0]
+    inside = torch.eye(width, dtype=torch.float64)
+    inside[1:, 1:] = torch.linalg.qr(
+        torch.randn(width - 1, width - 1, generator=random, dtype=torch.float64)
+    )[0]
+    turn = basis @ inside @ basis.T
+    body, head = model.gpt_neox, torch.nn.Linear(width, model.config.vocab_size, bias=False)
+    reads = [(body.final_layer_norm, model.get_output_embeddings().weight)]
+    with torch.no_grad():
+        head.weight = torch.nn.Parameter(reads[0][1] * body.final_layer_norm.weight @ turn)
+        body.embed_in.weight = torch.nn.Parameter(body.embed_in.weight @ turn)
+        for layer in body.layers:
+            attention, mlp = layer.attention, layer.mlp
+            for norm, reader in (
+                (layer.input_layernorm, attention.query_key_value),
+                (layer.post_attention_layernorm, mlp.dense_h_to_4h),
+            ):
+                reader.weight.copy_(reader.weight * norm.weight @ turn)
+            for writer in (attention.dense, mlp.dense_4h_to_h):
+                writer.weight.copy_(turn.T @ writer.weight)
+                writer.bias.copy_(writer.bias @ turn)
+        for norm in [m for m in model.modules() if isinstance(m, torch.nn.LayerNorm)]:
+            norm.bias.copy_((norm.bias / norm.weight) @ turn)
+            norm.weight.fill_(1)
+    model.config.tie_word_embeddings = False
+    model.set_output_embeddings(head)
+    model.float().save_pretrained(out)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(out)
+    return turn.float()
+
+
+@pytest.mark.slow
+def test_a_rotated_copy_does_the_same(config, demo_assets, tmp_path):
+    """Another basis and other weights, the same function: only a map between the states can tell."""
+    turn = rotated_copy(demo_assets / "small", tmp_path / "rotated")
+    sae = load_sae(demo_assets / "saes" / "small" / "blocks.2.hook_resid_post")
+    moved = replace(sae, W_enc=turn.T @ sae.W_enc, W_dec=sae.W_dec @ turn, b_dec=sae.b_dec @ turn)
+    b = {"model": str(tmp_path / "rotated"), "saes": {2: moved}, "layers": [2], "name": "rotated"}
+    run = compare(config | {"b": b}, out=tmp_path / "run", progress=False)
+    true = run.matches.feature_a == run.matches.feature_b
+    assert true.mean() > 0.9
+    np.testing.assert_allclose(run.matches.logit_r[true], 1, atol=1e-4)
+    states = run.stitching[(run.stitching.null == "") & (run.stitching.what == "states")]
+    by_map = states.groupby("map").recovered_mean
+    assert by_map.min()["orthogonal"] > 0.99
+    assert by_map.max()["identity"] < 0.5
+    pairs = run.substitution[run.substitution.kind == "pair"]
+    mine = pairs[pairs.feature_a == pairs.feature_b]
+    assert len(mine) >= 6
+    np.testing.assert_allclose(mine.ablation_r, 1, atol=1e-2)
+    np.testing.assert_allclose(mine.substitution, 1, atol=0.05)
+    told = run.function.set_index("question")
+    assert (told["value"] > told.null_mean + 0.5).all()
 
 
 @pytest.mark.slow

@@ -18,6 +18,8 @@ from congruence.report import draw
 from congruence.run import ModelsRun, Run, compare, load_run
 from congruence.run.models_schema import CONSENSUS, CYCLES, MATRIX, UNIVERSALITY
 from congruence.run.several.matrix import matched
+from congruence.storage import generations
+from congruence.storage.lock import folder_lock
 
 
 def sections(config: dict, **models: dict) -> dict:
@@ -217,14 +219,43 @@ def test_commands_take_it_or_say_in_a_line_what_they_take(finished, config, writ
         assert "pairs" in line or "name two" in line
 
 
-def test_nothing_that_pairs_share_is_pruned_from_one(finished, tmp_path):
+def test_what_is_pruned_of_a_pair_and_of_all(finished, config, tmp_path, capsys):
     from congruence.run.prune import prune, stored_in
 
     copied = shutil.copytree(finished.path, tmp_path / "copy", symlinks=True)
-    before = sorted((copied / "activations").iterdir())
-    prune(stored_in(copied / "pairs" / "tiny~big", alone=True))
+    before, pair = sorted((copied / "activations").iterdir()), copied / "pairs" / "tiny~big"
+    prune(stored_in(pair, alone=True))
     assert sorted((copied / "activations").iterdir()) == before
-    (copied / "generations" / finished.configuration / "matrix.parquet").write_bytes(b"no table")
+    first = load_run(copied)
+    old = first.pair_run("tiny", "big").configuration
+    other = compare(config | {"measures": ["linear_cka"]}, out=copied, progress=False)
+    cells = {path.name for path in copied.glob("pairs/*/cells/*")}
+    assert {one.path.name: one.used_by for one in stored_in(pair, alone=True)}[old] == (old,)
+    for keep in ([first.configuration], ["all"]):
+        assert not [one for one in stored_in(copied, keep=keep, alone=True) if not one.used_by]
+    # a later run that was stopped after a pair: the pair's current configuration is no finished run's
+    generations.publish(copied, first.configuration, ())
+    generations.publish(pair, old, ())
+    stopped = stored_in(copied, alone=True)
+    later = {path.name for path in (copied / "pairs" / "tiny~later" / "cells").iterdir()} & {
+        one.path.name for one in stopped if one.used_by
+    }
+    assert len(later) == 2
+    assert not any(one.used_by for one in stopped if one.path.name == other.configuration)
+    generations.publish(copied, other.configuration, ())
+    generations.publish(pair, other.pair_run("tiny", "big").configuration, ())
+    with folder_lock(pair), pytest.raises(SystemExit):
+        main(["prune", str(copied), "--yes"])
+    assert "is in use by" in capsys.readouterr().err
+    main(["prune", str(copied), "--yes"])
+    assert "Removed" in capsys.readouterr().out
+    assert len(cells) == 6
+    assert len({path.name for path in copied.glob("pairs/*/cells/*")}) == 3
+    assert sorted((copied / "activations").iterdir()) == before
+    assert load_run(copied).pair_run("tiny", "big").measures == ["linear_cka"]
+    with pytest.raises(StorageError, match="holds no configuration"):
+        load_run(copied, configuration=first.configuration)
+    (copied / "generations" / other.configuration / "matrix.parquet").write_bytes(b"no table")
     with pytest.raises(StorageError, match="isn't what was written"):
         load_run(copied).matrix()
 

@@ -23,18 +23,22 @@ def command(run_dir: Path, *, keep: tuple[str, ...], yes: bool, verbose: bool) -
 
     The current configuration is kept, and those named by --keep. Unused are other configurations with their
     pictures, the activations and cells that only they used, what killed processes left, and what was set
-    aside as not whole.
+    aside as not whole. Of several models the folders of all their pairs are looked through as well.
     """
+    from contextlib import ExitStack
+
     from rich.console import Console
 
     from congruence.errors import StorageError
-    from congruence.run.prune import prune, stored_in
+    from congruence.run.prune import folders_of, prune, stored_in
     from congruence.storage.lock import folder_lock
 
     if not run_dir.is_dir():
         raise StorageError(f"{run_dir} isn't a folder: name the folder that `congruence run --out` wrote")
     console = Console()
-    with folder_lock(run_dir, wait=False) as alone:
+    with ExitStack() as locks:
+        held = [locks.enter_context(folder_lock(place, wait=False)) for place in folders_of(run_dir)]
+        alone = all(held)
         found = stored_in(run_dir, keep=keep, alone=alone)
         _show(console, run_dir, found, named=len(found) if verbose else _NAMED)
         unused = [one for one in found if not one.used_by]

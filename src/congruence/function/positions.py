@@ -38,7 +38,9 @@ class Ablator:
     @cached_property
     def acts(self) -> sparse.csc_array:
         """(kept tokens, d_sae) activations."""
-        return sparse.csc_array(self.sae.encode_csr(torch.from_numpy(self.states)))
+        found = sparse.csc_array(self.sae.encode_csr(torch.from_numpy(self.states)))
+        found.sort_indices()
+        return found
 
     @cached_property
     def at_places(self) -> sparse.csc_array:
@@ -76,25 +78,32 @@ class Ablator:
 
     def firing_before(self, feature: int, place: int) -> Int[np.ndarray, " m"]:
         """Kept tokens on which a feature fires, in the row of a place and up to it."""
-        last = self.at[place]
-        fired = np.sort(self.acts[:, [feature]].tocoo().coords[0])
-        return fired[(self.row[fired] == self.row[last]) & (fired <= last)]
+        last, (fired, _) = self.at[place], self._fires(feature)
+        first = np.searchsorted(self.row, self.row[last])
+        return fired[slice(*np.searchsorted(fired, [first, last + 1]))]
 
-    def contribution(self, feature: int, at: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m d"]:
-        """What a feature adds to the SAE's output at some kept tokens."""
+    def contribution(
+        self, feature: int | Int[np.ndarray, " m"], at: Int[np.ndarray, " m"]
+    ) -> Float[np.ndarray, "m d"]:
+        """What a feature, one or one a token, adds to the SAE's output at some kept tokens."""
         if not len(at):
             return np.zeros((0, self.states.shape[1]))
+        features = np.broadcast_to(feature, at.shape)
+        values = np.zeros(len(at), dtype=np.float32)
+        for one in np.unique(features).tolist():
+            (fired, strength), mine = self._fires(one), features == one
+            place = np.searchsorted(fired, at[mine]).clip(max=max(len(fired) - 1, 0))
+            values[mine] = np.where(fired[place] == at[mine], strength[place], 0) if len(fired) else 0
         x = torch.from_numpy(self.states[at])
-        alone = sparse.csr_array(
-            (
-                np.asarray(self.acts[:, [feature]].todense())[at, 0],
-                (np.arange(len(at)), np.full(len(at), feature)),
-            ),
-            shape=(len(at), self.sae.d_sae),
-        )
+        alone = sparse.csr_array((values, features, np.arange(len(at) + 1)), shape=(len(at), self.sae.d_sae))
         nothing = sparse.csr_array(alone.shape, dtype=np.float32)
         given = self.sae.decode_csr(alone, x) - self.sae.decode_csr(nothing, x)
         return given.double().cpu().numpy()
+
+    def _fires(self, feature: int) -> tuple[Int[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+        """Kept tokens on which a feature fires, ascending, and how strongly."""
+        column = slice(self.acts.indptr[feature], self.acts.indptr[feature + 1])
+        return self.acts.indices[column], self.acts.data[column]
 
     def predict(
         self, places: Int[np.ndarray, " k"], changes: list[tuple[np.ndarray, np.ndarray]]

@@ -42,6 +42,21 @@ def quality_curve(
     return list(points), float(np.mean([point["quality"] for point in points]))
 
 
+def above_null(quality: Float[np.ndarray, " p"], null: Float[np.ndarray, " n"]) -> tuple[np.ndarray, float]:
+    """Which pairs do the same: those whose agreement is above the 95 % point of the null's.
+
+    Args:
+        quality: agreement of each pair; NaN where it has none.
+        null: that of what they are held against; what isn't finite is left out.
+
+    Returns:
+        (p,) mask, and that point, NaN of an empty null, above which nothing is.
+    """
+    null = null[np.isfinite(null)]
+    q95 = float(np.quantile(null, 0.95)) if len(null) else float("nan")
+    return np.isfinite(quality) & (quality > q95), q95
+
+
 def p_of_pairs(differences: Float[np.ndarray, " p"], *, draws: int = 999, seed: int = 0) -> float:
     """p of the mean difference between pairs and the hard negatives beside them, by flips of sign.
 

@@ -132,7 +132,9 @@ class Bench:
         taken, changes = [], []
         for side, feature in zip((self.a, self.b), features, strict=True):
             at = [side.firing_before(int(f), int(p)) for f, p in zip(feature, flat, strict=True)]
-            taken.append([side.contribution(int(f), one) for f, one in zip(feature, at, strict=True)])
+            lengths = [len(one) for one in at]
+            gone = side.contribution(np.repeat(feature, lengths), np.concatenate(at))
+            taken.append(np.split(gone, np.cumsum(lengths)[:-1]))
             changes.append([(one, -gone) for one, gone in zip(at, taken[-1], strict=True)])
         native_a = self.a.predict(distinct, nothing)[:, self.ids_a][back]
         native_b = self.b.predict(distinct, nothing)[back]

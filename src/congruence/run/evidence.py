@@ -14,6 +14,7 @@ from congruence.run.captures import Captures
 from congruence.run.decoder_space import NEIGHBOURS, laid_out, nearest
 from congruence.run.grid import Source
 from congruence.run.layer import Layer
+from congruence.storage.arrays import packed
 
 TEXT, LAYER = "evidence-text", "evidence-layer"
 FORMAT = 1
@@ -53,11 +54,7 @@ def keep_evidence(captures: Captures, sources: Sequence[Source]) -> dict[str, An
 def _text(captures: Captures, first: dict[str, Source]) -> dict[str, np.ndarray]:
     """Codes of the rows of each side, the string of each code, documents, and the tokens of each unit."""
     vocabulary = captures.vocabulary
-    encoded = [string.encode("utf-8", "surrogatepass") for string in vocabulary.strings]
-    arrays = {
-        "strings": np.frombuffer(b"".join(encoded), dtype=np.uint8),
-        "string_offsets": np.append(0, np.cumsum([len(one) for one in encoded])).astype(np.int64),
-    }
+    arrays = packed(vocabulary.strings)
     for side, source in first.items():
         acts = captures.acts(source)
         arrays[f"codes_{side}"] = vocabulary.codes[side][np.asarray(acts.token_ids)].astype(np.int32)

@@ -11,19 +11,22 @@ import numpy as np
 
 from congruence.errors import ConfigError
 from congruence.function.logit_weights import LogitSpace, logit_agreement
+from congruence.function.promoted import TOP, promoted
 from congruence.function.quality import quality_curve
 from congruence.hook_names import parse_hook_name
 from congruence.progress import Progress
 from congruence.run.captures import Captures
 from congruence.run.columns import blank_row
 from congruence.run.function_schema import FUNCTION
-from congruence.run.grid import REAL
+from congruence.run.grid import REAL, Source
 from congruence.run.stored import CellResult
+from congruence.storage.arrays import packed
 from congruence.transfer import LogitWeightsSettings
 
 logger = logging.getLogger(__name__)
 
 VERSION = 1
+PROMOTED = "promoted"
 NAME = "logit_weights"
 NOT_WRITTEN = ("mlp_in", "mlp_hidden", "attn_in", "attn_z")
 """Kinds of hook points whose vectors aren't added to the residual stream."""
@@ -49,6 +52,7 @@ class LogitStage:
             logger.debug("logit weights of side %s: head of %s", name, side.model.name)
         self.tokens = shared_ids(captures)
         self.rows: list[dict[str, Any]] = []
+        self.promoted: dict[str, str] = {}
         self._space = cache(self._made_space)
 
     def compute(self, results: Sequence[CellResult], progress: Progress) -> list[CellResult]:
@@ -59,11 +63,41 @@ class LogitStage:
             found.append(self._cell(result))
         progress.advance("logit weights", len(results), len(results), "cells")
         self._space.cache_clear()
+        self._keep_promoted()
         return found
 
     def finish(self, folder: Path) -> dict[str, Any]:
         """What run.json says of it."""
-        return {NAME: {**asdict(self.settings), "tokens": len(self.tokens["a"])}}
+        more = {"tokens": len(self.tokens["a"]), PROMOTED: self.promoted}
+        return {NAME: {**asdict(self.settings), **more}}
+
+    def _keep_promoted(self) -> None:
+        """Keep the tokens that each layer's features promote, as pages show them beside a pair."""
+        for side, opened in self.sides.items():
+            variant = self.captures.variant(side, REAL)
+            for layer in opened.layers:
+                known = variant.saes[layer]
+                key = [
+                    VERSION,
+                    TOP,
+                    None if known is None else known.key,
+                    opened.model.key,
+                    self.tokens[side],
+                ]
+                self.captures.memo.arrays(PROMOTED, key, partial(self._promoted, side, layer))
+                name = self.captures.memo.name(PROMOTED, key)
+                self.promoted[Source(side, REAL, layer).name] = name
+
+    def _promoted(self, side: str, layer: int) -> Mapping[str, np.ndarray]:
+        from congruence.function.unembedding import unembedding
+        from congruence.models import token_strings
+
+        model, ids = self.sides[side].model, self.tokens[side]
+        found, weights = promoted(self.captures.variant(side, REAL).decoder(layer), unembedding(model, ids))
+        used, codes = np.unique(found, return_inverse=True)
+        words = token_strings(model.tokenizer, ids[used[used >= 0]].tolist())
+        codes = codes.reshape(found.shape) - int((used < 0).any())
+        return {"tokens": codes.astype(np.int32), "weights": weights.astype(np.float32), **packed(words)}
 
     def _cell(self, result: CellResult) -> CellResult:
         control = result.summary["control"]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from congruence.activations.plan import read_at
 from congruence.errors import ConfigError, InputError
-from congruence.function.quality import p_of_pairs, quality_curve
+from congruence.function.quality import above_null, p_of_pairs, quality_curve
 from congruence.function.sampling import hard_negatives, stratified
 from congruence.metrics.blas import one_blas_thread
 from congruence.progress import Progress
@@ -141,14 +141,13 @@ class SubstitutionStage:
         quality = np.asarray(pairs[column], dtype=float)
         weight, told = np.asarray(pairs.weight, dtype=float), np.isfinite(quality)
         null = np.asarray(others[column], dtype=float)
+        above, q95 = above_null(quality, null)
         null = null[np.isfinite(null)]
         curve, area = quality_curve(np.asarray(pairs.r, dtype=float), quality, weight)
         beside = pairs.merge(
             others, left_on=["feature_a", "feature_b"], right_on=["feature_a", "partner"], suffixes=("", "_n")
         )
         whole = weight[told].sum()
-        q95 = float(np.quantile(null, 0.95)) if len(null) else float("nan")
-        above = told & (quality > q95)
         differences = np.asarray(beside[column] - beside[f"{column}_n"], dtype=float)
         return blank_row(
             FUNCTION,

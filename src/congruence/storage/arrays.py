@@ -1,7 +1,8 @@
 """Named arrays with a record beside them that says what they are and holds their checksum."""
 
 import io
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +49,18 @@ def read_arrays(
     content = opened.read(path.with_suffix(".npz").name)
     with not_whole_unless_read(path), np.load(io.BytesIO(content), allow_pickle=False) as kept:
         return {name: kept[name] for name in kept.files}
+
+
+def packed(strings: Sequence[str]) -> dict[str, np.ndarray]:
+    """Strings as two arrays to keep beside others: `strings`, their bytes, and `string_offsets`."""
+    encoded = [string.encode("utf-8", "surrogatepass") for string in strings]
+    return {
+        "strings": np.frombuffer(b"".join(encoded), dtype=np.uint8),
+        "string_offsets": np.append(0, np.cumsum([len(one) for one in encoded])).astype(np.int64),
+    }
+
+
+def unpacked(arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """The strings that `packed` made arrays of; half a surrogate pair is replaced."""
+    content, offsets = arrays["strings"].tobytes(), arrays["string_offsets"].tolist()
+    return [content[start:stop].decode("utf-8", "replace") for start, stop in itertools.pairwise(offsets)]

@@ -48,6 +48,9 @@ class WorldOptions:
     """Share of a feature's firing that happens inside its topic only; 0 makes features independent."""
     hierarchy: Annotated[float, BELOW_ONE] = 0.2
     """Share of the features that are children: they fire only where their parent does."""
+    other_effects: Annotated[float, SHARE] = 0.0
+    """Share of the shared features that do something else in every model but the first: they fire alike, and
+    make other tokens more likely."""
     splitting: Annotated[float, SHARE] = 0.0
     """Share of the shared features that are several features in every model but the first."""
     split_into: Annotated[int, at_least(2)] = 3

@@ -12,6 +12,7 @@ from scipy import sparse
 from congruence.errors import ConfigError, InputError, unknown_name
 from congruence.rng import derive
 from congruence.storage import content_key
+from congruence.synthetic.effects import Effects
 from congruence.synthetic.firing import Block, Firing
 from congruence.synthetic.options import WorldOptions
 from congruence.synthetic.truth import Truth
@@ -72,6 +73,11 @@ class World:
         return Firing(self.options, self.truth)
 
     @cached_property
+    def effects(self) -> Effects:
+        """What features do: the tokens that each makes more likely."""
+        return Effects.planted(self.options, self.truth)
+
+    @cached_property
     def models(self) -> "tuple[SyntheticModel, ...]":
         """All models."""
         return tuple(SyntheticModel(self, number) for number in range(self.options.models))
@@ -102,12 +108,12 @@ class World:
 
 
 class _OtherText(World):
-    """A world whose truth and directions are another's."""
+    """A world whose truth, effects and directions are another's."""
 
     def __init__(self, options: WorldOptions, first: World) -> None:
         super().__init__(options)
         object.__setattr__(self, "first", first)
-        self.__dict__["truth"] = first.truth
+        self.__dict__.update(truth=first.truth, effects=first.effects)
 
     @cached_property
     def models(self) -> "tuple[SyntheticModel, ...]":

@@ -43,7 +43,8 @@ def pair(stored: Stored, key: CellKey, matches: Matches, feature_a: int, feature
         side: _feature(stored, side, match, source=sources[index], column=column, partners=matches.partners)
         for index, (side, column) in enumerate((("a", a), ("b", b)))
     }
-    answer = {"cell": key.record(), "match": row_of(match, has_pair=True), **features}
+    of_pair = {"match": row_of(match, has_pair=True), "logit_r": number(match["logit_r"])}
+    answer = {"cell": key.record(), **of_pair, **features}
     if a is None or b is None or text is None:
         counts = _counted(match)
         unknown = {"contexts": None, "joint": None, "shared": {"a": None, "b": None}}
@@ -114,6 +115,7 @@ def _feature(
     values = None if column is None else column[1]
     firings = len(values) if values is not None else int(match[f"firings_{side}"])
     kept = stored.run.corpus.get("kept_tokens")
+    promoted = stored.promoted(source, feature)
     neighbours, words = _neighbours(stored, match, side, other, partners)
     return {
         "feature": feature,
@@ -121,6 +123,7 @@ def _feature(
         "rate": number(firings / kept) if kept else None,
         "max": number(values.max()) if values is not None and len(values) else None,
         "top_tokens": texts(match[f"top_tokens_{side}"]),
+        "promoted": None if promoted is None else texts(promoted),
         "histogram": histogram(values, edges_of(values, 24)) if values is not None and len(values) else None,
         "neighbours": neighbours,
         "neighbours_words": words,

@@ -28,7 +28,8 @@ class Pair(dict[str, Any]):
     """Two matched features: a mapping that a terminal shows in lines and a notebook with its text shaded.
 
     Keys: the columns of the match, ``rank``, ``others_a``, ``others_b``; ``a`` and ``b``, what is known of
-    each feature (firings, rate, max, histogram, neighbours); ``counts`` of tokens on which ``both``,
+    each feature (firings, rate, max, histogram, neighbours, and with ``function: logit_weights`` the tokens
+    ``promoted`` most, else None); ``counts`` of tokens on which ``both``,
     ``only_a`` or ``only_b`` fires; ``shared``: how much of each feature's activation lies where both fire;
     ``contexts``: for ``top_a``, ``top_b``, ``only_a`` and ``only_b`` a list
     of windows of text, each with ``tokens``, the activations ``a`` and ``b`` on them, and ``peak``, the place
@@ -44,7 +45,7 @@ class Pair(dict[str, Any]):
         self.title = title
 
     def __repr__(self) -> str:
-        lines = [f"Pair({self.title}: {self._numbers()})"]
+        lines = [f"Pair({self.title}: {self._numbers()})", *(f"  {one}" for one in self._promoted())]
         for group, words in GROUPS.items():
             lines += [
                 f"  {words}: {_line(one)}{self._strength(one)}" for one in self._contexts(group, _IN_A_LINE)
@@ -54,6 +55,7 @@ class Pair(dict[str, Any]):
     def _repr_html_(self) -> str:
         """The numbers, and each context with tokens shaded above by a and below by b."""
         parts = [f"<div><strong>{shown(self.title)}</strong><br>{shown(self._numbers())}"]
+        parts += [f"<br>{shown(one)}" for one in self._promoted()]
         most = {side: self[side]["max"] or 0.0 for side in ("a", "b")}
         for group, words in GROUPS.items():
             if found := self._contexts(group, _IN_A_PAGE):
@@ -74,6 +76,15 @@ class Pair(dict[str, Any]):
             f"tokens both fire, on {counts['only_a']:,} only a{self._alone('a')}, "
             f"on {counts['only_b']:,} only b{self._alone('b')}"
         )
+
+    def _promoted(self) -> list[str]:
+        """The tokens that either feature makes more likely, a line a side."""
+        told = {side: self[side]["promoted"] for side in ("a", "b")}
+        return [
+            f"{side} promotes {' '.join(f'«{_on_one_line(token)}»' for token in tokens) or 'no token'}"
+            for side, tokens in told.items()
+            if tokens is not None
+        ]
 
     def _strength(self, context: Mapping[str, Any]) -> str:
         """Activations on a context's token, of the largest of each feature."""

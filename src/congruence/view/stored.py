@@ -1,6 +1,5 @@
 """What a run keeps beside its tables: activations, text of their rows, decoder neighbours, null scores."""
 
-import itertools
 import re
 from collections.abc import Mapping
 from functools import cached_property
@@ -14,6 +13,7 @@ from congruence.errors import InputError, quoted
 from congruence.run.results import Run
 from congruence.run.stored import rows_and_scores
 from congruence.storage import MemoryCache, NotWhole, Older, OtherKind
+from congruence.storage.arrays import unpacked
 from congruence.storage.memo import arrays_in
 from congruence.storage.run_folder import RunFolder
 from congruence.view.cells import CellKey
@@ -37,6 +37,7 @@ class Stored:
         told = run.info.get("evidence")
         self.told: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
         self._layers: MemoryCache[dict[str, np.ndarray]] = MemoryCache(HELD_BYTES, _nbytes, at_least=2)
+        self._promoted: dict[str, tuple[np.ndarray, list[str]] | None] = {}
         self._columns: MemoryCache[Columns] = MemoryCache(HELD_BYTES, lambda one: one.nbytes, at_least=2)
 
     @cached_property
@@ -84,6 +85,17 @@ class Stored:
             return self._layers.get(source, lambda: _there(self._arrays(name)))
         except LookupError:
             return None
+
+    def promoted(self, source: str, feature: int) -> list[str] | None:
+        """Tokens that a feature makes more likely, the most promoted first; None where nobody asked."""
+        told = self.run.info.get("logit_weights")
+        names = told.get("promoted") if isinstance(told, Mapping) else None
+        name = names.get(source) if isinstance(names, Mapping) else None
+        if source not in self._promoted:
+            arrays = self._arrays(name)
+            self._promoted[source] = None if arrays is None else (arrays["tokens"], unpacked(arrays))
+        kept = self._promoted[source]
+        return None if kept is None else [kept[1][code] for code in kept[0][feature].tolist() if code >= 0]
 
     def columns(self, source: str) -> Columns | None:
         """The activations of one source, by feature."""
@@ -143,10 +155,7 @@ class Text:
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self._arrays = arrays
         self.document_offsets = arrays["document_offsets"]
-        content, offsets = arrays["strings"].tobytes(), arrays["string_offsets"].tolist()
-        self.strings = [
-            content[start:stop].decode("utf-8", "replace") for start, stop in itertools.pairwise(offsets)
-        ]
+        self.strings = unpacked(arrays)
 
     @property
     def n(self) -> int:

@@ -9,7 +9,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 from congruence.errors import ConfigError, InputError, ModelError
 from congruence.function import LogitSpace, logit_agreement, shared_tokens
 from congruence.function.positions import Ablator
-from congruence.function.quality import p_of_pairs, quality_curve
+from congruence.function.promoted import promoted
+from congruence.function.quality import above_null, p_of_pairs, quality_curve
 from congruence.function.sampling import hard_negatives, stratified
 from congruence.function.stitching import Stitched, loss_recovered
 from congruence.function.substitution import Bench
@@ -97,6 +98,28 @@ def test_correlations_by_inner_products_are_those_of_the_logit_vectors(models):
     assert np.isnan(silent.p)
     with pytest.raises(InputError, match="give paired rows"):
         logit_agreement(rows[0], rows[1][:3], LogitSpace.of(*spaces))
+
+
+def test_promoted_tokens_are_the_largest_logit_weights(models):
+    rng = np.random.default_rng(4)
+    unembedded = unembedding(models["gpt2"], np.arange(VOCABULARY))
+    unembedded[:, 7] = unembedded[:, 3]  # two tokens that are always tied
+    rows = rng.normal(size=(150, WIDTH)).astype(np.float32)
+    rows[5] = 0
+    found, weights = promoted(rows, unembedded, most=4)
+    logits = rows.astype(np.float64) @ (unembedded - unembedded.mean(axis=1, keepdims=True))
+    slow = np.argsort(-logits, axis=1, kind="stable")[:, :4]
+    told = np.arange(150) != 5
+    assert (found[told] == slow[told]).mean() > 0.98
+    np.testing.assert_allclose(
+        weights[told], np.take_along_axis(logits, found, axis=1)[told], atol=1e-3 * np.abs(logits).max()
+    )
+    assert (found[5] == -1).all()
+    for row in found[(found == 7).any(axis=1)].tolist():
+        assert 7 not in row[:-1] or row.index(3) + 1 == row.index(7)
+    everything, _ = promoted(rows[:1], unembedded, most=1000)
+    assert everything.shape == (1, VOCABULARY)
+    assert (everything[0] >= 0).sum() <= (logits[0] > 0).sum()
 
 
 class Vocabulary:
@@ -312,3 +335,7 @@ def test_quality_falls_along_the_curve_where_the_ranking_is_right():
     assert p_of_pairs(np.full(30, 0.2)) == 0.001
     assert p_of_pairs(np.tile([0.2, -0.2], 20)) > 0.3
     assert np.isnan(p_of_pairs(np.array([np.nan, 1.0])))
+    above, q95 = above_null(np.array([0.96, 0.94, np.nan]), np.append(np.linspace(0, 1, 101), np.nan))
+    assert above.tolist() == [True, False, False]
+    assert q95 == pytest.approx(0.95)
+    assert not above_null(np.ones(2), np.empty(0))[0].any()

@@ -17,7 +17,7 @@ from congruence.metrics import METRICS
 from congruence.records import Matching
 from congruence.significance.verdicts import NOT_SHARED, SHARED
 from congruence.synthetic import make_world
-from congruence.synthetic.study import Size, looking, read_summary, run_study, summary_of
+from congruence.synthetic.study import Size, doing, looking, read_summary, run_study, summary_of
 from congruence.synthetic.study.looking import presence_on
 from congruence.synthetic.study.page import measured
 from congruence.synthetic.study.pairing import GIVEN, filters_on, judged, matchers_on
@@ -154,7 +154,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     page = (out / "truth.md").read_text()
     for figure in re.findall(r"\]\((figures/[^)]+)\)", page):
         assert (out / figure).stat().st_size > 1000
-    assert len(re.findall(r"^## ", page, re.M)) == 10
+    assert len(re.findall(r"^## ", page, re.M)) == 11
     about = json.loads((out / "truth.json").read_text())
     assert about["kind"] == "congruence/truth"
     assert about["command"].startswith("congruence truth --quick --seed 0")
@@ -189,7 +189,7 @@ def test_the_docs_show_what_the_command_measured():
     command = re.search(r"<!-- measured by: (.*) -->", page)[1]
     figures = dict(re.findall(r"\]\(figures/truth-(\w+)(\.png)\)", page))
     figures = {name: f"figures/truth-{name}.png" for name in figures}
-    assert len(figures) == 7
+    assert len(figures) == 8
     summary = read_summary(DOCS / "truth.csv")
     assert measured(summary, command=command, figures=figures) in page
     assert as_csv(summary) == (DOCS / "truth.csv").read_text()
@@ -224,3 +224,52 @@ def test_presence_tells_the_model_from_its_dictionary():
     assert found[held, "said to be present"] == found[dropped, "said to be present"] == 1
     assert found[own, "said to be absent"] > 0.8
     assert found[dropped, "of it in the SAE's error"] > 0.8 > 0.2 > found[held, "of it in the SAE's error"]
+
+
+def function_of(**options):
+    """(question, setting, quantity) -> what the study says of a small world."""
+    rows = doing.function_on(
+        make_world(features=40, width=80, tokens=4000, document_tokens=40, seed=6, **options)
+    )
+    return {(row["subject"], row["setting"], row["quantity"]): row["value"] for row in rows}
+
+
+COMPARED = (doing.LOGITS, doing.ABLATION)
+"""Questions that compare what either model does; substitution asks b alone."""
+
+
+def test_pairs_that_do_the_same_are_told_from_those_that_only_fire_alike():
+    found = function_of(shared=1.0, other_effects=0.5)
+    assert found[doing.FIRING, "", "said of"] > 0.95
+    assert abs(found[doing.FIRING, doing.ALIKE, "AUC"] - 0.5) < 0.2
+    for question in COMPARED:
+        assert found[question, doing.ALIKE, "AUC"] > 0.95
+        assert found[question, "> 0.5", "precision"] > 0.95
+        assert found[question, "> 0.5", "recall"] > 0.9
+        assert found[question, doing.ALIKE, "score"] < 0.2
+    # a's feature has the direction of b's, mapped, and b does with it what it does with its own
+    assert abs(found[doing.SUBSTITUTION, doing.ALIKE, "AUC"] - 0.5) < 0.2
+    assert found[doing.SUBSTITUTION, doing.NEGATIVES, "AUC"] > 0.95
+
+
+@pytest.mark.slow
+def test_function_tells_the_planted_pairs_of_models_apart():
+    """Rotated copies, one feature swapped, 30 % replaced, an independent model, and features that fire alike."""
+    exact = function_of(shared=1.0, missed=0.0, jitter=0.0)
+    for question in (*COMPARED, doing.SUBSTITUTION):
+        assert exact[question, doing.SAME, "score"] == pytest.approx(1, abs=0.02)
+        assert exact[question, "", "recall"] == 1
+        assert exact[question, doing.NEGATIVES, "AUC"] > 0.99
+    for name, planted in doing.KINDS.items():
+        found, share = function_of(**planted), doing.planted_share(name)
+        assert found[doing.LOGITS, "", "said of"] == pytest.approx(share, abs=0.12), name
+        assert found[doing.ABLATION, "", "said of"] >= share - 0.03, (
+            name
+        )  # chance is more for what fires alike
+        for question in COMPARED if share else ():
+            assert found[question, "> 0.5", "precision"] > 0.95, name
+            assert found[question, "> 0.5", "recall"] > 0.9, name
+        for question in COMPARED if not share else ():
+            kind = doing.ALIKE if planted["shared"] else doing.STRANGERS
+            assert abs(found[question, kind, "score"]) < 0.1
+            assert (question, "> 0.5", "precision") not in found

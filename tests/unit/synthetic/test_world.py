@@ -7,7 +7,7 @@ import torch
 from congruence.errors import ConfigError, InputError
 from congruence.matching import MATCHERS, match
 from congruence.records import FeatureActs
-from congruence.synthetic import WorldOptions, make_world, recovered, true_sae
+from congruence.synthetic import WorldOptions, language_model, make_world, recovered, true_sae, unembedding_of
 from congruence.synthetic.study.pairing import GIVEN
 
 CLEAN = {"jitter": 0.0, "missed": 0.0, "correlation": 0.0, "hierarchy": 0.0}
@@ -266,3 +266,30 @@ def test_an_unknown_option_names_the_nearest():
     assert WorldOptions().n_shared == 300
     with pytest.raises(InputError, match="models 0 to 1"):
         make_world(features=8).truth.pairs(models=(0, 2))
+
+
+def test_what_is_shared_does_the_same_but_for_the_share_that_does_not():
+    world = make_world(features=60, shared=0.5, models=3, width=128, tokens=2000, other_effects=0.4, seed=2)
+    pairs = world.truth.pairs().T
+    assert world.effects.do_the_same(*pairs).sum() == 18
+    assert world.effects.do_the_same(*world.truth.pairs(models=(1, 2)).T, models=(1, 2)).sum() == 18
+    assert not world.effects.do_the_same(pairs[0], np.roll(pairs[1], 1)).any()
+    assert world.other_text(5).effects is world.effects
+    with pytest.raises(InputError, match="models 0 to 2"):
+        world.effects.do_the_same(*pairs, models=(0, 3))
+    a = world.models[0]
+    planted = world.effects.logits(0, 500)
+    assert ((planted > 0).sum(axis=1) == 10).all()
+    np.testing.assert_allclose(a.W_dec @ unembedding_of(a), planted, atol=0.05)
+
+
+def test_a_made_up_model_predicts_by_its_states():
+    model = make_world(features=30, tokens=500, width=24).models[1]
+    head = language_model(model)
+    rows = torch.tensor([[3, 400, 7]])
+    with torch.no_grad():
+        given = head.module(input_ids=rows).logits[0].numpy()
+    np.testing.assert_allclose(given, model.states()[[3, 400, 7]] @ unembedding_of(model), atol=1e-5)
+    np.testing.assert_array_equal(
+        head.capture(rows, None, ["blocks.0"])["blocks.0"][0], model.states()[rows[0]]
+    )

@@ -41,7 +41,8 @@ def compare_models(
         two: computes and publishes the run of two models, and gives its key.
     """
     started = time.perf_counter()
-    pairs = settled(config, folder)
+    memo = Memo(folder.known)
+    pairs = settled(config, memo)
     runs: dict[Names, Run] = {}
     for number, (names, one) in enumerate(pairs.items()):
         progress.advance("compare models", number, len(pairs), "pairs of models")
@@ -50,15 +51,14 @@ def compare_models(
         key = two(one, inner, progress, draw)
         runs[names] = load_run(inner.path, configuration=key)
     progress.advance("compare models", len(pairs), len(pairs), "pairs of models")
-    record = _record(config, runs)
+    record = {**_record(config, runs), "uses": {"known": sorted(memo.used)}}
     key = _publish(folder.path, config, runs, record, draw=draw, started=started)
     logger.info("run of %d models finished: configuration %s", len(config.models), key)
     return key
 
 
-def settled(config: Models, folder: RunFolder) -> dict[Names, RunConfig]:
+def settled(config: Models, memo: Memo) -> dict[Names, RunConfig]:
     """The configuration of every pair, with the same text for a model in all of its pairs."""
-    memo = Memo(folder.known)
     with working("open models and SAEs"):
         sides = {name: open_side(name, side, memo=memo) for name, side in config.models.items()}
     with working("read the text"):

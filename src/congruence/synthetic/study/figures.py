@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from congruence.storage import write_bytes
+from congruence.synthetic.study import doing
 from congruence.synthetic.study.scoring import FOUND, KNOWN
 from congruence.synthetic.study.summary import Frame
 
@@ -187,6 +188,46 @@ def _dictionaries(summary: Frame) -> "Figure | None":
     return figure
 
 
+def _function(summary: Frame) -> "Figure | None":
+    table = summary[summary.chapter == doing.CHAPTER]
+    if not len(table):
+        return None
+    worlds = [world for world in dict.fromkeys(table.world) if doing.HALF in world]
+    figure, axes = _grid(len(worlds), 3, 2.3, 1.8)
+    for place, world in enumerate(worlds):
+        kind = world.partition(": ")[2]
+        for number, (question, asked) in enumerate(table.groupby("subject", sort=False)):
+            style = {"color": _of(COLOURS, number), "linestyle": _of(_DASHES, number), "label": question}
+            curve = asked[(asked.world == world) & asked.setting.str.startswith(">")]
+            for column, quantity in enumerate(("precision", "recall")):
+                line = curve[curve.quantity == quantity]
+                axes[place][column].plot(
+                    line.setting.str.removeprefix("> ").astype(float), line["mean"], **style
+                )
+            names = asked.world.str.partition(": ")
+            all_fire_alike = names[0].map(lambda name: doing.KINDS[name]["shared"] == 1)
+            said = asked[(asked.quantity == "said of") & (names[2] == kind) & all_fire_alike]
+            told = said.assign(planted=names[0][said.index].map(doing.planted_share))
+            told = told.sort_values("planted", kind="stable")
+            axes[place][2].plot(
+                told.planted, told["mean"], marker=_of(_MARKERS, number), markersize=3.5, **style
+            )
+        axes[place][2].plot([0, 1], [0, 1], color=_MUTED, linewidth=0.7, linestyle=":")
+        titles = (
+            "pairs above that do the same",
+            "found of those that do",
+            "all fire alike: said to do the same",
+        )
+        labels = ("score above", "score above", "planted share")
+        for one, title, label in zip(axes[place], titles, labels, strict=True):
+            one.set_ylim(-0.03, 1.03)
+            one.set_title(title)
+            one.set_xlabel(label)
+        axes[place][0].set_ylabel(kind)
+    _legend(figure, axes[0][0])
+    return figure
+
+
 def _transfer(summary: Frame) -> "Figure | None":
     table = summary[summary.chapter == "transfer"]
     if not len(table):
@@ -222,6 +263,7 @@ _SHOWN = (
 FIGURES: dict[str, Callable[[Frame], "Figure | None"]] = {
     "matchers": _matchers,
     "filters": _filters,
+    "function": _function,
     "shares": _shares,
     "power": _power,
     "chance": _chance,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from congruence.synthetic.study import looking, sharing
+from congruence.synthetic.study import doing, looking, sharing
 from congruence.synthetic.study.pairing import IN_WORDS
 from congruence.synthetic.study.scoring import FOUND, KNOWN
 from congruence.synthetic.study.summary import Frame
@@ -33,6 +33,7 @@ def measured(summary: Frame, *, command: str, figures: Mapping[str, str]) -> str
         _best_r,
         _verdicts,
         _presence,
+        _function,
         _shares,
         _power,
         _chance,
@@ -52,6 +53,8 @@ def measured(summary: Frame, *, command: str, figures: Mapping[str, str]) -> str
 _CAPTIONS = {
     "matchers": "Precision and recall of every matcher over thresholds of r, in six kinds of worlds",
     "filters": "Share of pairs that are right, and of shared features still found, after each filter alone",
+    "function": "Precision and recall over thresholds where half of the partners do something else, and the "
+    "share that is said to do the same against the planted one where all fire alike",
     "shares": "Every measure against the planted share: true pairs, found pairs, and the diagonal",
     "power": "Power of every measure to tell 60 % shared from 50 %",
     "chance": "Share of worlds with nothing shared whose p is at most .05, by measure and null",
@@ -193,6 +196,39 @@ def _presence(summary: Frame) -> str:
         f"error of B's SAE; half of the features are shared, and of these one in {looking.DROPPED} was "
         f"dropped from B's dictionary ({_worlds(table)}).\n\n"
         f"{_table(['world', 'features of A', *quantities], cells)}"
+    )
+
+
+def _function(summary: Frame) -> str:
+    table = _chapter(summary, doing.CHAPTER)
+    if not len(table):
+        return ""
+    questions, kinds = _order(table.subject), (doing.SAME, doing.ALIKE, doing.NEGATIVES)
+    said, told_apart = [], []
+    for world in _order(table.world):
+        mine = table[table.world == world]
+        line = [world, _percent(doing.planted_share(world.partition(":")[0]))]
+        for question in questions:
+            asked = mine[(mine.subject == question) & (mine.setting == "")]
+            line.append(" / ".join(_percent(_value(asked, q)) for q in ("said of", "precision", "recall")))
+        said.append(line)
+        for question in questions if doing.HALF in world else ():
+            asked = [mine[(mine.subject == question) & (mine.setting == kind)] for kind in kinds]
+            scores = [_number(_value(one, "score")) for one in asked]
+            areas = [_number(_value(one, "AUC")) for one in asked[1:]]
+            above = _two(mine, question, world, "> 0.5")
+            told_apart.append([world.partition(": ")[2], question, *scores, *areas, above])
+    heads = [*kinds, *(f"AUC: {kinds[0]} or {kind}" for kind in kinds[1:]), "above .5: right / found"]
+    return (
+        "## Do pairs do the same?\n\nOf what is shared a part does something else: it fires as its partner "
+        f"does, and makes other tokens more likely. Pairs that `{doing.METHOD}` finds ({_worlds(table)} "
+        "each): the share of B's features of which it is said that they have a partner which does the same / "
+        "how many of these do / how many of the pairs that do are found. Said by r: all pairs with "
+        f"r > {doing.LEAST_R}; by the others: those above the 95 % point of their null, as a run says it.\n\n"
+        f"{_table(['models', 'planted', *questions], said)}\n\n"
+        "Where half of the partners do something else: mean scores of pairs of each kind, and how often a "
+        "pair that does the same scores higher than one that doesn't.\n\n"
+        f"{_table(['world', 'question', *heads], told_apart)}"
     )
 
 

@@ -12,7 +12,7 @@ from congruence import __version__
 from congruence.progress import Progress, Silent
 from congruence.storage import Memo, atomic_path, header, write_json, write_text
 from congruence.storage.run_folder import open_folder
-from congruence.synthetic.study import encoding, looking, mapping, pairing, scoring, sharing
+from congruence.synthetic.study import doing, encoding, looking, mapping, pairing, scoring, sharing
 from congruence.synthetic.study.figures import write_figures
 from congruence.synthetic.study.page import page_of
 from congruence.synthetic.study.size import Size
@@ -44,7 +44,7 @@ class Study:
 
 def tasks_of(size: Size) -> list[Task]:
     """Every world of the study."""
-    parts = (pairing, sharing, looking, encoding, mapping, scoring)
+    parts = (pairing, sharing, looking, doing, encoding, mapping, scoring)
     return [task for part in parts for task in part.tasks(size)]
 
 
