@@ -4,6 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from command_line import in_process
 from stored_run import same_results, tiny
@@ -32,6 +33,14 @@ def captured(folder: Path) -> int:
     """Shards that the last start computed."""
     log = (folder / "run.log").read_text()
     return len(re.findall(r"shard \d+/\d+: computing", log[log.rindex("run starts in") :]))
+
+
+def same_models(one, other) -> None:
+    """The tables over all pairs, and those of each pair."""
+    for name in ("matrix", "cycles", "consensus", "universality"):
+        pd.testing.assert_frame_equal(one._table(name), other._table(name))
+    for x, y in other.pairs:
+        same_results(one.pair_run(x, y), other.pair_run(x, y))
 
 
 @pytest.mark.slow
@@ -116,6 +125,66 @@ def test_runs_that_share_a_capture_compute_it_once(way, small_config, tmp_path):
         congruence.compare(config, out="s3://bucket/cache", progress=False)
 
 
+@pytest.mark.slow
+def test_several_models_in_a_bucket(way, small_config, tmp_path, capsys):
+    """Pairs, tables over them and status come from the bucket alone; nothing of it is computed twice."""
+    base = tiny(small_config, concepts=None)
+    small, big = ({k: v for k, v in base.pop(side).items() if k != "name"} for side in "ab")
+    config = base | {"models": {"tiny": small, "big": big, "later": small | {"layers": [2]}}}
+    alone = congruence.compare(config, out=tmp_path / "alone", progress=False)
+    url = "s3://bucket/zoo"
+    way.faults.extend(["503", None, "cut", None, "drop"])
+    run = congruence.compare(config, out=url, progress=False)
+    assert len(way.happened) == 3
+    same_models(run, alone)
+    assert run.configuration == alone.configuration
+    assert captured(working_folder(url)) == 3  # each source once, though in two pairs
+
+    forget(url)
+    way.seen.clear()
+    same_models(congruence.load_run(url), alone)
+    assert not any("list-type" in path for _, path in way.seen)
+    forget(url)
+    pair = congruence.load_run(f"{url}/pairs/tiny~later")
+    same_results(pair, alone.pair_run("tiny", "later"))
+    assert [place.name for place in (working_folder(url) / "pairs").iterdir()] == ["tiny~later"]
+    with pytest.raises(CongruenceError, match=r"has no pair 'big~huge': known are pairs/tiny~big, "):
+        congruence.load_run(f"{url}/pairs/big~huge")
+    for place in (url, f"{url}/pairs/tiny~big"):
+        done = in_process(capsys, "status", place)
+        assert done.returncode == 0
+        assert "compare models: done" in done.stdout
+    done = in_process(capsys, "export", f"{url}/pairs/tiny~big", "--to", "parquet", "--out", tmp_path / "x")
+    assert done.returncode == 0, done.stderr
+    assert in_process(capsys, "report", url).returncode == 0
+
+    forget(url)  # gone on with on another machine: a further model, of which only its own pairs are computed
+    config["models"]["last"] = big | {"layers": [3]}
+    more = congruence.compare(config, out=url, progress=False)
+    assert len(more.pairs) == 6
+    assert captured(working_folder(url)) == 1
+    log = (working_folder(url) / "run.log").read_text()
+    assert len(re.findall(r" cell \S+ computed in", log)) == 3
+    same_results(more.pair_run("tiny", "big"), alone.pair_run("tiny", "big"))
+
+
+@pytest.mark.slow
+def test_several_models_on_machines_that_share_nothing_but_a_bucket(way, small_config, tmp_path, apart):
+    base = tiny(small_config, concepts=None)
+    small, big = ({k: v for k, v in base.pop(side).items() if k != "name"} for side in "ab")
+    config = base | {"models": {"tiny": small, "big": big, "later": small | {"layers": [2]}}}
+    alone = congruence.compare(config, out=tmp_path / "alone", progress=False)
+    run = congruence.compare(
+        config, out="s3://bucket/zoo", progress=False, runner={"kind": "processes", "workers": 2},
+        cache="s3://bucket/cache",
+    )  # fmt: skip
+    same_models(run, alone)
+    assert run.configuration == alone.configuration
+    log = (working_folder("s3://bucket/zoo") / "run.log").read_text()
+    assert len(re.findall(r"worker \d+: cell \S+ computed", log)) == 3
+    assert not re.search(r"(?<!worker \d\d\d: ) INFO congruence.run.run_cells: cell \S+ computed", log)
+
+
 def test_what_cannot_be_reached_is_one_line(way, small_config, tmp_path, write_config, capsys):
     path = write_config(tiny(small_config))
     for out, told in (
@@ -139,11 +208,9 @@ def test_what_cannot_be_reached_is_one_line(way, small_config, tmp_path, write_c
     assert "is a URL, which `congruence run` takes" in done.stderr
 
 
-@pytest.mark.slow
-def test_processes_on_machines_that_share_nothing_but_a_bucket(way, small_config, tmp_path, monkeypatch):
+@pytest.fixture
+def apart(tmp_path, monkeypatch) -> None:
     """Workers that don't see the run's folder work in one of their own, and everything goes by the bucket."""
-    config = tiny(small_config, b=small_config["b"] | {"layers": [2, 3]})
-    alone = congruence.compare(config, out=tmp_path / "alone", progress=False)
     opening = tmp_path / "opening.py"
     opening.write_text(
         "import os, tempfile\n"
@@ -154,6 +221,12 @@ def test_processes_on_machines_that_share_nothing_but_a_bucket(way, small_config
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("congruence.run.sharing.WORKER", "opening:open_worker")
+
+
+@pytest.mark.slow
+def test_processes_on_machines_that_share_nothing_but_a_bucket(way, small_config, tmp_path, apart):
+    config = tiny(small_config, b=small_config["b"] | {"layers": [2, 3]})
+    alone = congruence.compare(config, out=tmp_path / "alone", progress=False)
     run = congruence.compare(
         config, out="s3://bucket/run", progress=False, runner={"kind": "processes", "workers": 2}
     )
