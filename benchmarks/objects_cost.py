@@ -1,10 +1,9 @@
-"""What keeping things in a bucket costs: requests, seconds a thing and a byte, against an S3 server; a table in
-Markdown.
+"""What keeping things in a bucket costs: requests, seconds a thing and a byte, against an S3 server.
 
     python benchmarks/objects_cost.py [--things 200] [--bytes 20000] [--large 67108864]
 
 The server (moto) runs in this process, so seconds are a bound of the client's share, not of a real store.
-Needs `pip install '.[test]'` in the checkout.
+Prints a table in Markdown. Needs `pip install '.[test]'` in the checkout.
 """
 
 import argparse

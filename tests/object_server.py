@@ -12,6 +12,18 @@ import pytest
 
 SLOW_DOWN = b"""<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"""
+REFUSED = """<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>{code}</Code><Message>{message}</Message></Error>"""
+REASONS = {
+    "AccessDenied": "Access Denied",
+    "InvalidAccessKeyId": "The AWS Access Key Id you provided does not exist in our records.",
+    "SignatureDoesNotMatch": "The request signature we calculated does not match the signature you provided.",
+    "ExpiredToken": "The provided token has expired.",
+    "AllAccessDisabled": "All access to this object has been disabled",
+    "AccountProblem": "There is a problem with your account.",
+    "RequestTimeTooSkewed": "The difference between the request time and the server's time is too large.",
+}
+"""Codes with which a store refuses for good, as S3 words them."""
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -25,7 +37,8 @@ class Way(ThreadingHTTPServer):
 
     Attributes:
         faults: taken one for each request that `chosen` takes: "503", "slow", "cut" (half of what is sent
-            arrives), "drop" (the connection is closed), or None.
+            arrives), "drop" (the connection is closed), one of `REASONS` (refused), or None.
+        always: a fault that meets every chosen request.
         chosen: method and path -> whether a fault may meet it.
         seen: method and path of every request.
         happened: the faults that were met.
@@ -37,6 +50,7 @@ class Way(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.port = port
         self.faults: deque[str | None] = deque()
+        self.always: str | None = None
         self.chosen = lambda method, path: method == "PUT"
         self.seen: list[tuple[str, str]] = []
         self.happened: list[str] = []
@@ -49,6 +63,8 @@ class Way(ThreadingHTTPServer):
     def fault(self, method: str, path: str) -> str | None:
         with self.lock:
             self.seen.append((method, path))
+            if self.always and self.chosen(method, path):
+                return self.always
             if not self.faults or not self.chosen(method, path):
                 return None
             met = self.faults.popleft()
@@ -69,6 +85,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault == "503":
             self.answer(503, [("Content-Type", "application/xml")], SLOW_DOWN)
+            return
+        if fault in REASONS:
+            told = REFUSED.format(code=fault, message=REASONS[fault]).encode()
+            status = 400 if fault == "ExpiredToken" else 403
+            self.answer(status, [("Content-Type", "application/xml")], told)
             return
         if fault == "slow":
             time.sleep(0.7)

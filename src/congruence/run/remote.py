@@ -168,8 +168,8 @@ def worker_place(path: str, mark: str, url: str, cache: str | None) -> Place:
     Raises:
         StorageError: the folder isn't seen, and there is no store.
     """
-    # A machine that doesn't see the folder of a pair of several models works in that of the URL: what it makes
-    # has the same names there as in a run of these two.
+    # a machine that doesn't see the folder of a pair of several models works in that of the URL: what it
+    # makes has the same names there as in a run of these two
     seen = (Path(path) / mark).is_file()
     if not seen and not url:
         raise StorageError(
