@@ -14,6 +14,7 @@ read was mixed, a run ended by itself in an error, or a temporary file is left.
 
 import argparse
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -142,6 +143,7 @@ def placed(folder: Path, store: str) -> Iterator[Place]:
         return
     from object_server import s3_server
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with pytest.MonkeyPatch.context() as patch, s3_server(patch):
         patch.setenv("CONGRUENCE_CACHE", str(folder / "reader"))
         yield Place("s3://bucket/out", folder / "machine")
