@@ -178,7 +178,9 @@ def trial(
     seconds = (time.monotonic() - started) / len(commands)
     seen, rng, done = Seen(), np.random.default_rng(seed), threading.Event()
     with placed(folder, store) as place:
-        reader = threading.Thread(target=lambda: None if training else _read(place.out, seen, done))
+        reader = threading.Thread(
+            target=lambda: None if training else _read(place.out, seen, done), daemon=True
+        )
         reader.start()
         log = _Log(seen)
         while seen.kills < kills:
