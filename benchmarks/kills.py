@@ -5,7 +5,7 @@ python benchmarks/kills.py --kills 50 --out-store s3 --runners serial,processes 
 
 Two configurations of the demo, or two seeds of a small training, write into one folder, or into one place of
 an S3 server that is started here (moto). Each start is killed with SIGKILL at a moment drawn evenly over the
-time that an undisturbed one takes; which configuration comes next is drawn, too, and so is its runner. Of a
+time that one takes; which configuration comes next is drawn, too, and so is its runner. Of a
 run with workers one of these is killed as often as all of it. With a bucket a share of the kills take the
 machine's folder along. Meanwhile a reader opens the place again and again. In the end both configurations are
 run to their end and held against undisturbed ones. Prints what was seen; exit code 1 if a number differs, a
@@ -78,6 +78,7 @@ class Seen:
         kills: runs that were killed before their end, and workers.
         workers: of these, workers of a run that went on.
         lost: kills that took the machine's folder along.
+        ended: runs between them that came to their end.
         computed: tasks (shards of captures, layer pairs) that came to their end.
         repeated: of these, those that had come to their end before.
         repeated_here: of those, where the machine's folder was there all the time.
@@ -91,6 +92,7 @@ class Seen:
     kills: int = 0
     workers: int = 0
     lost: int = 0
+    ended: int = 0
     computed: int = 0
     repeated: int = 0
     repeated_here: int = 0
@@ -175,7 +177,7 @@ def trial(
     started = time.monotonic()
     for number, command in enumerate(commands):
         _start(command, Place(str(folder / f"undisturbed{number}"))).wait()
-    seconds = (time.monotonic() - started) / len(commands)
+    seconds = dict.fromkeys(runners, (time.monotonic() - started) / len(commands))
     seen, rng, done = Seen(), np.random.default_rng(seed), threading.Event()
     with placed(folder, store) as place:
         reader = threading.Thread(
@@ -188,17 +190,21 @@ def trial(
             if not training and rng.random() < 0.7:  # else everything is finished soon
                 about = int(rng.integers(1 << 30))
                 command = _another(command, seed=about)
+            runner = runners[rng.integers(len(runners))]
             if not training:
-                command = [*command[:2], "--runner", str(rng.choice(list(runners))), *command[2:]]
+                command = [*command[:2], "--runner", runner, *command[2:]]
+            print(f"{seen.kills} of {kills} kills", end="\r", file=sys.stderr, flush=True)
             process, began = _start(command, place), time.monotonic()
-            if _disturbed(process, seconds, rng, seen):
+            if _disturbed(process, seconds[runner], rng, seen):
                 log.read(place, f"{command[1]} {about}")
+                seconds[runner] *= 1.1  # until some come to their end
                 if place.machine is not None and rng.random() < lost:
                     shutil.rmtree(place.machine, ignore_errors=True)  # where it came so far
                     log.forget()
                     seen.lost += 1
             else:
-                seconds = 0.5 * seconds + 0.5 * (time.monotonic() - began)
+                seconds[runner] = 0.5 * seconds[runner] + 0.5 * (time.monotonic() - began)
+                seen.ended += 1
                 log.read(place, f"{command[1]} {about}")
                 if process.returncode:
                     seen.failed.append(f"{' '.join(command)} ended with {process.returncode}")
