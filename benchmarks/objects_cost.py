@@ -3,7 +3,7 @@
     python benchmarks/objects_cost.py [--things 200] [--bytes 20000] [--large 67108864]
 
 The server (moto) runs in this process, so seconds are a bound of the client's share, not of a real store.
-Needs `pip install '.[test]'` in the checkout.
+Prints a table in Markdown. Needs `pip install '.[test]'` in the checkout.
 """
 
 import argparse
@@ -48,24 +48,25 @@ def main() -> None:
                 make(name, options.bytes)
             one.settle()
         passed, asked = time.perf_counter() - started, len(way.seen)
-        each = f"{1e3 * passed / len(names):.1f} ms and {asked / len(names):.1f} requests"
-        print(f"keep: {each} a thing of two files")
+        print("| a bucket | | requests |\n|---|---|---|")
+        each = f"{1e3 * passed / len(names):.1f} ms | {asked / len(names):.1f}"
+        print(f"| keep a thing of two files, {options.bytes:,} bytes | {each} |")
         way.seen.clear()
         started = time.perf_counter()
         two = Mirror(Path(root) / "two", [Keeper(store)])
         two.ask_all([two.root / name for name in names])
         passed, asked = time.perf_counter() - started, len(way.seen)
-        each = f"{1e3 * passed / len(names):.1f} ms and {asked / len(names):.1f} requests"
-        print(f"bring: {each} a thing")
+        each = f"{1e3 * passed / len(names):.1f} ms | {asked / len(names):.1f}"
+        print(f"| bring it | {each} |")
         large, size = "cells/L0-L0-ffffffffffffffff", options.large / 1e6
         started = time.perf_counter()
         with elsewhere.joined(one):
             make(large, options.large)
             one.settle()
-        print(f"keep {size:.0f} MB: {size / (time.perf_counter() - started):.0f} MB/s")
+        print(f"| keep {size:.0f} MB | {size / (time.perf_counter() - started):.0f} MB/s | |")
         started = time.perf_counter()
         two.ask(two.root / large)
-        print(f"bring {size:.0f} MB: {size / (time.perf_counter() - started):.0f} MB/s")
+        print(f"| bring {size:.0f} MB | {size / (time.perf_counter() - started):.0f} MB/s | |")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,30 @@
 """A server that speaks S3 over HTTP, and a way to it that fails as networks do."""
 
 import http.client
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 SLOW_DOWN = b"""<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"""
+REFUSED = """<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>{code}</Code><Message>{message}</Message></Error>"""
+REASONS = {
+    "AccessDenied": "Access Denied",
+    "InvalidAccessKeyId": "The AWS Access Key Id you provided does not exist in our records.",
+    "SignatureDoesNotMatch": "The request signature we calculated does not match the signature you provided.",
+    "ExpiredToken": "The provided token has expired.",
+    "AllAccessDisabled": "All access to this object has been disabled",
+    "AccountProblem": "There is a problem with your account.",
+    "RequestTimeTooSkewed": "The difference between the request time and the server's time is too large.",
+}
+"""Codes with which a store refuses for good, as S3 words them."""
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -25,7 +38,8 @@ class Way(ThreadingHTTPServer):
 
     Attributes:
         faults: taken one for each request that `chosen` takes: "503", "slow", "cut" (half of what is sent
-            arrives), "drop" (the connection is closed), or None.
+            arrives), "drop" (the connection is closed), one of `REASONS` (refused), or None.
+        always: a fault that meets every chosen request.
         chosen: method and path -> whether a fault may meet it.
         seen: method and path of every request.
         happened: the faults that were met.
@@ -37,10 +51,17 @@ class Way(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.port = port
         self.faults: deque[str | None] = deque()
+        self.always: str | None = None
         self.chosen = lambda method, path: method == "PUT"
         self.seen: list[tuple[str, str]] = []
         self.happened: list[str] = []
         self.lock = threading.Lock()
+        self.one_by_one = threading.Lock()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Whoever was killed in the middle of a request is no error here."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     @property
     def url(self) -> str:
@@ -49,6 +70,8 @@ class Way(ThreadingHTTPServer):
     def fault(self, method: str, path: str) -> str | None:
         with self.lock:
             self.seen.append((method, path))
+            if self.always and self.chosen(method, path):
+                return self.always
             if not self.faults or not self.chosen(method, path):
                 return None
             met = self.faults.popleft()
@@ -70,6 +93,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "503":
             self.answer(503, [("Content-Type", "application/xml")], SLOW_DOWN)
             return
+        if fault in REASONS:
+            told = REFUSED.format(code=fault, message=REASONS[fault]).encode()
+            status = 400 if fault == "ExpiredToken" else 403
+            self.answer(status, [("Content-Type", "application/xml")], told)
+            return
         if fault == "slow":
             time.sleep(0.7)
         headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
@@ -83,10 +111,14 @@ class _Handler(BaseHTTPRequestHandler):
                 and not name.lower().startswith(("x-amz-checksum", "x-amz-sdk"))
             }
             headers["Content-Length"] = str(len(body))
-        onward = http.client.HTTPConnection("127.0.0.1", way.port, timeout=30)
-        onward.request(self.command, self.path, body=body, headers=headers)
-        response = onward.getresponse()
-        content = response.read()
+        conditional = any(name.lower() == "if-none-match" for name in headers)
+        with (
+            way.one_by_one if conditional else nullcontext()
+        ):  # in S3 one step, in moto a look and then a put
+            onward = http.client.HTTPConnection("127.0.0.1", way.port, timeout=30)
+            onward.request(self.command, self.path, body=body, headers=headers)
+            response = onward.getresponse()
+            content = response.read()
         self.answer(response.status, response.getheaders(), content)
         onward.close()
 

@@ -4,12 +4,14 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from command_line import in_process
 from stored_run import same_results, tiny
 
 import congruence
 from congruence.errors import CongruenceError
+from congruence.recipes import demo
 from congruence.run.remote import working_folder
 from congruence.run.status import status_of
 from object_server import s3_server
@@ -32,6 +34,23 @@ def captured(folder: Path) -> int:
     """Shards that the last start computed."""
     log = (folder / "run.log").read_text()
     return len(re.findall(r"shard \d+/\d+: computing", log[log.rindex("run starts in") :]))
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    """Three models, and their run in a folder."""
+    base = tiny(demo(draws=10).model_dump(by_alias=True, mode="json", exclude_defaults=True), concepts=None)
+    small, big = ({k: v for k, v in base.pop(side).items() if k != "name"} for side in "ab")
+    config = base | {"models": {"tiny": small, "big": big, "later": small | {"layers": [2]}}}
+    return config, congruence.compare(config, out=tmp_path_factory.mktemp("zoo") / "alone", progress=False)
+
+
+def same_models(one, other) -> None:
+    """The tables over all pairs, and those of each pair."""
+    for name in ("matrix", "cycles", "consensus", "universality"):
+        pd.testing.assert_frame_equal(one._table(name), other._table(name))
+    for x, y in other.pairs:
+        same_results(one.pair_run(x, y), other.pair_run(x, y))
 
 
 @pytest.mark.slow
@@ -116,6 +135,60 @@ def test_runs_that_share_a_capture_compute_it_once(way, small_config, tmp_path):
         congruence.compare(config, out="s3://bucket/cache", progress=False)
 
 
+@pytest.mark.slow
+def test_several_models_in_a_bucket(way, zoo, tmp_path, capsys):
+    """Pairs, tables over them and status come from the bucket alone; nothing of it is computed twice."""
+    config, alone = zoo
+    url = "s3://bucket/zoo"
+    way.faults.extend(["503", None, "cut", None, "drop"])
+    run = congruence.compare(config, out=url, progress=False)
+    assert len(way.happened) == 3
+    same_models(run, alone)
+    assert run.configuration == alone.configuration
+    assert captured(working_folder(url)) == 3  # each source once, though in two pairs
+
+    forget(url)
+    way.seen.clear()
+    same_models(congruence.load_run(url), alone)
+    assert not any("list-type" in path for _, path in way.seen)
+    forget(url)
+    pair = congruence.load_run(f"{url}/pairs/tiny~later")
+    same_results(pair, alone.pair_run("tiny", "later"))
+    assert [place.name for place in (working_folder(url) / "pairs").iterdir()] == ["tiny~later"]
+    with pytest.raises(CongruenceError, match=r"has no pair 'big~huge': known are pairs/tiny~big, "):
+        congruence.load_run(f"{url}/pairs/big~huge")
+    for place in (url, f"{url}/pairs/tiny~big"):
+        done = in_process(capsys, "status", place)
+        assert done.returncode == 0
+        assert "compare models: done" in done.stdout
+    done = in_process(capsys, "export", f"{url}/pairs/tiny~big", "--to", "parquet", "--out", tmp_path / "x")
+    assert done.returncode == 0, done.stderr
+    assert in_process(capsys, "report", url).returncode == 0
+
+    forget(url)  # gone on with on another machine: a further model, of which only its own pairs are computed
+    models = config["models"] | {"last": config["models"]["big"] | {"layers": [3]}}
+    more = congruence.compare(config | {"models": models}, out=url, progress=False)
+    assert len(more.pairs) == 6
+    assert captured(working_folder(url)) == 1
+    log = (working_folder(url) / "run.log").read_text()
+    assert len(re.findall(r" cell \S+ computed in", log)) == 3
+    same_results(more.pair_run("tiny", "big"), alone.pair_run("tiny", "big"))
+
+
+@pytest.mark.slow
+def test_several_models_on_machines_that_share_nothing_but_a_bucket(way, zoo, apart):
+    config, alone = zoo
+    run = congruence.compare(
+        config, out="s3://bucket/zoo", progress=False, runner={"kind": "processes", "workers": 2},
+        cache="s3://bucket/cache",
+    )  # fmt: skip
+    same_models(run, alone)
+    assert run.configuration == alone.configuration
+    log = (working_folder("s3://bucket/zoo") / "run.log").read_text()
+    assert len(re.findall(r"worker \d+: cell \S+ computed", log)) == 3
+    assert len(re.findall(r" cell \S+ computed", log)) == 3
+
+
 def test_what_cannot_be_reached_is_one_line(way, small_config, tmp_path, write_config, capsys):
     path = write_config(tiny(small_config))
     for out, told in (
@@ -139,11 +212,9 @@ def test_what_cannot_be_reached_is_one_line(way, small_config, tmp_path, write_c
     assert "is a URL, which `congruence run` takes" in done.stderr
 
 
-@pytest.mark.slow
-def test_processes_on_machines_that_share_nothing_but_a_bucket(way, small_config, tmp_path, monkeypatch):
+@pytest.fixture
+def apart(tmp_path, monkeypatch) -> None:
     """Workers that don't see the run's folder work in one of their own, and everything goes by the bucket."""
-    config = tiny(small_config, b=small_config["b"] | {"layers": [2, 3]})
-    alone = congruence.compare(config, out=tmp_path / "alone", progress=False)
     opening = tmp_path / "opening.py"
     opening.write_text(
         "import os, tempfile\n"
@@ -154,6 +225,12 @@ def test_processes_on_machines_that_share_nothing_but_a_bucket(way, small_config
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("congruence.run.sharing.WORKER", "opening:open_worker")
+
+
+@pytest.mark.slow
+def test_processes_on_machines_that_share_nothing_but_a_bucket(way, small_config, tmp_path, apart):
+    config = tiny(small_config, b=small_config["b"] | {"layers": [2, 3]})
+    alone = congruence.compare(config, out=tmp_path / "alone", progress=False)
     run = congruence.compare(
         config, out="s3://bucket/run", progress=False, runner={"kind": "processes", "workers": 2}
     )

@@ -221,6 +221,18 @@ def test_some_kills_between_configurations(tmp_path, monkeypatch, training):
     assert training or seen.reads
 
 
+@pytest.mark.slow
+def test_some_kills_over_a_bucket(tmp_path, monkeypatch):
+    """Runs and workers are killed, some with their machine's folder; nothing that was kept there is repeated."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import kills
+
+    seen = kills.trial(tmp_path, 3, store="s3", runners=["processes", "serial"], seed=1)
+    assert seen.good, seen
+    assert seen.computed
+    assert seen.repeated_here == 0
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system in memory, of a size that can be changed."""

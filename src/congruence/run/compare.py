@@ -41,7 +41,6 @@ from congruence.sides.crosscoder import is_by_crosscoder
 from congruence.sides.side import Side, known_saes
 from congruence.sides.variants import check_controls
 from congruence.storage import Memo
-from congruence.storage.objects import is_url
 from congruence.storage.run_folder import VERSIONS_OF, RunFolder, held, open_folder, run_log
 
 logger = logging.getLogger(__name__)
@@ -97,13 +96,12 @@ def compare(
             f"{given[0]} is an object in memory, which only this process has: leave `runner` out, or give "
             "a path"
         )
-    if isinstance(resolved, Models) and (shared.cache is not None or is_url(out)):
-        raise ConfigError(
-            "a run of more than two models is kept in a folder of this machine: leave `cache` out and give "
-            "--out a folder; runs of two can be kept elsewhere"
-        )
     place = place_of(out, shared.cache)
     folder = open_folder(place.folder)
+
+    def two(one: RunConfig, inner: RunFolder, bars: Progress, draw: Any) -> str:
+        return _run(one, inner, bars, draw, place.of_pair(inner.path))
+
     with (
         run_log(folder),
         held(folder),
@@ -118,7 +116,8 @@ def compare(
                 ", ".join(given),
             )
         if isinstance(resolved, Models):
-            key = compare_models(resolved, folder, bars, draw, two=_run)
+            key = compare_models(resolved, folder, bars, draw, two=two)
+            place.finish(key, {})
         else:
             key = _run(resolved, folder, bars, draw, place)
     return load_run(folder.path, configuration=key)

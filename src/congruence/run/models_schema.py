@@ -2,6 +2,9 @@
 
 from congruence.run.columns import NAN, Column
 
+KIND = "models-run"
+"""Of run.json, the record of a finished run of several models."""
+
 MATRIX = (
     Column("model_x", "text", "one model", None, needed=True),
     Column("model_y", "text", "the other", None, needed=True),

@@ -16,19 +16,27 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from congruence.caches import cache_folder
 from congruence.errors import ConfigError, StorageError, quoted
 from congruence.progress import working
-from congruence.run import schema
-from congruence.storage import Artefact, NotWhole, content_key, elsewhere, generations, open_artefact
+from congruence.run import models_schema, schema
+from congruence.storage import (
+    Artefact,
+    NotWhole,
+    OtherKind,
+    content_key,
+    elsewhere,
+    generations,
+    open_artefact,
+)
 from congruence.storage.artefact import sealed
 from congruence.storage.mirror import Keeper, Mirror, pointer
 from congruence.storage.objects import Objects, is_url, normal_url, open_objects
-from congruence.storage.run_folder import RunFolder
+from congruence.storage.run_folder import PAIRS, RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +45,7 @@ KIND, FORMAT = "run-objects", 1
 NOTE_EVERY = 15.0
 """Seconds between two notes of the status in a store."""
 _WAS_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\](?!/)")
+_OF_A_PAIR = re.compile(rf"(?P<run>.+)/{PAIRS}/(?P<pair>[^/]+)")
 
 
 @dataclass
@@ -48,12 +57,14 @@ class Place:
         objects: the store of `--out`; None where that is the folder.
         mirror: keeps what is finished there and in the cache; None where there is neither.
         url: of `--out`, or "".
+        pair: this is one pair of a run of several models, which is kept with that.
     """
 
     folder: Path
     objects: Objects | None = None
     mirror: Mirror | None = None
     url: str = ""
+    pair: bool = False
     _noted: tuple[float, bytes] = field(default=(-NOTE_EVERY, b""))
 
     @contextmanager
@@ -72,8 +83,14 @@ class Place:
                     name = f"logs/{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(4)}.log"
                     self.objects.put(name, RunFolder(self.folder).log.read_bytes(), attempts=2)
 
+    def of_pair(self, folder: Path) -> "Place":
+        """The place of a pair of a run of several models, which is worked on in a folder inside this one."""
+        return replace(self, folder=folder, pair=True)
+
     def finish(self, key: str, uses: Mapping[str, Any]) -> None:
         """Send whatever a finished configuration uses and, when all of it is there, make it the current one.
+
+        Of a pair nothing is current: the run that it belongs to names it.
 
         Raises:
             StorageError: it can't be.
@@ -87,7 +104,8 @@ class Place:
             self.mirror.settle()
             if self.objects is not None:
                 self.mirror.publish(self.folder / generations.FOLDER / key)
-                self.objects.put(CURRENT, sealed(KIND, FORMAT, {"configuration": key}))
+                if not self.pair:
+                    self.objects.put(CURRENT, sealed(KIND, FORMAT, {"configuration": key}))
         sent, brought = len(self.mirror.sent), len(self.mirror.brought)
         logger.info("%d things were sent, %d were there already and brought here", sent, brought)
 
@@ -150,6 +168,8 @@ def worker_place(path: str, mark: str, url: str, cache: str | None) -> Place:
     Raises:
         StorageError: the folder isn't seen, and there is no store.
     """
+    # a machine that doesn't see the folder of a pair of several models works in that of the URL: what it
+    # makes has the same names there as in a run of these two
     seen = (Path(path) / mark).is_file()
     if not seen and not url:
         raise StorageError(
@@ -160,7 +180,8 @@ def worker_place(path: str, mark: str, url: str, cache: str | None) -> Place:
         return Place(Path(path))
     place = place_of(url or path, cache)
     if seen and place.mirror is not None:
-        return Place(Path(path), place.objects, Mirror(Path(path), place.mirror.keepers), url)
+        whole = RunFolder(Path(path)).whole
+        return Place(Path(path), place.objects, Mirror(whole, place.mirror.keepers), url)
     place.folder.mkdir(parents=True, exist_ok=True)
     return place
 
@@ -168,7 +189,8 @@ def worker_place(path: str, mark: str, url: str, cache: str | None) -> Place:
 def fetch_run(url: str, *, configuration: str | None = None) -> Path:
     """Bring a finished run from its URL: tables, record, pictures, cells and what is known of its inputs.
 
-    Captured activations stay where they are.
+    Captured activations stay where they are. Of a run of several models all pairs come, or one alone where
+    the URL names it (s3://bucket/run/pairs/NAME~NAME).
 
     Args:
         url: as given to `--out`.
@@ -184,39 +206,87 @@ def fetch_run(url: str, *, configuration: str | None = None) -> Path:
     normal = normal_url(url, "the run")
     if not is_url(normal):
         return Path(normal)
-    objects = _open_run(normal)
-    folder = RunFolder(working_folder(normal))
-    current = pointer(objects, CURRENT, KIND, FORMAT)
-    if current is None:
-        raise StorageError(f"{normal} has no finished run yet: see `congruence status {normal}`")
-    key = str(current["configuration"] if configuration is None else configuration)
-    place = folder.path / generations.FOLDER / key
+    objects, pair = _open_run(normal)
+    folder = RunFolder(working_folder(objects.url))
     mirror = Mirror(folder.path, [Keeper(objects, published=True)])
     with working(f"fetch {normal}"):
-        if not _is_whole(place) and not mirror.ask(place):
-            known = current["configuration"]
-            raise StorageError(f"{normal} holds no configuration {quoted(key)}: known is {known}")
-        record = _record(place).record
-        mirror.ask_all(
-            [one for one in _places(folder, record.get("uses") or {}) if one.parent != folder.activations]
-        )
-        mirror.close()
+        try:
+            if pair:
+                return _fetch_pair(objects, mirror, folder, pair, configuration)
+            key = configuration or _current(objects)
+            for one in _fetch(mirror, folder, key).record.get("pairs") or ():
+                _fetch_inner(mirror, folder, one, one["configuration"])
+        finally:
+            mirror.close()
     if configuration is None:
         generations.publish(folder.path, key, schema.NAMES)
     return folder.path
 
 
+def _fetch_pair(
+    objects: Objects, mirror: Mirror, folder: RunFolder, pair: str, configuration: str | None
+) -> Path:
+    """Bring one pair of a run of several models; its folder."""
+    record = _fetch(mirror, folder, _current(objects)).record
+    named = {one["folder"]: one for one in record.get("pairs") or ()}
+    if f"{PAIRS}/{pair}" not in named:
+        known = ", ".join(named) or "none: it is a run of two models"
+        raise StorageError(f"{objects.url} has no pair {quoted(pair)}: known are {known}")
+    one = named[f"{PAIRS}/{pair}"]
+    return _fetch_inner(mirror, folder, one, configuration or one["configuration"])
+
+
+def _fetch_inner(mirror: Mirror, folder: RunFolder, one: Mapping[str, Any], key: str) -> Path:
+    inner = folder.pair(Path(one["folder"]).name)
+    _fetch(mirror, inner, key)
+    generations.publish(inner.path, key, schema.NAMES)
+    return inner.path
+
+
+def _fetch(mirror: Mirror, folder: RunFolder, key: str) -> Artefact:
+    """Bring a configuration, and all that it uses but activations; its record.
+
+    Raises:
+        StorageError: it isn't there.
+    """
+    place = folder.path / generations.FOLDER / key
+    if not _is_whole(place) and not mirror.ask(place):
+        where = ", ".join(keeper.objects.url for keeper in mirror.keepers)
+        raise StorageError(
+            f"{where} holds no configuration {quoted(key)}: leave it out for the one that was finished last"
+        )
+    record = _record(place)
+    mirror.ask_all(
+        one for one in _places(folder, record.record.get("uses") or {}) if one.parent != folder.activations
+    )
+    return record
+
+
+def _current(objects: Objects) -> str:
+    """Key of the configuration that was finished last.
+
+    Raises:
+        StorageError: none was.
+    """
+    current = pointer(objects, CURRENT, KIND, FORMAT)
+    if current is None:
+        raise StorageError(f"{objects.url} has no finished run yet: see `congruence status {objects.url}`")
+    return str(current["configuration"])
+
+
 def remote_status(url: str) -> tuple[str, bytes]:
     """The status of a run, read from its store alone: the URL as it is kept, and the record's bytes.
+
+    Of a pair of several models it is that of the whole run, which is one process's work.
 
     Raises:
         ConfigError, StorageError: there is none.
     """
-    normal = normal_url(url, "the run")
-    content = _open_run(normal).get("status.json")
+    objects, _ = _open_run(normal_url(url, "the run"))
+    content = objects.get("status.json")
     if content is None:
-        raise StorageError(f"{normal} has no status.json: the run hasn't begun; look again in a minute")
-    return normal, content
+        raise StorageError(f"{objects.url} has no status.json: the run hasn't begun; look again in a minute")
+    return objects.url, content
 
 
 def _is_whole(place: Path) -> bool:
@@ -228,20 +298,27 @@ def _is_whole(place: Path) -> bool:
 
 
 def _record(place: Path) -> Artefact:
-    """run.json of a configuration."""
-    return open_artefact(
-        place / generations.RECORD, schema.KIND, schema.FORMAT_VERSION, oldest=schema.UNSEALED
-    )
+    """run.json of a configuration, of two models or of several."""
+    path = place / generations.RECORD
+    try:
+        return open_artefact(path, schema.KIND, schema.FORMAT_VERSION, oldest=schema.UNSEALED)
+    except OtherKind:
+        return open_artefact(path, models_schema.KIND, schema.FORMAT_VERSION)
 
 
-def _open_run(url: str) -> Objects:
-    objects = open_objects(url)
-    if pointer(objects, PLACE, KIND, FORMAT) is None:
+def _open_run(url: str) -> tuple[Objects, str]:
+    """The store of a run, and the name of the pair of several models that a URL ends in, or ""."""
+    objects, pair = open_objects(url), ""
+    there = pointer(objects, PLACE, KIND, FORMAT)
+    if there is None and (inner := _OF_A_PAIR.fullmatch(url)):
+        objects, pair = open_objects(inner["run"]), inner["pair"]
+        there = pointer(objects, PLACE, KIND, FORMAT)
+    if there is None:
         raise StorageError(
             f"{url} holds no run: give the URL that `congruence run --out` was given (copy a folder that "
             "lies in a bucket back first)"
         )
-    return objects
+    return objects, pair
 
 
 def _greet(objects: Objects, what: str) -> None:

@@ -30,6 +30,9 @@ _KEYED = r"[^/.][^/]*-[0-9a-f]{16}"
 _CAPTURED = re.compile(rf"activations/(?!known/){_KEYED}/(?!parts-)[^/.][^/]*")
 _SHARED = re.compile(rf"cells/{_KEYED}|activations/known/{_KEYED}\.json")
 _PUBLISHED = re.compile(r"generations/[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+_OF_A_PAIR = re.compile(r"\Apairs/[^/]+/(?=cells/|generations/)")
+"""Begins what a run of several models keeps for two of them. Its key says what it is, so that in a store it
+goes by the name that a run of these two gives it."""
 _AT_ONCE = 8
 """Things that are on their way at a time."""
 _ABSENT_FOR = 30.0
@@ -258,6 +261,7 @@ class Mirror:
     def _name(self, place: Path) -> str | None:
         """What a place is called in stores; None where nothing of the kind is kept."""
         path = os.path.relpath(os.path.abspath(place), self.root).replace(os.sep, "/")
+        path = _OF_A_PAIR.sub("", path)
         kept = any(pattern.fullmatch(path) for pattern in (_SHARED, _CAPTURED, _PUBLISHED))
         return path if kept else None
 

@@ -40,12 +40,18 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 """Tries are counted here, once; things go side by side, their parts one after another."""
 ATTEMPTS = 7
+FIRST_ATTEMPTS = 4
+"""Tries until a server answers for the first time: nothing is lost yet."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 15.0
 """Seconds before the second try, and at most before a later one; each pause is twice the one before."""
 _HOPELESS = (
     "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "ParamValidationError",
     "InvalidRegionError", "NoAuthTokenError", "UnauthorizedSSOTokenError", "TokenRetrievalError",
-    "DefaultCredentialsError", "ClientAuthenticationError", "RefreshError",
+    "DefaultCredentialsError", "ClientAuthenticationError", "RefreshError", "ValueError",
+)  # fmt: skip
+_NO_ANSWER = (
+    "EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError", "ProxyConnectionError",
+    "SSLError", "ClientConnectorError", "ServiceRequestError",
 )  # fmt: skip
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, and AWS_ENDPOINT_URL for another server",
@@ -147,6 +153,7 @@ class Remote:
 
     def __init__(self, url: str, *, pause: Callable[[float], object] = time.sleep) -> None:
         self.url, self._pause = url, pause
+        self._answered = False
         self.protocol, _, self._path = url.partition("://")
         extra, package = _EXTRAS[self.protocol]
         if importlib.util.find_spec(package) is None:
@@ -244,10 +251,13 @@ class Remote:
         try:
             self._tried("write", key, once, attempts)
         except FileNotFoundError as error:
-            raise StorageError(
-                f"can't write {self.url}/{key}: there is no such bucket ({_told(error)}): make it, or name "
-                "another"
-            ) from error
+            raise self._no_bucket("write", key, error) from error
+
+    def _no_bucket(self, what: str, key: str, error: BaseException) -> StorageError:
+        return StorageError(
+            f"can't {what} {self.url}/{key}: there is no such bucket ({_told(error)}): make it, or name "
+            "another"
+        )
 
     def _tried(self, what: str, key: str, once: Callable[[], T], attempts: int = ATTEMPTS) -> T:
         """Try, and again after a pause where another try may help.
@@ -258,16 +268,25 @@ class Remote:
         """
         for attempt in range(1, attempts + 1):
             try:
-                return once()
-            except (FileNotFoundError, FileExistsError):
+                found = once()
+                self._answered = True
+                return found
+            except FileNotFoundError as error:
+                self._answered = True
+                if _lacks_bucket(error):
+                    raise self._no_bucket(what, key, error) from error
+                raise
+            except FileExistsError:
                 raise
             except Exception as error:
+                if not self._answered and type(error).__name__ in _NO_ANSWER:
+                    attempts = min(attempts, FIRST_ATTEMPTS)
                 if isinstance(error, PermissionError) or type(error).__name__ in _HOPELESS:
                     raise StorageError(
                         f"can't {what} {self.url}/{key}: {_told(error)}: check the bucket's rights and "
                         f"{_given(self.protocol)}"
                     ) from error
-                if attempt == attempts:
+                if attempt >= attempts:
                     raise StorageError(
                         f"can't {what} {self.url}/{key}, tried {attempts} times: {_told(error)}: see "
                         f"that the store answers ({_given(self.protocol)}) and give the same command again; "
@@ -368,6 +387,12 @@ def _given(protocol: str) -> str:
     return _CREDENTIALS.get({"abfs": "az"}.get(protocol, protocol), "the store's settings")
 
 
+def _lacks_bucket(error: BaseException) -> bool:
+    """Whether S3 says that it isn't the object alone that is missing."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return response.get("Error", {}).get("Code") == "NoSuchBucket"
+
+
 def _told(error: BaseException) -> str:
-    told = " ".join(str(error).split())[:200].rstrip(": ")
+    told = " ".join(str(error).split())[:200].rstrip(":. ")
     return told or type(error).__name__

@@ -42,6 +42,11 @@ class RunFolder:
             return False
 
     @property
+    def whole(self) -> Path:
+        """The folder of the run of several models that this run is a pair of; its own where it is none."""
+        return self.path.parent.parent if self.shares else self.path
+
+    @property
     def activations(self) -> Path:
         """Captured feature activations, one folder a content key."""
         return self.path / (SHARED if self.shares else ACTIVATIONS)

@@ -142,3 +142,25 @@ def test_writers_at_once_leave_one_whole_thing(tmp_path):
         thread.join()
     with elsewhere.joined(Mirror(tmp_path / "reader", [Keeper(there)])):
         assert str(read_cell(tmp_path / "reader")).startswith("made by ")
+
+
+def test_a_pair_of_several_models_keeps_things_under_the_names_of_a_run_of_two(tmp_path):
+    there = store(tmp_path / "store")
+    whole, alone = tmp_path / "models", tmp_path / "two"
+    with elsewhere.joined(first := Mirror(whole, [Keeper(there, published=True)])):
+        write_cell(whole / "pairs/x~y", "of x and y")
+        with atomic_folder(whole / "pairs/x~y/generations/abc") as folder:
+            write_artefact(folder / "run.json", "run", 1, {})
+        first.publish(whole / "pairs/x~y/generations/abc")
+        Memo(whole / "pairs/x~y/../../activations/known").keep("kind", 1, "value")
+        first.settle()
+        first.close()
+    kept = {str(path.relative_to(there.path / "objects")) for path in (there.path / "objects").rglob("*-*")}
+    assert CELL in kept
+    assert (there.path / "objects/generations/abc").is_file()
+    assert len(kept) == 2
+    with elsewhere.joined(Mirror(alone, [Keeper(there)])):
+        assert read_cell(alone) == "of x and y"
+    with elsewhere.joined(Mirror(tmp_path / "other", [Keeper(there)])):
+        assert read_cell(tmp_path / "other/pairs/y~z") == "of x and y"  # by its key the same
+        assert not elsewhere.there(tmp_path / "other/pairs/a/b/cells/L1-L2-0123456789abcdef")

@@ -7,7 +7,7 @@ import pytest
 
 from congruence.errors import ConfigError, StorageError
 from congruence.storage.objects import FolderOfObjects, Remote, is_url, normal_url, open_objects
-from object_server import s3_server
+from object_server import REASONS, s3_server
 
 
 @pytest.fixture
@@ -82,6 +82,50 @@ def test_what_stays_wrong_is_one_line(way, monkeypatch):
     fsspec.filesystem("s3").clear_instance_cache()
     with pytest.raises(StorageError, match=r"can't read s3://bucket/run/x: .*AWS_PROFILE"):
         at("s3://bucket/run").get("x")
+
+
+def refusal(way, ask) -> tuple[str, int]:
+    """What a request is told in the end, and how often it was made."""
+    way.seen.clear()
+    with pytest.raises(StorageError) as told:
+        ask()
+    assert "\n" not in str(told.value)
+    return str(told.value), len(way.seen)
+
+
+def test_who_is_refused_is_told_at_once(way):
+    for reason, words in REASONS.items():
+        way.always = reason
+        way.chosen = lambda method, path: True
+        told, asked = refusal(way, lambda: at("s3://bucket/run").get("x"))
+        assert told.startswith(f"can't read s3://bucket/run/x: {words.rstrip('.')}: check the bucket's")
+        assert "AWS_PROFILE" in told
+        assert asked <= 2  # the second where a region may be the cause
+        way.chosen = lambda method, path: method == "PUT"  # may read, and not write
+        told, asked = refusal(way, lambda: at("s3://bucket/run").put("x", b"1"))
+        assert told.startswith(f"can't write s3://bucket/run/x: {words.rstrip('.')}: check the bucket's")
+        assert asked <= 2
+
+
+def test_a_missing_bucket_and_a_wrong_endpoint(way, monkeypatch):
+    import fsspec
+
+    for ask in (lambda: at("s3://nowhere/run").get("x"), lambda: at("s3://nowhere/run").put("x", b"1")):
+        told, asked = refusal(way, ask)
+        assert "s3://nowhere/run/x: there is no such bucket" in told
+        assert asked == 1
+    for endpoint, words, tries in (
+        ("http://127.0.0.1:9", "tried 4 times: Could not connect", 4),
+        ("localhost:9000", "AWS_ENDPOINT_URL for another server", 1),
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        fsspec.filesystem("s3").clear_instance_cache()
+        pauses: list[float] = []
+        with pytest.raises((StorageError, ConfigError)) as told:
+            Remote("s3://bucket/run", pause=pauses.append).get("x")
+        assert words in str(told.value)
+        assert "\n" not in str(told.value)
+        assert len(pauses) == tries - 1
 
 
 def test_a_folder_and_memory_are_stores_as_well(tmp_path):

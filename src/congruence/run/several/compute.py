@@ -13,9 +13,9 @@ from congruence import __version__
 from congruence.config.models import Models, Names, pair_name
 from congruence.config.run import RunConfig
 from congruence.progress import Progress, working
+from congruence.run.models_schema import KIND
 from congruence.run.publish import publish_once
 from congruence.run.results import FORMAT_VERSION, Run, load_run
-from congruence.run.several.results import KIND
 from congruence.run.several.tables import write_tables
 from congruence.sides.corpus import settled_for_all
 from congruence.sides.side import open_side
@@ -101,7 +101,7 @@ def _publish(
     started: float,
 ) -> str:
     """Write the tables over all pairs, and make them what the run's folder shows; once for the same pairs."""
-    named = {name: value for name, value in record["config"].items() if name != "runner"}
+    named = {name: value for name, value in record["config"].items() if name not in ("runner", "cache")}
     key = content_key([KIND, FORMAT_VERSION, __version__, named, record["pairs"]])
 
     def make(folder: Path) -> Mapping[str, Any]:

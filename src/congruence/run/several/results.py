@@ -10,12 +10,12 @@ import pandas as pd
 
 from congruence.display import html_table
 from congruence.errors import InputError, StorageError, unknown_name
+from congruence.run.models_schema import KIND
 from congruence.run.results import FORMAT_VERSION, Run, believed, folder_of, load_run, stored_table
 from congruence.several import Clusters
 from congruence.storage import generations, open_artefact
 from congruence.wording import format_score
 
-KIND = "models-run"
 SHARED = "shared"
 """Stands among the measures for the share of features that have a counterpart."""
 
