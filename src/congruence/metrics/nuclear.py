@@ -25,6 +25,7 @@ STEP = 0.5
 """Of log t: the rule's error is exp(−π²/0.5) = 3e-9."""
 LEAST = 1e-7
 """Of t, relative to the root mean square of the singular values: below, log det no longer changes."""
+ROUNDING = 2.0**-52
 SMALL, NOISE, ALLOWED = 1e-4, 1e-6, 1e-7
 """Of the root mean square: singular values below SMALL may be off by NOISE each; of their sum, by ALLOWED."""
 
@@ -59,7 +60,7 @@ def nuclear_norm(m: Float[np.ndarray, "k l"]) -> float:
     if scale == 0:
         return 0.0
     total = _sum_of_roots(products)
-    if _count_below(products, SMALL**2) * NOISE > ALLOWED * total:
+    if not _count_below(products, SMALL**2) * NOISE <= ALLOWED * total:
         return float(singular_values(m.astype(np.float64)).sum())
     return float(total * scale)
 
@@ -170,14 +171,14 @@ def _products_of_band(band):
 
 
 @numba.njit(nogil=True, cache=True)
-def _log_det(products, shift, room):
-    """log det(products + shift): pivots that rounding makes negative are taken for its size."""
+def _log_det(products, shift, least, room):
+    """log det(products + shift): pivots below `least`, which is the size of rounding, are taken for that."""
     k, width = products.shape
     room[:k] = products
     room[k:] = 0.0
     total = 0.0
     for i in range(k):
-        pivot = max(room[i, 0] + shift, 1e-17)
+        pivot = max(room[i, 0] + shift, least)
         total += np.log(pivot)
         column = room[i]
         for s in range(1, width):
@@ -213,7 +214,7 @@ def _sum_of_roots(products):
     """Σ √λ of a band of mean eigenvalue 1: the trapezoid rule in log t, with both ends in closed form."""
     k, width = products.shape
     room = np.empty((k + width, width))
-    largest, squares = 0.0, 0.0
+    squares = 0.0
     for i in range(k):
         squares += products[i, 0] ** 2
         for t in range(1, width):
@@ -225,7 +226,7 @@ def _sum_of_roots(products):
     for number in range(steps + 1):
         u = first + number * STEP
         t = np.exp(u)
-        value = _log_det(products, t * t, room) - 2 * u * k
+        value = _log_det(products, t * t, ROUNDING * largest, room) - 2 * u * k
         total += t * value
         if number == 0:
             # towards 0 log det stays and -2 u k grows: Σ_{j>0} e^(u - j h) (value + 2 k j h)
