@@ -71,7 +71,7 @@ def _band(m: Float[np.ndarray, "k l"]) -> Float[np.ndarray, "k w"]:
     Row i has the entries of columns i − BAND to i, each at i − column.
     """
     k = len(m)
-    band = np.zeros((k, BAND + 1))
+    band, room = np.zeros((k, BAND + 1)), aligned((STRIPE * m.shape[1],), np.float32)
     for first in range(0, k, BAND):
         width = min(BAND, k - first)
         rows = np.ascontiguousarray(m[first : first + width, first:].T)
@@ -88,7 +88,8 @@ def _band(m: Float[np.ndarray, "k l"]) -> Float[np.ndarray, "k w"]:
         left, right = np.hstack([w, u]), np.vstack([v[width:].T, z])
         for start in range(0, len(rest), STRIPE):
             part = rest[start : start + STRIPE, width:]
-            part -= left[start : start + STRIPE] @ right
+            moved = room[: part.size].reshape(part.shape)
+            part -= np.matmul(left[start : start + STRIPE], right, out=moved)
     return band
 
 
@@ -119,17 +120,18 @@ def _householder(panel):
         scale = np.float32(1.0 / pivot)
         for i in range(k + 1, rows):
             v[i, k] = panel[i, k] * scale
+        start = k // 16 * 16  # whole vectors; what is left of k is 0 below the diagonal already
         along[:] = 0.0
         for i in range(k, rows):
-            weight = v[i, k]
-            for j in range(width):
-                along[j] += weight * panel[i, j]
+            weight, row = v[i, k], panel[i, start:]
+            for j in range(len(row)):
+                along[j] += weight * row[j]
         for j in range(width):
             along[j] *= np.float32(tau)
         for i in range(k, rows):
-            weight = v[i, k]
-            for j in range(width):
-                panel[i, j] -= weight * along[j]
+            weight, row = v[i, k], panel[i, start:]
+            for j in range(len(row)):
+                row[j] -= weight * along[j]
         for i in range(k + 1, rows):
             panel[i, k] = 0.0
     return v, inverse
