@@ -1,6 +1,7 @@
 """What is made of products that measures share, and of bands, against the slow obvious way."""
 
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_ranks_of_distances_from_products_are_scipys(rdm, shape, large):
     x, y = rng.normal(size=(2, *shape)) + 0.2
     if len(x) > 10:
         x[1:4], y[7] = x[0], y[9]  # equal rows: their distances to others tie
-    prepared = METRICS.get("rsa").prepare(x, y, rdm=rdm)
+    prepared: Any = METRICS.get("rsa").prepare(x, y, rdm=rdm)
     exact = np.round(pdist(x, rdm), 10)
     np.testing.assert_array_equal(prepared.triangle, 2 * rankdata(exact) - len(exact) - 1)
 
@@ -96,11 +97,11 @@ def test_a_rotation_from_products_of_rows_finds_whom_the_decomposition_finds(shi
     """A mean that is small, or nearly all there is; products of all rows, or of each half's own."""
     x, y = sides(120, 90, 75)
     x[50] = x[51]
-    slow = METRICS.get("translation_accuracy").prepare(x + shift, y - shift)
+    slow: Any = METRICS.get("translation_accuracy").prepare(x + shift, y - shift)
     monkeypatch.setattr(rotation, "_rotation", None)  # it isn't called
     monkeypatch.setattr(rotation, "FEW", 10)
     monkeypatch.setattr(rotation, "ROWS", rows)
-    fast = METRICS.get("translation_accuracy").prepare(x + shift, y - shift)
+    fast: Any = METRICS.get("translation_accuracy").prepare(x + shift, y - shift)
     np.testing.assert_array_equal(fast.tables[0].table, slow.tables[0].table)
     assert fast.observed() == slow.observed()
 
