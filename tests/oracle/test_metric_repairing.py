@@ -134,10 +134,14 @@ def test_sums_of_ranks_are_exact_whichever_way_they_are_taken(monkeypatch):
 @pytest.mark.parametrize("shape", [(900, 700), (700, 900)])
 @pytest.mark.parametrize("center", [True, False])
 def test_leading_components_are_those_of_the_whole_decomposition(shape, center):
+    from congruence.metrics.shared import SharedRows
     from congruence.metrics.subspace import components, leading_components
 
     x = np.random.default_rng(0).normal(size=shape) * 0.99 ** np.arange(shape[1]) + 0.3
-    whole, leading = components(x, "x", center=center), leading_components(x, "x", 60, center=center)
+    whole, leading = (
+        components(x, "x", center=center),
+        leading_components(SharedRows(x), "x", 60, center=center),
+    )
     assert leading.s == pytest.approx(whole.s[:60], rel=1e-12)
     assert leading.total == pytest.approx(whole.total, rel=1e-12)
     assert np.abs(np.abs((leading.u * whole.u[:, :60]).sum(axis=0)) - 1).max() < 1e-9

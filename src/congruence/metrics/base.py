@@ -100,6 +100,7 @@ class Measure:
         reads: what of a cell the measure is computed from.
         sides: what x and y are, for the function's docstring.
         list_resolution: two scores of `of_lists` nearer than this are a tie.
+        shares_rows: `prepare` also takes `inputs.shared` rows, whose products measures have in common.
         function: ``function(x, y, **options) -> Score``, made by `metric`.
     """
 
@@ -116,6 +117,7 @@ class Measure:
         "(n, d_b) rows of side B, row i paired with row i of x.",
     )
     list_resolution: ClassVar[float] = 1e-9
+    shares_rows: ClassVar[bool] = False
     function: ClassVar[Callable[..., Score]]
 
     def __post_init__(self) -> None:

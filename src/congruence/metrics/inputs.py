@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from congruence.errors import InputError
 from congruence.metrics.blas import aligned, blocks
+from congruence.metrics.shared import SharedRows
 
 MIN_ROWS = 3
 ROUNDING = 1e-13
@@ -29,7 +30,7 @@ def paired(x: ArrayLike, y: ArrayLike, *, min_rows: int = MIN_ROWS, unit_rows: b
     """Both sides as finite float64 matrices with equal rows and some variance.
 
     Args:
-        x: (n, d_a) rows of side A: an array, nested list or torch tensor.
+        x: (n, d_a) rows of side A: an array, nested list or torch tensor; or `shared` rows.
         y: (n, d_b) rows of side B, row i paired with row i of x.
         min_rows: fewest pairs the measure can be computed from.
         unit_rows: divide every row by its norm first (decoder rows folded to unit norm).
@@ -46,9 +47,20 @@ def paired(x: ArrayLike, y: ArrayLike, *, min_rows: int = MIN_ROWS, unit_rows: b
         raise InputError(f"x and y have {pair.n} rows: this measure needs at least {min_rows} pairs")
     if unit_rows:
         pair = Pair(to_unit_rows(pair.x, "x"), to_unit_rows(pair.y, "y"))
-    _check_varies(pair.x, "x")
-    _check_varies(pair.y, "y")
+    for rows, given, name in zip(pair, (x, y), "xy", strict=True):
+        if not isinstance(given, SharedRows) or unit_rows:
+            _check_varies(rows, name)
     return pair
+
+
+def shared(x: ArrayLike, y: ArrayLike) -> tuple[SharedRows, SharedRows]:
+    """Both sides, checked once for all measures that are prepared from them.
+
+    Raises:
+        InputError: as `paired`.
+    """
+    pair = paired(x, y)
+    return SharedRows(pair.x), SharedRows(pair.y)
 
 
 def same_width(pair: Pair, measure: str) -> Pair:
@@ -62,6 +74,8 @@ def same_width(pair: Pair, measure: str) -> Pair:
 
 
 def _matrix(values: Any, name: str) -> Float[np.ndarray, "n d"]:
+    if isinstance(values, SharedRows):
+        return values.rows
     try:
         if hasattr(values, "detach"):
             values = values.detach().to("cpu").double()

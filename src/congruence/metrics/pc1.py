@@ -9,11 +9,12 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from congruence.metrics.base import Laws, metric
-from congruence.metrics.blas import one_blas_thread
+from congruence.metrics.blas import in_parallel
 from congruence.metrics.inputs import paired
 from congruence.metrics.kernels import dot_draws
 from congruence.metrics.lists import FLAT, FromProducts, OfProducts, centred_products, scaled
-from congruence.metrics.subspace import centred, first_component
+from congruence.metrics.shared import SharedRows
+from congruence.metrics.subspace import first_component
 from congruence.records import Score
 
 UNIQUE_GAP = 1e-9
@@ -96,18 +97,20 @@ class Pc1Correlation(OfProducts):
     says = "the first principal components correlate by {score}"
 
     list_resolution: ClassVar[float] = 1e-6
+    shares_rows: ClassVar[bool] = True
 
     center: bool = True
     """Subtract column means first; without it the value is a cosine, and its null is higher."""
     unit_rows: bool = False
     """Divide every row by its norm before that."""
 
-    @one_blas_thread()
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedPc1:
         """Both first components."""
         pair = paired(x, y, unit_rows=self.unit_rows)
-        u, share_a, gap_a = first_component(centred(pair.x) if self.center else pair.x)
-        v, share_b, gap_b = first_component(centred(pair.y) if self.center else pair.y)
+        sides = SharedRows.of(x, pair.x), SharedRows.of(y, pair.y)
+        (u, share_a, gap_a), (v, share_b, gap_b) = in_parallel(
+            lambda side: first_component(side, center=self.center), sides
+        )
         return PreparedPc1(u, v, (share_a, share_b), min(gap_a, gap_b))
 
     def from_products(self) -> FromProducts:

@@ -10,8 +10,12 @@ from numpy.typing import ArrayLike
 from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import in_parallel, one_blas_thread, product
 from congruence.metrics.inputs import paired
+from congruence.metrics.nuclear import large_nuclear_draws
 from congruence.metrics.subspace import centred, nuclear_draws
 from congruence.records import Score
+
+MANY = 400
+"""Columns of either side from which singular values aren't taken one by one."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class PreparedProcrustes:
 
     def repaired(self, permutations: Int[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
         """Nuclear norm of each draw."""
-        return np.minimum(nuclear_draws(self.x, self.y, permutations), 1.0)
+        draws = large_nuclear_draws if min(self.x.shape[1], self.y.shape[1]) > MANY else nuclear_draws
+        return np.minimum(draws(self.x, self.y, permutations), 1.0)
 
 
 def _at_most_n_columns(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:

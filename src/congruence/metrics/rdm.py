@@ -5,16 +5,20 @@ Filled block by block, so that nothing larger than the triangle itself (4 n² by
 
 from collections.abc import Callable
 
+import numba
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from congruence.metrics.blas import BLOCK_ROWS, in_parallel
 from congruence.metrics.inputs import to_unit_rows
+from congruence.metrics.shared import SharedRows
 
 KINDS = ("correlation", "euclidean", "cosine")
 BLOCK_NUMBERS = 16_000_000
 NEAR = 1e-6
 TIE = 1e-12
+LEFT = 0.01
+"""Of a row's squared norm: what must be left once its mean is taken off, or digits are lost."""
 
 
 def condensed(
@@ -47,9 +51,45 @@ def condensed(
     return triangle
 
 
-def rounding_of(triangle: Float[np.ndarray, " pairs"]) -> float:
-    """Distances nearer than this are equal but for rounding: 12 digits of the largest."""
-    return TIE * max(float(triangle.max(initial=0.0)), -float(triangle.min(initial=0.0)))
+def of_products(
+    side: SharedRows, kind: str, *, out: Float[np.ndarray, " pairs"]
+) -> tuple[float, float] | None:
+    """`condensed`, "correlation" or "cosine", from the products of rows.
+
+    Returns:
+        The least and the greatest distance; None where products can't tell them (a row that is 0 or nearly
+        constant).
+    """
+    products, width = side.products(), side.shape[1]
+    norms = np.ascontiguousarray(products.diagonal())
+    moved = np.zeros(len(norms))
+    if kind == "correlation":
+        moved = side.rows.mean(axis=1) * np.sqrt(width)
+    left = norms - moved**2
+    if (left <= LEFT * norms).any():
+        return None
+    return _distances(products, moved, 1 / np.sqrt(left), out)
+
+
+@numba.njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
+def _distances(products, moved, scale, out):
+    """1 − cosine of every two rows, moved along the constant direction; and the least and the greatest."""
+    low, high, start = np.inf, -np.inf, 0
+    for i in range(len(products) - 1):
+        row, to = products[i, i + 1 :], out[start : start + len(products) - 1 - i]
+        start += len(row)
+        own_move, own_scale = moved[i], scale[i]
+        others, scales = moved[i + 1 :], scale[i + 1 :]
+        for j in range(len(row)):
+            apart = 1 - (row[j] - own_move * others[j]) * (own_scale * scales[j])
+            to[j] = apart
+            low, high = min(low, apart), max(high, apart)
+    return low, high
+
+
+def extremes(triangle: Float[np.ndarray, " pairs"]) -> tuple[float, float]:
+    """The least and the greatest distance."""
+    return float(triangle.min()), float(triangle.max())
 
 
 def over_blocks(

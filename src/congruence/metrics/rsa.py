@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numba
 import numpy as np
@@ -18,10 +18,13 @@ from congruence.metrics.inputs import paired
 from congruence.metrics.kernels import exact_run, over_draws, triangle_draws
 from congruence.metrics.lists import FromProducts, OfProducts
 from congruence.metrics.ranks import BUCKET, SORTERS, centred_ranks
-from congruence.metrics.rdm import condensed, rounding_of, square, unfolded
+from congruence.metrics.rdm import TIE, condensed, extremes, of_products, square, unfolded
 from congruence.metrics.rsa_lists import KINDS, pearson_of_lists, spearman_of_lists
+from congruence.metrics.shared import ROWS, SharedRows
 from congruence.records import Score
 
+FEW = 600
+"""Up to so many rows distances come from the rows themselves, which takes milliseconds."""
 SINGLE = 2**24
 """From so many distances their values are held in four bytes."""
 
@@ -150,6 +153,8 @@ class Rsa(OfProducts):
     )
     says = "the likenesses among features agree with a rank correlation of {score}"
 
+    shares_rows: ClassVar[bool] = True
+
     rdm: Literal["correlation", "euclidean", "cosine"] = "correlation"
     """Distance between rows: "correlation", "euclidean" or "cosine"."""
     compare: Literal["spearman", "pearson", "kendall"] = "spearman"
@@ -163,7 +168,8 @@ class Rsa(OfProducts):
         pairs = pair.n * (pair.n - 1) // 2
         options = {"rdm": self.rdm, "compare": self.compare, "unit_rows": self.unit_rows}
         details = {**options, "row_pairs": pairs}
-        makers = (partial(self._triangle, pair.x), partial(self._square, pair.y))
+        sides = SharedRows.of(x, pair.x), SharedRows.of(y, pair.y)
+        makers = (partial(self._triangle, sides[0]), partial(self._square, sides[1]))
         few = pairs <= BUCKET
         (a, norm_a), (b, norm_b) = in_parallel(_call, makers) if few else map(_call, makers)
         if self.compare == "kendall":
@@ -175,7 +181,7 @@ class Rsa(OfProducts):
         sorted_at_once = 16 * SORTERS * min(BUCKET, n * n // 2)
         return super().memory(n, d_a, d_b) + 6 * n * n + sorted_at_once
 
-    def _triangle(self, rows: Float[np.ndarray, "n d"]) -> tuple[Shaped[np.ndarray, " pairs"], float]:
+    def _triangle(self, rows: SharedRows) -> tuple[Shaped[np.ndarray, " pairs"], float]:
         """Side x: its entries in as much memory as they need, and their norm."""
         room = np.empty(len(rows) * (len(rows) - 1) // 2)
         entries = self._entries(rows, "x", room)
@@ -185,7 +191,7 @@ class Rsa(OfProducts):
         room.resize(-(-pairs * kind.itemsize // room.itemsize), refcheck=False)
         return room.view(kind)[:pairs], norm
 
-    def _square(self, rows: Float[np.ndarray, "n d"]) -> tuple[Shaped[np.ndarray, "n n"], float]:
+    def _square(self, rows: SharedRows) -> tuple[Shaped[np.ndarray, "n n"], float]:
         """Side y: its entries as a square, which of four bytes an entry has the room of the distances."""
         n = len(rows)
         room = np.empty((n * n + 1) // 2)
@@ -196,12 +202,16 @@ class Rsa(OfProducts):
         return unfolded(room.view(entries.dtype)[: n * n], n), norm
 
     def _entries(
-        self, rows: Float[np.ndarray, "n d"], name: str, room: Float[np.ndarray, " pairs"]
+        self, rows: SharedRows, name: str, room: Float[np.ndarray, " pairs"]
     ) -> Shaped[np.ndarray, " pairs"]:
         """The triangle of one side, ranked or centred, at the front of `room`."""
-        triangle = condensed(rows, self.rdm, name, out=room)
-        tie = rounding_of(triangle)
-        if np.ptp(triangle) <= tie:
+        found = None
+        if FEW < len(rows) <= ROWS and self.rdm != "euclidean":
+            found = of_products(rows, self.rdm, out=room)
+        triangle = condensed(rows.rows, self.rdm, name, out=room) if found is None else room
+        low, high = found or extremes(triangle)
+        tie = TIE * max(high, -low)
+        if high - low <= tie:
             raise InputError(
                 f"all rows of {name} are equally far apart (rdm={self.rdm!r}), so there is nothing to "
                 f"compare: use more rows or another rdm"

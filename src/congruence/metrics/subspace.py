@@ -1,17 +1,20 @@
 """Centring, principal components, and singular values: the linear algebra several measures share."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy import linalg
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from congruence.errors import InputError
-from congruence.metrics.blas import aligned, in_parallel, one_blas_thread
+from congruence.metrics.blas import aligned, gram, in_parallel, one_blas_thread
 from congruence.metrics.inputs import ROUNDING, Pair
 from congruence.metrics.kernels import over_draws
+from congruence.metrics.shared import SharedRows
+
+_blas: Any = linalg.blas
 
 DENSE_LIMIT = 600
 WORTH = 8
@@ -50,30 +53,34 @@ def components(x: Float[np.ndarray, "n d"], name: str, *, center: bool = True) -
 
 
 def both_components(
-    pair: Pair, *, center: bool = True, most: int | None = None
+    pair: Pair, *, center: bool = True, most: int | None = None, given: tuple[Any, Any] = (None, None)
 ) -> tuple[Components, Components]:
-    """Principal components of both sides, side by side on two threads; given `most`, the leading ones."""
+    """Principal components of both sides, side by side on two threads; given `most`, the leading ones.
 
-    def of(side: tuple[Float[np.ndarray, "n d"], str]) -> Components:
-        x, name = side
+    Args:
+        pair: both sides.
+        center: subtract column means first.
+        most: how many components are wanted; None for all.
+        given: what the pair was made of, which may be rows that measures share.
+    """
+
+    def of(side: tuple[Float[np.ndarray, "n d"], str, Any]) -> Components:
+        x, name, shared = side
         if most is None or min(x.shape) <= DENSE_LIMIT or WORTH * most > min(x.shape):
             return components(x, name, center=center)
-        return leading_components(x, name, most, center=center)
+        return leading_components(SharedRows.of(shared, x), name, most, center=center)
 
-    a, b = in_parallel(of, zip(pair, "xy", strict=True))
+    a, b = in_parallel(of, zip(pair, "xy", given, strict=True))
     return a, b
 
 
-def leading_components(
-    x: Float[np.ndarray, "n d"], name: str, most: int, *, center: bool = True
-) -> Components:
+def leading_components(side: SharedRows, name: str, most: int, *, center: bool = True) -> Components:
     """The leading principal components alone, from the products of columns (or rows, where they are fewer).
 
     Exact to about 1e-14 · (s_1 / s_k)²: the products square the singular values, and those wanted are large.
     """
-    xc = centred(x) if center else x
-    tall = x.shape[0] >= x.shape[1]
-    products = xc.T @ xc if tall else xc @ xc.T
+    xc, tall = side.centred() if center else side.rows, side.shape[0] >= side.shape[1]
+    products = side.products_of_columns(center=center) if tall else gram(xc)
     values, vectors = linalg.eigh(
         products, subset_by_index=(len(products) - most, len(products) - 1), check_finite=False
     )
@@ -92,30 +99,31 @@ def kept(s: Float[np.ndarray, " r"], variance: float) -> int:
     return min(int(np.searchsorted(share, variance * (1 - 1e-12))) + 1, len(s))
 
 
-def first_component(x: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, " n"], float, float]:
-    """Unit scores of the first component of (centred) rows, its share of variance, and the gap to the second.
+def first_component(side: SharedRows, *, center: bool = True) -> tuple[Float[np.ndarray, " n"], float, float]:
+    """Unit scores of the first component of the rows, its share of variance, and the gap to the second.
 
     Returns:
         (n,) scores of unit norm; λ1 / Σλ; (λ1 - λ2) / λ1.
     """
-    tall = x.shape[0] >= x.shape[1]
-    gram = x.T @ x if tall else x @ x.T
-    values, vectors = _top_two(gram)
+    x, tall = side.centred() if center else side.rows, side.shape[0] >= side.shape[1]
+    products = side.products_of_columns(center=center) if tall else gram(x)
+    values, vectors = _top_two(products)
     scores = x @ vectors[:, -1] if tall else vectors[:, -1]
-    second = values[-2] if len(values) > 1 else 0.0
-    return scores / np.linalg.norm(scores), float(values[-1] / np.trace(gram)), float(1 - second / values[-1])
+    second, total = values[-2] if len(values) > 1 else 0.0, np.trace(products)
+    return scores / np.linalg.norm(scores), float(values[-1] / total), float(1 - second / values[-1])
 
 
-def _top_two(gram: Float[np.ndarray, "k k"]) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, "k c"]]:
-    size = len(gram)
+def _top_two(products: Float[np.ndarray, "k k"]) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, "k c"]]:
+    size = len(products)
     if size <= DENSE_LIMIT:
         first = max(size - 2, 0)
-        return linalg.eigh(gram, subset_by_index=(first, size - 1), check_finite=False)
+        return linalg.eigh(products, subset_by_index=(first, size - 1), check_finite=False)
     start = np.random.default_rng(0).normal(size=size)
+    half = LinearOperator(products.shape, lambda v: _blas.dsymv(1.0, products.T, v, lower=1))
     try:
-        values, vectors = eigsh(gram, k=2, which="LA", v0=start, tol=0)
+        values, vectors = eigsh(half, k=2, which="LA", v0=start, tol=0)
     except ArpackNoConvergence:
-        return linalg.eigh(gram, subset_by_index=(size - 2, size - 1), check_finite=False)
+        return linalg.eigh(products, subset_by_index=(size - 2, size - 1), check_finite=False)
     order = np.argsort(values)
     return values[order], vectors[:, order]
 

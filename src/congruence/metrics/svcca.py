@@ -1,7 +1,7 @@
 """`svcca` and `cca`: canonical correlations between the leading components of each side, or all of them."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -129,6 +129,8 @@ class Svcca(Measure):
     )
     says = "the mean canonical correlation is {score}"
 
+    shares_rows: ClassVar[bool] = True
+
     variance: Annotated[float, SHARE] | None = None
     """Share of variance to keep on each side (0.99 unless `n_components` is given)."""
     n_components: Annotated[int, at_least(1)] | Literal["n/10"] | None = None
@@ -158,8 +160,9 @@ class Svcca(Measure):
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedSubspaces:
         """The leading components of both sides."""
         pair = paired(x, y, unit_rows=self.unit_rows)
-        a, b = both_components(pair, center=self.center, most=self._most(pair.n))
-        k_a, k_b = self._kept(a.s, b.s, self._most(pair.n))
+        most = self._most(pair.n)
+        a, b = both_components(pair, center=self.center, most=most, given=(x, y))
+        k_a, k_b = self._kept(a.s, b.s, most)
         size = check_size(self.name, pair.n, k_a, k_b, self.on_forced, center=self.center)
         details = size.details | {"variance_a": _share(a, k_a), "variance_b": _share(b, k_b)}
         details |= {f"rank_{side}": c.rank for side, c in (("a", a), ("b", b)) if c.rank is not None}

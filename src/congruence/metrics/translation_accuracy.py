@@ -1,137 +1,22 @@
 """`translation_accuracy`: does a rotation fitted on half of the pairs find the partners of the others?"""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
-from scipy import linalg
 from scipy.stats import hypergeom
 
 from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, format_score, metric
-from congruence.metrics.blas import aligned, blocks, gram, in_parallel, one_blas_thread, product
-from congruence.metrics.inputs import Pair, paired
-from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, Split, halves, table_bytes
+from congruence.metrics.blas import blocks, in_parallel, one_blas_thread
+from congruence.metrics.inputs import paired
+from congruence.metrics.rotation import translated_similarity
+from congruence.metrics.shared import SharedRows
+from congruence.metrics.splits import HeldOutTable, PreparedHeldOut, halves, table_bytes
 from congruence.options import REPEATS, SEED, at_least
 
-UNDETERMINED = 1e-9
-FEW = 600
-"""Up to so many pairs or columns the decomposition itself is quick."""
-CERTAIN = 1e-8
-"""Products square the singular values: where the least is below 1e-4 of the largest they aren't used."""
-UNEVEN = 1e-3
-"""Nor where the mean eigenvalue of one side times the mean inverse one is above this over CERTAIN."""
-DIGITS = 12
 AMONG = 20
-
-
-def translated_similarity(pair: Pair, split: Split) -> Float[np.ndarray, "h h"]:
-    """Cosines of the held-out x rows, mapped by the rotation fitted on the other half, with the y rows."""
-    (x, rows), (y, wanted) = (_centred_on(side, split) for side in pair)
-    return _cosines(_mapped(rows, x, y), wanted)
-
-
-def _centred_on(
-    side: Float[np.ndarray, "n d"], split: Split
-) -> tuple[Float[np.ndarray, "f d"], Float[np.ndarray, "h d"]]:
-    """Both halves minus the mean of the one that is fitted on."""
-    fit, held = side[split.fit], side[split.held]
-    mean = fit.mean(axis=0)
-    fit -= mean
-    held -= mean
-    return fit, held
-
-
-def _mapped(
-    rows: Float[np.ndarray, "h d_a"], x: Float[np.ndarray, "f d_a"], y: Float[np.ndarray, "f d_b"]
-) -> Float[np.ndarray, "h d_b"]:
-    """Rows under the rotation that lays x over y: from products where these tell it, which is faster."""
-    found = None
-    if min(*x.shape, y.shape[1]) > FEW:
-        few_rows = len(x) <= min(x.shape[1], y.shape[1])
-        found = _mapped_by_rows(rows, x, y) if few_rows else _mapped_by_columns(rows, x, y)
-    if found is not None:
-        return found
-    u, vt = _rotation(x, y)
-    return product(product(rows, u), vt)
-
-
-def _mapped_by_columns(
-    rows: Float[np.ndarray, "h d_a"], x: Float[np.ndarray, "f d_a"], y: Float[np.ndarray, "f d_b"]
-) -> Float[np.ndarray, "h d_b"] | None:
-    """The same by (m mᵀ)^-½ m with m = xᵀy, or m (mᵀm)^-½ where m is tall; None where it's uncertain."""
-    m = product(x.T, y)
-    wide = m.shape[0] <= m.shape[1]
-    values, vectors = linalg.eigh(
-        gram(m if wide else np.ascontiguousarray(m.T)), check_finite=False, overwrite_a=True
-    )
-    if values[0] < CERTAIN * values[-1]:
-        return None
-    moved = product(rows if wide else product(rows, m), vectors) / np.sqrt(values)
-    moved = product(moved, vectors.T)
-    return product(moved, m) if wide else moved
-
-
-def _mapped_by_rows(
-    rows: Float[np.ndarray, "h d_a"], x: Float[np.ndarray, "f d_a"], y: Float[np.ndarray, "f d_b"]
-) -> Float[np.ndarray, "h d_b"] | None:
-    """The same where pairs are fewer than columns: xᵀ b v w^-½ vᵀ y, where a b v = v w and vᵀ b v = 1.
-
-    a = x xᵀ and b = y yᵀ. Centred rows depend on one another, so both sides are first turned into one row
-    fewer.
-    """
-    x, y = _one_row_fewer(x), _one_row_fewer(y)
-    b = gram(y)
-    try:
-        values, vectors = linalg.eigh(gram(x), b, type=2, check_finite=False, overwrite_a=True)
-    except linalg.LinAlgError:
-        return None
-    spread = float(np.einsum("ij,ij->", vectors, vectors)) * float(np.trace(b)) / len(b) ** 2
-    if values[0] < CERTAIN * values[-1] or spread * CERTAIN > UNEVEN:
-        return None
-    moved = product(product(rows, x.T), product(b, vectors)) / np.sqrt(values)
-    return product(product(moved, vectors.T), y)
-
-
-def _one_row_fewer(rows: Float[np.ndarray, "f d"]) -> Float[np.ndarray, "e d"]:
-    """Rows that sum to 0 reflected so that the first becomes 0, and without it: products of columns stay."""
-    normal = np.full(len(rows), len(rows) ** -0.5)
-    normal[0] -= 1.0
-    normal /= np.linalg.norm(normal)
-    along, out = 2 * (normal @ rows), aligned((len(rows) - 1, rows.shape[1]))
-    for part in blocks(len(out)):
-        np.subtract(rows[1:][part], normal[1:][part, None] * along, out=out[part])
-    return out
-
-
-def _rotation(
-    x: Float[np.ndarray, "f d_a"], y: Float[np.ndarray, "f d_b"]
-) -> tuple[Float[np.ndarray, "d_a r"], Float[np.ndarray, "r d_b"]]:
-    """The orthogonal polar factor of xᵀy, in two parts.
-
-    Directions that the fitted half doesn't determine (more columns than rows) are left out: any completion
-    would map held-out rows by chance. More columns than rows are first turned into as many, which halves
-    the time.
-    """
-    (basis_a, x), (basis_b, y) = in_parallel(_at_most_as_wide, [x, y])
-    u, s, vt = linalg.svd(product(x.T, y), full_matrices=False, check_finite=False)
-    rank = int((s > s[0] * UNDETERMINED).sum())
-    u, vt = u[:, :rank], vt[:rank]
-    return (
-        u if basis_a is None else product(basis_a, u),
-        vt if basis_b is None else product(vt, np.ascontiguousarray(basis_b.T)),
-    )
-
-
-def _at_most_as_wide(
-    x: Float[np.ndarray, "f d"],
-) -> tuple[Float[np.ndarray, "d f"] | None, Float[np.ndarray, "f w"]]:
-    """An orthonormal basis of the rows' span and the rows in it; or no basis and the rows as they are."""
-    if x.shape[1] <= x.shape[0]:
-        return None, x
-    basis, rows = np.linalg.qr(x.T)
-    return basis, np.ascontiguousarray(rows.T)
 
 
 def credit(
@@ -206,16 +91,6 @@ def _credit_among_all(similarity: Float[np.ndarray, "b h"], k: int) -> Float[np.
     return above + level * share
 
 
-def _cosines(a: Float[np.ndarray, "h d"], b: Float[np.ndarray, "h d"]) -> Float[np.ndarray, "h h"]:
-    norms_a, norms_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
-    out = product(a, b.T)
-    for rows in blocks(len(out)):
-        norms = np.outer(norms_a[rows], norms_b)
-        out[rows] /= np.where(norms > 0, norms, np.inf)
-        np.round(out[rows], DIGITS, out=out[rows])
-    return out
-
-
 @metric
 class TranslationAccuracy(Measure):
     """Share of held-out rows whose own partner is nearest after a rotation fitted on the other half.
@@ -266,6 +141,8 @@ class TranslationAccuracy(Measure):
         "(n, d_b) rows of side B, among which is searched.",
     )
 
+    shares_rows: ClassVar[bool] = True
+
     at: tuple[Annotated[int, at_least(1)], ...] = (1, 10)
     """Ranks to report; the first is the score."""
     splits: Annotated[int, REPEATS] = 1
@@ -295,7 +172,8 @@ class TranslationAccuracy(Measure):
         parts = halves(pair.n, self.splits, self.seed)
         held = len(parts[0].held)
         self._check_candidates(held)
-        similarities = [translated_similarity(pair, split) for split in parts]
+        sides = SharedRows.of(x, pair.x), SharedRows.of(y, pair.y)
+        similarities = [translated_similarity(*sides, split) for split in parts]
         tables = [
             HeldOutTable(split, credit(similarity, self.at[0], self.candidates), divisor=float(held))
             for split, similarity in zip(parts, similarities, strict=True)

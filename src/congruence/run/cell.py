@@ -10,6 +10,7 @@ import numpy as np
 from congruence.errors import InputError
 from congruence.metrics import Measure, is_answerable
 from congruence.metrics.blas import in_parallel
+from congruence.metrics.inputs import shared
 from congruence.nulls import Null
 from congruence.records import NullTest, Score
 from congruence.rng import derive_seed
@@ -97,19 +98,32 @@ def _all_observed(selection: Selection) -> list[Observed | str]:
     d_a, d_b = (rows.W_dec.shape[1] for rows in selection.case.rows)  # pyright: ignore[reportOptionalIterable]
     needs = [measure.memory(n, d_a, d_b) for measure in measures]
     if sum(needs) <= AT_ONCE:
-        return in_parallel(lambda measure: _observed(measure, selection), measures)
+        return _side_by_side(selection)
     found: dict[int, Observed | str] = {}
     for place in np.argsort(needs, kind="stable").tolist():  # what one holds stands beside what others need
         found[place] = _observed(measures[place], selection)
     return [found[place] for place in range(len(measures))]
 
 
-def _observed(measure: Measure, selection: Selection) -> Observed | str:
+def _side_by_side(selection: Selection) -> list[Observed | str]:
+    """Every measure of the observed pairs at once, from rows that are checked and multiplied once for all."""
+    rows = selection.rows
+    try:
+        checked = shared(*rows)
+    except InputError:  # each measure says it in its own row
+        checked = rows
+    return in_parallel(
+        lambda measure: _observed(measure, selection, checked if measure.shares_rows else rows),
+        selection.measures,
+    )
+
+
+def _observed(measure: Measure, selection: Selection, rows: tuple[Any, Any] | None = None) -> Observed | str:
     """The measure of the observed pairs, or why it has no score."""
     if selection.too_few:
         return selection.too_few
     try:
-        observed = Observed.of(measure, *selection.rows)
+        observed = Observed.of(measure, *(rows or selection.rows))
     except InputError as error:
         return str(error)
     if not np.isfinite(observed.score.value):

@@ -93,7 +93,7 @@ def test_ranks_give_their_chance():
 
 def test_more_columns_than_rows_give_the_same_map():
     """The shorter way through a basis of the rows' span finds the same rotation."""
-    from congruence.metrics.translation_accuracy import _rotation
+    from congruence.metrics.rotation import _rotation
 
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(20, 50)), rng.normal(size=(20, 15))
@@ -106,7 +106,7 @@ def test_more_columns_than_rows_give_the_same_map():
     ("n", "d_a", "d_b"), [(120, 90, 75), (120, 75, 90), (400, 40, 60), (400, 60, 40), (240, 60, 130)]
 )
 def test_products_of_rows_or_columns_give_the_decompositions_map(monkeypatch, n, d_a, d_b):
-    module = import_module("congruence.metrics.translation_accuracy")
+    module = import_module("congruence.metrics.rotation")
     rng = np.random.default_rng(n + d_a)
     shared = rng.normal(size=(n, 20))
     sides = [shared @ rng.normal(size=(20, d)) + 2 * rng.normal(size=(n, d)) for d in (d_a, d_b)]
@@ -121,7 +121,7 @@ def test_products_of_rows_or_columns_give_the_decompositions_map(monkeypatch, n,
 @pytest.mark.parametrize("shape", [(60, 80), (300, 40)])
 def test_what_products_leave_uncertain_is_decomposed(monkeypatch, shape):
     """Equal rows or columns: singular values of 0, where a root of products would be noise."""
-    module = import_module("congruence.metrics.translation_accuracy")
+    module = import_module("congruence.metrics.rotation")
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, *shape))
     y[:, 1] = y[:, 0]
