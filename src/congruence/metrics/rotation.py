@@ -18,8 +18,8 @@ from congruence.metrics.splits import Split
 UNDETERMINED = 1e-9
 FEW = 600
 """Up to so many pairs or columns the decomposition itself is quick."""
-CERTAIN = 1e-6
-"""Products square the singular values: where the least is below 1e-3 of the largest they aren't used."""
+CERTAIN = 1e-8
+"""Products square the singular values: where the least is below 1e-4 of the largest they aren't used."""
 UNEVEN = 1e-3
 """Nor where the mean eigenvalue of one side times the mean inverse one is above this over CERTAIN."""
 ONE_MEAN = 0.9
