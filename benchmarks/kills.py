@@ -190,7 +190,7 @@ def trial(
             if not training and rng.random() < 0.7:  # else everything is finished soon
                 about = int(rng.integers(1 << 30))
                 command = _another(command, seed=about)
-            runner = runners[rng.integers(len(runners))]
+            runner = runners[int(rng.integers(len(runners)))]
             if not training:
                 command = [*command[:2], "--runner", runner, *command[2:]]
             print(f"{seen.kills} of {kills} kills", end="\r", file=sys.stderr, flush=True)

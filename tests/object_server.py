@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
-    """The server with a bucket `bucket`, and the environment by which programs find the way to it."""
+    """The server with empty buckets `bucket` and `other`, and the environment by which programs find it."""
     pytest.importorskip("s3fs", reason="s3fs isn't installed: pip install '.[s3]'")
     from moto.server import ThreadedMotoServer
 
@@ -159,9 +159,9 @@ def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
         import fsspec
 
         fsspec.filesystem("s3").clear_instance_cache()
-        for name in ("bucket", "other"):
+        for method, path in (("POST", "/moto-api/reset"), ("PUT", "/bucket"), ("PUT", "/other")):
             connection = http.client.HTTPConnection("127.0.0.1", way.port, timeout=30)
-            connection.request("PUT", f"/{name}", headers={"Authorization": _SIGNED})
+            connection.request(method, path, headers={"Authorization": _SIGNED})
             assert connection.getresponse().status == 200
             connection.close()
         yield way

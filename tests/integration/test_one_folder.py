@@ -223,14 +223,14 @@ def test_some_kills_between_configurations(tmp_path, monkeypatch, training):
 
 @pytest.mark.slow
 def test_some_kills_over_a_bucket(tmp_path, monkeypatch):
-    """Runs and workers are killed, some with their machine's folder; nothing that was kept there is repeated."""
+    """Runs and workers are killed, some with their machine's folder: at most the tasks in flight are repeated."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import kills
 
     seen = kills.trial(tmp_path, 3, store="s3", runners=["processes", "serial"], seed=1)
     assert seen.good, seen
     assert seen.computed
-    assert seen.repeated_here == 0
+    assert seen.repeated_here <= 2 * seen.kills  # tasks in flight, of two workers
 
 
 @pytest.fixture
