@@ -1,7 +1,7 @@
 """What the features of a world do: the tokens that each makes more likely, by a linear head."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
@@ -109,7 +109,8 @@ def language_model(model: "SyntheticModel") -> "LanguageModel":
     class Reader(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.config = PretrainedConfig(hidden_size=model.width, num_hidden_layers=1)
+            shape: dict[str, Any] = {"hidden_size": model.width, "num_hidden_layers": 1}
+            self.config = PretrainedConfig(**shape)
             states = torch.from_numpy(model.states())
             self.embed = torch.nn.Embedding.from_pretrained(states)
             self.blocks = torch.nn.ModuleList([torch.nn.Identity()])
