@@ -12,7 +12,7 @@ from congruence.matching import match
 from congruence.records import Matching
 from congruence.stats import prepare, top_tokens
 from congruence.synthetic.dictionaries import true_sae
-from congruence.synthetic.effects import language_model
+from congruence.synthetic.head import language_model
 from congruence.synthetic.study.size import Size
 from congruence.synthetic.study.task import Rows, Task, row, world_seed
 from congruence.synthetic.world import SyntheticModel, World
