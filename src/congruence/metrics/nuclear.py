@@ -11,11 +11,9 @@ Review 56, 385), the trapezoid rule.
 
 import numba
 import numpy as np
-from jaxtyping import Float, Int
-from numpy.typing import ArrayLike
+from jaxtyping import Float
 
-from congruence.metrics.blas import aligned, one_blas_thread
-from congruence.metrics.kernels import over_draws
+from congruence.metrics.blas import aligned
 from congruence.metrics.subspace import singular_values
 
 BAND = 48
@@ -30,23 +28,9 @@ SMALL, NOISE, ALLOWED = 1e-4, 1e-6, 1e-7
 """Of the root mean square: singular values below SMALL may be off by NOISE each; of their sum, by ALLOWED."""
 
 
-def large_nuclear_draws(
-    a: Float[np.ndarray, "n k_a"], b: Float[np.ndarray, "n k_b"], permutations: ArrayLike
-) -> Float[np.ndarray, " m"]:
-    """`subspace.nuclear_draws` where a's and b's columns are many: the sum of singular values of aᵀ b[p]."""
-    left, right = (aligned(shape, np.float32) for shape in (a.T.shape, b.shape))
-    left[...], right[...] = a.T, b
-
-    def score(block: Int[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
-        moved, out = aligned(right.shape, np.float32), aligned((len(left), right.shape[1]), np.float32)
-        scores = np.empty(len(block))
-        for d, order in enumerate(block):
-            np.matmul(left, np.take(right, order, axis=0, out=moved), out=out)
-            scores[d] = nuclear_norm(out)
-        return scores
-
-    with one_blas_thread():
-        return over_draws(score, permutations, len(a))
+def nuclear_norms(products: Float[np.ndarray, "m k l"]) -> Float[np.ndarray, " m"]:
+    """`nuclear_norm` of each of some matrices."""
+    return np.array([nuclear_norm(product) for product in products])
 
 
 def nuclear_norm(m: Float[np.ndarray, "k l"]) -> float:

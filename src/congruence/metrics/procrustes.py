@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import in_parallel, one_blas_thread, product
 from congruence.metrics.inputs import paired
-from congruence.metrics.nuclear import large_nuclear_draws
-from congruence.metrics.subspace import centred, nuclear_draws
+from congruence.metrics.nuclear import nuclear_norms
+from congruence.metrics.subspace import centred, nuclear_draws, sums_of_singular_values
 from congruence.records import Score
 
 MANY = 400
@@ -39,8 +39,9 @@ class PreparedProcrustes:
 
     def repaired(self, permutations: Int[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
         """Nuclear norm of each draw."""
-        draws = large_nuclear_draws if min(self.x.shape[1], self.y.shape[1]) > MANY else nuclear_draws
-        return np.minimum(draws(self.x, self.y, permutations), 1.0)
+        many = min(self.x.shape[1], self.y.shape[1]) > MANY
+        norms = nuclear_norms if many else sums_of_singular_values
+        return np.minimum(nuclear_draws(self.x, self.y, permutations, norms=norms), 1.0)
 
 
 def _at_most_n_columns(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:

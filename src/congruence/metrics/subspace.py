@@ -1,5 +1,6 @@
 """Centring, principal components, and singular values: the linear algebra several measures share."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -128,14 +129,27 @@ def _top_two(products: Float[np.ndarray, "k k"]) -> tuple[Float[np.ndarray, " c"
     return values[order], vectors[:, order]
 
 
+def sums_of_singular_values(products: Float[np.ndarray, "m k l"]) -> Float[np.ndarray, " m"]:
+    """The sum of the singular values of each of some matrices, taken in float64."""
+    return np.array([values.sum() for values in singular_values(products.astype(np.float64))])
+
+
 def nuclear_draws(
-    a: Float[np.ndarray, "n k_a"], b: Float[np.ndarray, "n k_b"], permutations: ArrayLike
+    a: Float[np.ndarray, "n k_a"],
+    b: Float[np.ndarray, "n k_b"],
+    permutations: ArrayLike,
+    *,
+    norms: Callable[[Float[np.ndarray, "m k l"]], Float[np.ndarray, " m"]] = sums_of_singular_values,
 ) -> Float[np.ndarray, " m"]:
     """Sum of the singular values of aᵀ b[p] for every draw p.
 
-    One product and one set of singular values a draw; of small ones some draws in one call, because between
-    calls threads wait for each other. From 256 rows the product is in float32 (an error of about 1e-7 of
-    the largest value); singular values are always taken in float64.
+    One product and one sum a draw; of small ones some draws in one call, because between calls threads wait
+    for each other. From 256 rows the product is in float32 (an error of about 1e-7 of the largest value).
+
+    Args:
+        a, b: rows that are paired.
+        permutations: (draws, n).
+        norms: gives the sums of some products.
     """
     dtype = np.float64 if len(a) < SINGLE_PRECISION_ROWS else np.float32
     left, right = aligned(a.T.shape, dtype), aligned(b.shape, dtype)
@@ -150,9 +164,7 @@ def nuclear_draws(
             some = block[first : first + together]
             m = len(some)
             np.matmul(left, np.take(right, some, axis=0, out=moved[:m], mode="clip"), out=out[:m])
-            scores[first : first + m] = [
-                values.sum() for values in singular_values(out[:m].astype(np.float64))
-            ]
+            scores[first : first + m] = norms(out[:m])
         return scores
 
     with one_blas_thread():
