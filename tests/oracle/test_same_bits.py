@@ -1,9 +1,13 @@
 """No score depends on how many threads made it, what stood beside it in a batch, or where inputs lie in memory."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from congruence.metrics import METRICS
+from congruence.metrics.blas import one_blas_thread
 from congruence.significance import permutations_for
 
 N = 300
@@ -85,3 +89,30 @@ def test_large_products_do_not_depend_on_blas_threads(monkeypatch):
             draws = prepared.repaired(permutations_for(0, 4, 700))
             found.append(np.concatenate([[float(prepared.observed())], draws]))
         np.testing.assert_array_equal(*found, err_msg=name)
+
+
+def test_any_thread_keeps_blas_to_one():
+    """Whichever thread asked first, and however those that ask overlap."""
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(353, 96)), rng.normal(size=(353, 192))
+    names = [("svcca", {"n_components": "n/10"}), ("procrustes", {}), ("heldout_cca", {}), ("pwcca", {})]
+
+    def observed(_=0):
+        return [float(METRICS.get(name).prepare(x, y, **options).observed()) for name, options in names]
+
+    expected, before = observed(), blas_threads()
+    with ThreadPoolExecutor(4) as pool:
+        assert all(found == expected for found in pool.map(observed, range(24)))
+    assert blas_threads() == before
+
+    def inside():
+        with one_blas_thread():
+            return blas_threads()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert set(pool.submit(inside).result()) == {1}
+    assert blas_threads() == before
+
+
+def blas_threads():
+    return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]

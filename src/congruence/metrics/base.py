@@ -174,8 +174,10 @@ class Measure:
             except InputError:
                 return math.nan
 
-        with one_blas_thread(), ThreadPoolExecutor(max(threads, 1)) as pool:
-            return np.fromiter(pool.map(score, (lists[d] for d in range(len(lists)))), float, len(lists))
+        with ThreadPoolExecutor(max(threads, 1)) as pool:
+            return np.fromiter(
+                pool.map(one_blas_thread()(score), (lists[d] for d in range(len(lists)))), float, len(lists)
+            )
 
     @property
     def options(self) -> dict[str, Any]:

@@ -5,11 +5,11 @@ digits change. Here a product is cut into blocks of a fixed size, each made by o
 parallel.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
+from threading import Lock, local
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,23 +25,36 @@ S = TypeVar("S")
 
 
 class _Limit:
-    """Counts who wants BLAS on one thread: the limit is global, so the last to leave gives it back."""
+    """Counts who wants BLAS on one thread: most limits are global, so the last to leave gives them back.
+
+    threadpoolctl lets the thread that limited first alone set a global limit, for as long as it lives; who
+    counts, as here, has to set it from any thread. OpenBLAS on OpenMP has a limit for each thread.
+    """
 
     def __init__(self) -> None:
-        self.lock, self.depth, self.limited = Lock(), 0, None
+        self.lock, self.depth, self.before = Lock(), 0, []
+        self.here = local()
 
     def enter(self) -> None:
         with self.lock:
-            if self.depth == 0 and (controller := _controller()) is not None:
-                self.limited = controller.limit(limits=1, user_api="blas")
+            shared, own = _libraries()
+            if self.depth == 0:
+                self.before = _set_threads(shared, [1] * len(shared))
             self.depth += 1
+        depth = getattr(self.here, "depth", 0)
+        if depth == 0:
+            self.here.before = _set_threads(own, [1] * len(own))
+        self.here.depth = depth + 1
 
     def leave(self) -> None:
+        shared, own = _libraries()
+        self.here.depth -= 1
+        if self.here.depth == 0:
+            _set_threads(own, self.here.before)
         with self.lock:
             self.depth -= 1
-            if self.depth == 0 and self.limited is not None:
-                self.limited.restore_original_limits()
-                self.limited = None
+            if self.depth == 0:
+                _set_threads(shared, self.before)
 
 
 _limit = _Limit()
@@ -49,7 +62,10 @@ _limit = _Limit()
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Keep BLAS to one thread, from any number of threads at once; also a decorator, `@one_blas_thread()`."""
+    """Keep BLAS to one thread, from any number of threads at once; also a decorator, `@one_blas_thread()`.
+
+    Whoever starts threads that multiply matrices puts it around what each of them does.
+    """
     _limit.enter()
     try:
         yield
@@ -58,14 +74,28 @@ def one_blas_thread() -> Iterator[None]:
 
 
 @cache
-def _controller() -> Any:
+def _libraries() -> tuple[list[Any], list[Any]]:
+    """The BLAS libraries of numpy and scipy: those with one limit, and those with one for each thread."""
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:
-        return None
+        return [], []
     import scipy.linalg  # noqa: F401 - brings a BLAS of its own, which has to be limited as well
 
-    return ThreadpoolController()
+    found = [one for one in ThreadpoolController().lib_controllers if one.user_api == "blas"]
+    own = [one for one in found if getattr(one, "threading_layer", "") == "openmp"]
+    return [one for one in found if one not in own], own
+
+
+def _set_threads(libraries: Sequence[Any], numbers: Sequence[int]) -> list[int]:
+    """Set each library's number of threads; what they were."""
+    before = [one.num_threads for one in libraries]
+    for one, number in zip(libraries, numbers, strict=True):
+        free = getattr(one, "clear_controlling_thread", lambda *, force: None)
+        free(force=True)
+        one.set_num_threads(number)
+        free(force=True)
+    return before
 
 
 def aligned(shape: tuple[int, ...], dtype: Any = np.float64) -> Shaped[np.ndarray, "..."]:
@@ -85,7 +115,7 @@ def in_parallel(work: Callable[[S], T], parts: Iterable[S], *, most: int | None 
         if workers <= 1:
             return [work(part) for part in parts]
         with ThreadPoolExecutor(workers) as pool:
-            return list(pool.map(work, parts))
+            return list(pool.map(one_blas_thread()(work), parts))
 
 
 def blocks(rows: int) -> list[slice]:

@@ -252,7 +252,7 @@ def _from_products(
             out[place, part.start : part.stop] = kernel(x, y)
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
-        list(pool.map(score, _stretches(lists)))
+        list(pool.map(one_blas_thread()(score), _stretches(lists)))
     out[:, lists.lengths < MIN_PAIRS] = np.nan
     return out
 
