@@ -1,12 +1,16 @@
 """The section `concepts:` of a run: rows, keywords and pictures; adding it repeats nothing."""
 
+import shutil
+
 import numpy as np
 import pytest
 import yaml
 from command_line import congruence, in_process
 
 import congruence as package
-from congruence.errors import InputError
+from congruence.errors import InputError, StorageError
+from congruence.report import draw
+from congruence.report.drawn import RECORD
 
 CONCEPTS = {
     "lists": ["Time", "People/Roles", "Countries"],
@@ -90,6 +94,27 @@ def test_pictures_and_summary_show_concepts(folder, capsys):
     assert {"concepts_pairs.png", "concepts_rsa.png"} <= drawn
     assert "Concept subspaces" in done.stdout
     assert "too few features" in done.stdout
+
+
+def test_pictures_of_a_process_beside_are_the_same(folder, tmp_path, monkeypatch):
+    def drawn():
+        (copy / RECORD).unlink(missing_ok=True)
+        draw(copy)
+        return {
+            path.name: path.read_bytes() for path in [*(copy / "figures").iterdir(), copy / "report.html"]
+        }
+
+    copy = tmp_path / "run"
+    shutil.copytree(package.load_run(folder / "out").folder, copy)
+    expected = drawn()
+    (copy / "figures" / "measure_gone.png").write_bytes(b"")
+    monkeypatch.setattr("congruence.report.drawn.BESIDE", 0)
+    monkeypatch.setattr("congruence.report.drawn.available_threads", lambda: 2)
+    monkeypatch.setattr("congruence.report.drawn.write_figures", None)  # of this process
+    assert drawn() == expected
+    (copy / "results.parquet").write_bytes(b"")
+    with pytest.raises(StorageError, match=r"results\.parquet"):
+        draw(copy)
 
 
 def test_a_grid_is_of_one_null(run):
