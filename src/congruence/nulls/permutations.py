@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from congruence.errors import InputError, quoted
-from congruence.rng import derive_seed
+from congruence.rng import derive_seeds
 
 _MOST = 2**40
 """Numbers that one call may give: 8 TiB."""
@@ -62,7 +62,7 @@ def permutations_for(seed: int, draws: int | range, n: int) -> Int[np.ndarray, "
 @lru_cache(maxsize=64)
 def _keys(seed: int, numbers: range) -> Int[np.ndarray, " m"]:
     """The key of each draw; tests of one grid share them."""
-    return np.array([derive_seed(seed, "draw", number) for number in numbers], dtype=np.uint64)
+    return derive_seeds(seed, "draw", numbers=numbers)
 
 
 def check_draws(draws: Any) -> int:

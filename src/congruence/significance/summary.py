@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float
 
 from congruence.errors import InputError
 from congruence.records import Alternative, NullTest, Score
+from congruence.significance.quantiles import quantiles
 
 LEVELS = (0.05, 0.5, 0.95)
 ALTERNATIVES = ("greater", "less", "two-sided")
@@ -53,7 +54,7 @@ def summarise(
         scores=scores,
         null_mean=mean,
         null_std=spread,
-        quantiles={level: float(q) for level, q in zip(LEVELS, np.quantile(known, LEVELS), strict=True)},
+        quantiles=dict(zip(LEVELS, quantiles(known, LEVELS), strict=True)),
         z=(like - mean) / spread if spread > tie else float("nan"),
         p=p_value(like, scores, alternative=alternative, tie=tie, plus_one=plus_one) if p is None else p,
         corrected=corrected(value, mean),

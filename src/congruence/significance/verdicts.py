@@ -26,6 +26,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import ndtr
 
 from congruence.significance.correction import benjamini_hochberg
+from congruence.significance.quantiles import quantiles
 
 SHARED, NOT_SHARED, UNTOLD = "shared", "not shared", "can't be told"
 VERDICTS = (SHARED, NOT_SHARED, UNTOLD)
@@ -143,7 +144,7 @@ def p_of_chance(
             continue
         p[feature] = (1 + np.count_nonzero(~(drawn < r[feature]))) / (1 + len(drawn))
         finite = drawn[np.isfinite(drawn)]
-        point[feature] = np.quantile(finite, 0.95) if len(finite) else np.nan
+        point[feature] = quantiles(finite, [0.95])[0] if len(finite) else np.nan
     return p, point
 
 
