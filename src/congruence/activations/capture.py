@@ -311,7 +311,9 @@ def _compute_part(
 def _encoded(job: Job, sae: Any, x: "torch.Tensor") -> "Iterator[sparse.csr_array | np.ndarray]":
     import torch
 
-    if not torch.isfinite(x).all():
+    from congruence.saes.finite import all_finite
+
+    if not all_finite(x):
         raise ModelError(
             f"hidden states at {job.source} aren't finite in {x.dtype}: load the model in float32 or bfloat16"
         )

@@ -19,6 +19,7 @@ from congruence.activations.store import FORMAT, ActivationStore
 from congruence.errors import ModelError
 from congruence.models import LanguageModel, Tokens, batch_states
 from congruence.saes.crosscoder import Crosscoder
+from congruence.saes.finite import all_finite
 from congruence.saes.latent_scaling import LatentSums, latent_sums
 from congruence.storage import (
     NotWhole,
@@ -195,7 +196,7 @@ class JointCapture:
                     f"{self.places[number].hook} of {self.places[number].model.name} gives vectors of "
                     f"{x.shape[-1]}, but {crosscoder.path} reads {crosscoder.d_in}: it is of other models"
                 )
-            if not torch.isfinite(x).all():
+            if not all_finite(x):
                 raise ModelError(
                     f"hidden states at {self.places[number].hook} of {self.places[number].model.name} aren't "
                     "finite: load the model in float32 or bfloat16"

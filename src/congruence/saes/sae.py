@@ -15,6 +15,7 @@ from congruence.display import html_table
 from congruence.errors import SaeError
 from congruence.hook_names import HookPoint, parse_hook_name
 from congruence.saes.activation_functions import Activation, ReLU, Triplets
+from congruence.saes.finite import all_finite
 from congruence.saes.input_scaling import InputScaling, Unscaled
 
 DENSE_BATCH_BYTES = 64 * 2**20
@@ -220,14 +221,14 @@ class Sae:
                 f"feature activations of {what} can't be decoded: give a dense, real (…, {self.d_sae}) tensor"
             )
         f = f.to(device=self.device, dtype=self.dtype)
-        if not torch.isfinite(f).all():
+        if not all_finite(f):
             raise SaeError("feature activations hold NaN or infinity: leave those tokens out")
         return f / self.W_dec.norm(dim=-1) if self.rescale_by_decoder_norm else f
 
     def _prepared(self, x: Tensor) -> Tensor:
         """The input on our device in our dtype, heads flattened, finite."""
         prepared = self.flat_heads(x).to(device=self.device, dtype=self.dtype)
-        if not torch.isfinite(prepared).all():
+        if not all_finite(prepared):
             rows = int((~torch.isfinite(prepared.reshape(-1, self.d_in)).all(dim=1)).sum())
             raise SaeError(
                 f"the input has NaN or infinite values in {rows} rows (as {self.dtype}): pass finite ones"
