@@ -195,7 +195,7 @@ def trial(
                 command = [*command[:2], "--runner", runner, *command[2:]]
             print(f"{seen.kills} of {kills} kills", end="\r", file=sys.stderr, flush=True)
             process, began = _start(command, place), time.monotonic()
-            if _disturbed(process, seconds[runner], rng, seen):
+            if _disturbed(process, seconds[runner], rng, seen, shared=runner != "serial"):
                 log.read(place, f"{command[1]} {about}")
                 seconds[runner] *= 1.1  # until some come to their end
                 if place.machine is not None and rng.random() < lost:
@@ -221,16 +221,24 @@ def trial(
     return seen
 
 
-def _disturbed(process: subprocess.Popen, seconds: float, rng: np.random.Generator, seen: Seen) -> bool:
+def _disturbed(
+    process: subprocess.Popen, seconds: float, rng: np.random.Generator, seen: Seen, *, shared: bool
+) -> bool:
     """Kill it at a random moment, or one of its workers and go on; whether it was killed."""
     while True:
+        a_worker = shared and rng.random() < 0.5
+        moment = rng.uniform(0, seconds)
+        if a_worker:
+            moment *= 0.5  # of what is left when workers are there
+            while process.poll() is None and not _workers_of(process.pid):
+                time.sleep(0.05)
         try:
-            process.wait(timeout=rng.uniform(0, seconds))
+            process.wait(timeout=moment)
             return False
         except subprocess.TimeoutExpired:
             workers = _workers_of(process.pid)
             seen.kills += 1
-            if workers and rng.random() < 0.5:
+            if a_worker and workers:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     workers[rng.integers(len(workers))].kill()
                 seen.workers += 1
