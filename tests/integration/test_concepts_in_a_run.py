@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import psutil
 import pytest
 import yaml
 from command_line import congruence, in_process
@@ -112,9 +113,20 @@ def test_pictures_of_a_process_beside_are_the_same(folder, tmp_path, monkeypatch
     monkeypatch.setattr("congruence.report.drawn.available_threads", lambda: 2)
     monkeypatch.setattr("congruence.report.drawn.write_figures", None)  # of this process
     assert drawn() == expected
+    (copy / RECORD).unlink()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("congruence.report.drawn.write_report", interrupted)
+        draw(copy)
+    assert not [
+        one for one in psutil.Process().children() if "congruence.runners.worker" in " ".join(one.cmdline())
+    ]
     (copy / "results.parquet").write_bytes(b"")
     with pytest.raises(StorageError, match=r"results\.parquet"):
         draw(copy)
+
+
+def interrupted(run):
+    raise KeyboardInterrupt
 
 
 def test_a_grid_is_of_one_null(run):

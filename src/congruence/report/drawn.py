@@ -70,6 +70,7 @@ def _both(run: Run) -> Path:
     """Figures and page at once; the page."""
     opening = Opening(f"{__name__}:{figure_worker.__name__}", (str(run.folder),))
     with ThreadPoolExecutor(1) as thread, Processes(opening, workers=1, attempts=1) as beside:
+        beside.begin()
         drawn = thread.submit(beside.do, [Task("figures", "draw figures")], lambda task: None)
         page = write_report(run)
         drawn.result()

@@ -77,6 +77,11 @@ class Processes:
                 worker.process.wait()
         self._there = []
 
+    def begin(self) -> None:
+        """Start all workers now: who gives tasks from another thread can then end them from this one."""
+        while len(self._there) < self.workers:
+            self._there.append(self._start())
+
     def do(self, tasks: Sequence[Task], moved: Moved) -> None:
         """Have every task done; a worker that dies is replaced, and its task given out again.
 
