@@ -1,9 +1,10 @@
 """The section `concepts:` of a run: rows, keywords and pictures; adding it repeats nothing."""
 
 import shutil
+import subprocess
+from typing import ClassVar
 
 import numpy as np
-import psutil
 import pytest
 import yaml
 from command_line import congruence, in_process
@@ -116,10 +117,9 @@ def test_pictures_of_a_process_beside_are_the_same(folder, tmp_path, monkeypatch
     (copy / RECORD).unlink()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("congruence.report.drawn.write_report", interrupted)
+        patch.setattr("subprocess.Popen", Recorded)
         draw(copy)
-    assert not [
-        one for one in psutil.Process().children() if "congruence.runners.worker" in " ".join(one.cmdline())
-    ]
+    assert [process.poll() is not None for process in Recorded.started] == [True]
     (copy / "results.parquet").write_bytes(b"")
     with pytest.raises(StorageError, match=r"results\.parquet"):
         draw(copy)
@@ -127,6 +127,14 @@ def test_pictures_of_a_process_beside_are_the_same(folder, tmp_path, monkeypatch
 
 def interrupted(run):
     raise KeyboardInterrupt
+
+
+class Recorded(subprocess.Popen):
+    started: ClassVar[list[subprocess.Popen]] = []
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.started.append(self)
 
 
 def test_a_grid_is_of_one_null(run):

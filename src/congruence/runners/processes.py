@@ -32,6 +32,11 @@ class _Worker:
         return f"worker {self.process.pid}"
 
     @property
+    def was_killed(self) -> bool:
+        """Whether a signal ended it."""
+        return (self.process.poll() or 0) < 0
+
+    @property
     def how_it_died(self) -> str:
         try:
             code = self.process.wait(5)
@@ -140,8 +145,27 @@ class Processes:
         if worker.task is not None:
             schedule.lost(worker.task, why)
 
-    def _start(self) -> _Worker:
-        """A worker that answers and knows how to open itself."""
+    def _start(self, tried: int = 1) -> _Worker:
+        """A worker that answers and knows how to open itself; another where one is killed before it does."""
+        worker = self._launched()
+        try:
+            worker.connection.send(self.opening)
+            worker.connection.recv()
+        except (EOFError, OSError) as error:
+            why = worker.how_it_died
+            worker.connection.close()
+            if worker.was_killed and tried < self.attempts:
+                logger.warning("%s ended before it began (%s); another is started", worker.name, why)
+                return self._start(tried + 1)
+            raise StorageError(
+                f"a worker ended before it began ({why}): what it wrote stands above; runner: serial needs "
+                "none"
+            ) from error
+        logger.info("%s started, %d threads", worker.name, self.threads)
+        return worker
+
+    def _launched(self) -> _Worker:
+        """A process that waits to be told how it is opened."""
         here, there = Pipe()
         environment = {
             **os.environ,
@@ -157,14 +181,4 @@ class Processes:
             pass_fds=[there.fileno()],
         )
         there.close()
-        worker = _Worker(process, here)
-        try:
-            here.send(self.opening)
-            here.recv()
-        except (EOFError, OSError) as error:
-            raise StorageError(
-                f"a worker ended before it began ({worker.how_it_died}): what it wrote stands above; "
-                "runner: serial needs none"
-            ) from error
-        logger.info("%s started, %d threads", worker.name, self.threads)
-        return worker
+        return _Worker(process, here)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from congruence.errors import InputError
+from congruence.errors import InputError, StorageError
 from congruence.runners import Opening, Task
 from congruence.runners.base import LostWorkerError, TaskError
 from congruence.runners.processes import Processes
@@ -38,6 +38,26 @@ def test_every_task_is_done_whoever_dies(opening, tmp_path):
     for worker in workers:
         with pytest.raises(OSError, match="No such process"):
             os.kill(int(worker), 0)
+
+
+def test_a_worker_that_is_killed_before_it_begins_is_replaced(opening, tmp_path, monkeypatch, caplog):
+    class KilledAtOnce(subprocess.Popen):
+        left = 2
+
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            if KilledAtOnce.left:
+                KilledAtOnce.left -= 1
+                self.kill()
+
+    monkeypatch.setattr("subprocess.Popen", KilledAtOnce)
+    with Processes(opening, workers=1, attempts=3) as runner:
+        runner.do(jobs("do"), lambda task: None)
+    assert (tmp_path / "job0").exists()
+    assert caplog.text.count("ended before it began (killed, signal 9") == 2
+    KilledAtOnce.left = 2
+    with Processes(opening, workers=1, attempts=2) as runner, pytest.raises(StorageError, match="signal 9"):
+        runner.do(jobs("do"), lambda task: None)
 
 
 def test_what_ends_a_task_ends_the_run_in_one_line(opening, tmp_path, caplog):
