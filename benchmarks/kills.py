@@ -46,6 +46,9 @@ _COMPUTED = re.compile(
     r"(?:shard \d+/\d+: \d+ tokens of .+|cell \S+) computed in|concepts of cell \S+: \d+ rows"
 )
 
+SAID = "said.txt"
+"""What the last start wrote to its standard error."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -194,7 +197,7 @@ def trial(
             if not training:
                 command = [*command[:2], "--runner", runner, *command[2:]]
             print(f"{seen.kills} of {kills} kills", end="\r", file=sys.stderr, flush=True)
-            process, began = _start(command, place), time.monotonic()
+            process, began = _start(command, place, said=folder / SAID), time.monotonic()
             if _disturbed(process, seconds[runner], rng, seen, shared=runner != "serial"):
                 log.read(place, f"{command[1]} {about}")
                 seconds[runner] *= 1.1  # until some come to their end
@@ -207,7 +210,8 @@ def trial(
                 seen.ended += 1
                 log.read(place, f"{command[1]} {about}")
                 if process.returncode:
-                    seen.failed.append(f"{' '.join(command)} ended with {process.returncode}")
+                    said = (folder / SAID).read_text(errors="replace").strip().rsplit("\n", 1)[-1]
+                    seen.failed.append(f"{' '.join(command)} ended with {process.returncode}: {said}")
         for number, command in enumerate(commands):
             if _start(command, place).wait():
                 seen.different.append(" ".join(command))
@@ -295,11 +299,12 @@ def _another(command: list[str], *, seed: int) -> list[str]:
     return [command[0], str(path), *command[2:]]
 
 
-def _start(command: list[str], place: Place) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "congruence", *command, place.out],
-        env=place.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+def _start(command: list[str], place: Place, *, said: Path = Path(os.devnull)) -> subprocess.Popen:
+    with said.open("wb") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", "congruence", *command, place.out],
+            env=place.environment(), stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True,
+        )  # fmt: skip
 
 
 def _read(out: str, seen: Seen, done: threading.Event) -> None:
