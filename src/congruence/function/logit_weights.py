@@ -42,9 +42,9 @@ class LogitSpace:
             raise InputError(
                 f"unembeddings of {a.shape[1]} and {b.shape[1]} tokens: give those of the same tokens"
             )
-        if a is b:
-            return cls(*[_products(a, a)] * 3, a.shape[1])
-        return cls(_products(a, a), _products(a, b), _products(b, b), a.shape[1])
+        aa = _products(a, a)
+        ab, bb = (aa, aa) if a is b else (_products(a, b), _products(b, b))
+        return cls(aa, ab, bb, a.shape[1])
 
 
 @dataclass(frozen=True, eq=False)

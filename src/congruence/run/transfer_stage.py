@@ -69,7 +69,6 @@ class TransferStage:
         self.agreements: dict[tuple[int, int, str], Mapping[str, Any]] = {}
         self._made: MemoryCache[dict[str, Any]] = MemoryCache(BYTES, _made_bytes, at_least=3)
         self._layers: MemoryCache[LayerStates] = MemoryCache(BYTES, lambda one: one.nbytes, at_least=4)
-        self._decoders: MemoryCache[np.ndarray] = MemoryCache(BYTES, lambda one: one.nbytes, at_least=2)
         self._readers: MemoryCache[Reader] = MemoryCache(BYTES, _reader_bytes, at_least=2)
 
     def compute(self, progress: Progress) -> None:
@@ -110,7 +109,6 @@ class TransferStage:
                     of = [self.found[at].place, *result.places, direction, STAGE_VERSION]
                     compute = partial(self._agreement, result, direction, maps)
                     self.agreements[*at, direction] = self.captures.memo.value("rotations", of, compute)
-        self._decoders.clear()
 
     def places(self) -> list[str]:
         """Names of the folders of finished layer pairs."""
@@ -236,10 +234,8 @@ class TransferStage:
         }
 
     def _decoder(self, side: str, layer: int) -> np.ndarray | None:
-        variant = self.captures.variant(side, REAL)
-        if variant.saes.get(layer) is None:
-            return None
-        return self._decoders.get((side, layer), lambda: variant.decoder(layer))
+        known = self.captures.variant(side, REAL).saes.get(layer)
+        return None if known is None else self.captures.decoder(side, REAL, layer)
 
     def _key(self, layer_a: int, layer_b: int) -> str:
         """Of all that the rows and maps of a layer pair follow from."""

@@ -14,7 +14,7 @@ from congruence.metrics.blas import in_parallel, one_blas_thread
 from congruence.rng import derive
 from congruence.saes import Sae
 from congruence.saes.untrained import untrained
-from congruence.threads import alone, torch_threads
+from congruence.threads import at_most, torch_threads
 from congruence.transfer.maps import KINDS, FittedMap, Kind, StateMoments, fit_map
 from congruence.transfer.reader import Reader
 from congruence.transfer.split import Split
@@ -187,7 +187,7 @@ def judged_maps(
         one = Transfer(kind, null, r2, map=replace(fitted, r2=r2))
         if by is None:
             return one
-        with alone():
+        with at_most(1):
             return replace(one, **vars(by.read(fitted.apply(pair.x.judged))), ceiling=by.ceiling)
 
     with torch_threads(1):
