@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PARTS = ("transfer", "verdicts", "rotations", "logit weights")
+PARTS: tuple[str, ...] = ("transfer", "verdicts", "rotations", "logit weights")
 MADE = ("transfer-", "counterparts", "occasions", "rotations", "logit-weights", "promoted")
 """What the names of their files begin with."""
 ONE = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}

@@ -14,7 +14,7 @@ from congruence.metrics.blas import in_parallel, one_blas_thread
 from congruence.rng import derive
 from congruence.saes import Sae
 from congruence.saes.untrained import untrained
-from congruence.threads import at_most, torch_threads
+from congruence.threads import available_threads, side_by_side, torch_threads
 from congruence.transfer.maps import KINDS, FittedMap, Kind, StateMoments, fit_map
 from congruence.transfer.reader import Reader
 from congruence.transfer.split import Split
@@ -187,11 +187,10 @@ def judged_maps(
         one = Transfer(kind, null, r2, map=replace(fitted, r2=r2))
         if by is None:
             return one
-        with at_most(1):
-            return replace(one, **vars(by.read(fitted.apply(pair.x.judged))), ceiling=by.ceiling)
+        return replace(one, **vars(by.read(fitted.apply(pair.x.judged))), ceiling=by.ceiling)
 
-    with torch_threads(1):
-        found = in_parallel(judged, judging)
+    with torch_threads(max(1, available_threads() // 2)):
+        found = list(side_by_side(judged, judging))
     return [one for one in found if not (one.null and one.doubt)]
 
 
