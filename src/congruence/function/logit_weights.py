@@ -42,13 +42,8 @@ class LogitSpace:
             raise InputError(
                 f"unembeddings of {a.shape[1]} and {b.shape[1]} tokens: give those of the same tokens"
             )
-        means = [u.mean(axis=1, keepdims=True) for u in (a, b)]
-        aa, ab, bb = (np.zeros((x.shape[0], y.shape[0])) for x, y in ((a, a), (a, b), (b, b)))
-        for start in range(0, a.shape[1], _CHUNK):
-            x, y = (u[:, start : start + _CHUNK] - m for u, m in zip((a, b), means, strict=True))
-            aa += x @ x.T
-            ab += x @ y.T
-            bb += y @ y.T
+        aa = _products(a, a)
+        ab, bb = (aa, aa) if a is b else (_products(a, b), _products(b, b))
         return cls(aa, ab, bb, a.shape[1])
 
 
@@ -121,13 +116,23 @@ def logit_agreement(
     single = []
     means = np.empty(draws)
     for draw in range(draws):
-        drawn = (left * right[rng.permutation(len(right))]).sum(axis=1)
+        drawn = np.einsum("ij,ij->i", left, right[rng.permutation(len(right))])
         means[draw] = drawn.mean()
         if draw < 20:
             single.append(drawn)
     q95 = float(np.quantile(np.concatenate(single), 0.95)) if single else float("nan")
     share = float((r[kept] > q95).mean()) if single else float("nan")
     return LogitAgreement(r, float(r[kept].mean()), means, q95, share)
+
+
+def _products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(d_a, d_b) inner products over tokens, each dimension centred over them."""
+    means = [u.mean(axis=1, keepdims=True) for u in (a, b)]
+    found = np.zeros((len(a), len(b)))
+    for start in range(0, a.shape[1], _CHUNK):
+        x, y = (u[:, start : start + _CHUNK] - m for u, m in zip((a, b), means, strict=True))
+        found += x @ y.T
+    return found
 
 
 def _inverse_lengths(rows: np.ndarray, gram: np.ndarray) -> np.ndarray:

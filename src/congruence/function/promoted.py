@@ -34,12 +34,13 @@ def promoted(
     for start in range(0, len(rows) if most else 0, _ROWS):
         block = rows[start : start + _ROWS].astype(np.float32) @ centred
         least = np.partition(block, -most, axis=1)[:, -most]
-        for row, (logits, bound) in enumerate(zip(block, least, strict=True), start):
-            step = float(logits.max()) * 10.0**-_DIGITS
-            if not step > 0:
-                continue
-            places = np.flatnonzero((logits > 0) & (logits >= bound - step))
-            told = np.round(logits[places].astype(np.float64) / step)
-            chosen = np.lexsort((places, -told))[:most]
-            found[row, : len(chosen)], weights[row, : len(chosen)] = places[chosen], told[chosen] * step
+        step = block.max(axis=1).astype(np.float64) * 10.0**-_DIGITS
+        high = np.where(step > 0, np.maximum(least - step, 0), np.inf)
+        row, place = np.nonzero((block > 0) & (block >= high[:, None]))
+        told = np.round(block[row, place].astype(np.float64) / step[row])
+        order = np.lexsort((place, -told, row))
+        row, place, told = row[order], place[order], told[order]
+        rank = np.arange(len(row)) - np.searchsorted(row, row)
+        row, place, told, rank = (one[rank < most] for one in (row, place, told, rank))
+        found[start + row, rank], weights[start + row, rank] = place, told * step[row]
     return found, weights

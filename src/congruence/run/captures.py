@@ -27,6 +27,8 @@ LAYER_IN_MEMORY = 256 << 20
 """Bytes up to which a layer's activations are held in memory; larger ones are read from disk by blocks."""
 LAYERS_BYTES = 3 << 29
 """Bytes that all held layers may take; the two of the cell at hand are held whatever they take."""
+DECODERS_BYTES = 1 << 29
+"""Bytes of decoder rows that stay in memory; the two of the cell at hand do whatever they take."""
 _LAYOUTS = 2
 """Layouts of its activations that a prepared layer keeps for the next pair, each as large as they are."""
 
@@ -61,6 +63,9 @@ class Captures:
         self._stores: dict[Source, ActivationStore] = {}
         self._variant = cache(lambda side, name: variant_of(sides[side], name, config.seed))
         self._layers: MemoryCache[Layer] = MemoryCache(LAYERS_BYTES, lambda layer: layer.nbytes, at_least=2)
+        self._decoders: MemoryCache[np.ndarray] = MemoryCache(
+            DECODERS_BYTES, lambda rows: rows.nbytes, at_least=2
+        )
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -114,6 +119,11 @@ class Captures:
         """One layer, with what is computed once for all of its cells."""
         return self._layers.get(source, lambda: self._layer(source))
 
+    def in_memory(self, *sources: Source) -> bool:
+        """Whether the activations of each of these are held in memory while they are used."""
+        stores = [self._stores[source] for source in sources]
+        return all(not store.dense and store.nbytes <= LAYER_IN_MEMORY for store in stores)
+
     def key(self, source: Source) -> str:
         """Content key of a source's features, with what stands beside them in a cell."""
         alignment = self.text.alignment
@@ -124,6 +134,10 @@ class Captures:
     def variant(self, side: str, name: str) -> Variant:
         """A side as the named grid sees it: its model, hooks and SAEs, none of them loaded for it."""
         return self._variant(side, name)
+
+    def decoder(self, side: str, name: str, layer: int) -> np.ndarray:
+        """(f, d) float32: the vector that each feature of a variant's layer writes."""
+        return self._decoders.get((side, name, layer), lambda: self._variant(side, name).decoder(layer))
 
     def l0(self, source: Source) -> float | None:
         """Features that fire on a token of the text, on average; None for hidden units."""
@@ -209,7 +223,7 @@ class Captures:
         """Statistics and top tokens of one layer; its decoder is read when it is wanted."""
         stored, variant = self._stores[source], self._variant_of(source)
         acts = self.acts(source)
-        held = not stored.dense and stored.nbytes <= LAYER_IN_MEMORY
+        held = self.in_memory(source)
         offsets = np.asarray(acts.document_offsets)
         prepared = prepare(acts.to_csr(), document_offsets=offsets) if held else prepare(acts)
         of_lists = {"k": self.config.top_tokens, "fill": self.config.fill_top_tokens}

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from congruence.significance.verdicts import (
     verdicts,
 )
 from congruence.stats.occasions import occasions
+from congruence.threads import side_by_side
 
 logger = logging.getLogger(__name__)
 
@@ -79,14 +81,17 @@ class FeatureStage:
         wanted = [(a, b, True) for a in self._sources("a") for b in self._sources("b")]
         wanted += [(mine, own, False) for side in OTHER for mine, own in self._own(side)]
         progress.advance("look for counterparts", 0, len(wanted), "pairs")
-        for done, (a, b, shifted) in enumerate(wanted, 1):
-            self._pair(a, b, shifted=shifted)
-            progress.advance("look for counterparts", done, len(wanted), "pairs")
-        for side in OTHER:
-            for source in self._sources(side):
-                self._occasions(source)
-                if self.concepts is not None:
-                    self._members(source)
+        done = 0
+        for small, some in groupby(wanted, lambda pair: self.captures.in_memory(*pair[:2])):
+            most = 2 if small else 1  # each has a rolled copy of a layer beside the layers themselves
+            for _ in side_by_side(lambda pair: self._pair(*pair[:2], shifted=pair[2]), some, most=most):
+                done += 1
+                progress.advance("look for counterparts", done, len(wanted), "pairs")
+        sources = [source for side in OTHER for source in self._sources(side)]
+        for _ in side_by_side(self._occasions, sources):
+            pass
+        for source in sources if self.concepts is not None else []:
+            self._members(source)
         self.seconds["verdicts"] = time.perf_counter() - started
         if self.config.presence:
             started = time.perf_counter()

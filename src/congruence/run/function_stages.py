@@ -69,6 +69,9 @@ class FunctionStages:
 
     def before_the_grid(self, progress: Progress) -> None:
         """What needs models and states, and no pairs of features."""
+        if self._logits is not None:
+            with self._timed("logit_weights"):
+                self._logits.prepare(progress)
         for name, stage in (("transfer", self._transfer), ("stitching", self._stitching)):
             if stage is not None:
                 with self._timed(name):

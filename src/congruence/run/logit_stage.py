@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from congruence.run.function_schema import FUNCTION
 from congruence.run.grid import REAL, Source
 from congruence.run.stored import CellResult
 from congruence.storage.arrays import packed
+from congruence.threads import side_by_side
 from congruence.transfer import LogitWeightsSettings
 
 logger = logging.getLogger(__name__)
@@ -53,17 +55,35 @@ class LogitStage:
         self.tokens = shared_ids(captures)
         self.rows: list[dict[str, Any]] = []
         self.promoted: dict[str, str] = {}
+        self._unembedded = cache(self._made_unembedding)
+        self._strings = cache(self._made_strings)
         self._space = cache(self._made_space)
+        self._one_at_a_time = Lock()
+
+    def prepare(self, progress: Progress) -> None:
+        """What models tell without pairs, while they are loaded: the tokens that each feature promotes, as
+        pages show them beside a pair, and the products that agreement follows from."""
+        wanted = [(side, layer) for side, opened in self.sides.items() for layer in opened.layers]
+        for done, (side, layer) in enumerate(wanted):
+            progress.advance("promoted tokens", done, len(wanted), "layers")
+            self._keep_promoted(side, layer)
+        progress.advance("promoted tokens", len(wanted), len(wanted), "layers")
+        if self._unembedded.cache_info().currsize:  # what is finished needs no model again
+            self._space("a", "b")
+            for side in (side for side, opened in self.sides.items() if opened.other_seed):
+                self._space(side, side)
+        self._unembedded.cache_clear()
+        self._strings.cache_clear()
 
     def compute(self, results: Sequence[CellResult], progress: Progress) -> list[CellResult]:
         """The cells with `logit_r` beside their matches; what is finished is read."""
         found = []
-        for done, result in enumerate(results):
-            progress.advance("logit weights", done, len(results), "cells")
-            found.append(self._cell(result))
+        for result, told in zip(results, side_by_side(self._told, results), strict=True):
+            progress.advance("logit weights", len(found), len(results), "cells")
+            found.append(result if told is None else self._cell(result, told))
         progress.advance("logit weights", len(results), len(results), "cells")
         self._space.cache_clear()
-        self._keep_promoted()
+        self._unembedded.cache_clear()
         return found
 
     def finish(self, folder: Path) -> dict[str, Any]:
@@ -71,42 +91,31 @@ class LogitStage:
         more = {"tokens": len(self.tokens["a"]), PROMOTED: self.promoted}
         return {NAME: {**asdict(self.settings), **more}}
 
-    def _keep_promoted(self) -> None:
-        """Keep the tokens that each layer's features promote, as pages show them beside a pair."""
-        for side, opened in self.sides.items():
-            variant = self.captures.variant(side, REAL)
-            for layer in opened.layers:
-                known = variant.saes[layer]
-                key = [
-                    VERSION,
-                    TOP,
-                    None if known is None else known.key,
-                    opened.model.key,
-                    self.tokens[side],
-                ]
-                self.captures.memo.arrays(PROMOTED, key, partial(self._promoted, side, layer))
-                name = self.captures.memo.name(PROMOTED, key)
-                self.promoted[Source(side, REAL, layer).name] = name
+    def _keep_promoted(self, side: str, layer: int) -> None:
+        known = self.captures.variant(side, REAL).saes[layer]
+        of_sae = None if known is None else known.key
+        key = [VERSION, TOP, of_sae, self.sides[side].model.key, self.tokens[side]]
+        self.captures.memo.arrays(PROMOTED, key, partial(self._promoted, side, layer))
+        self.promoted[Source(side, REAL, layer).name] = self.captures.memo.name(PROMOTED, key)
 
     def _promoted(self, side: str, layer: int) -> Mapping[str, np.ndarray]:
-        from congruence.function.unembedding import unembedding
-        from congruence.models import token_strings
-
-        model, ids = self.sides[side].model, self.tokens[side]
-        found, weights = promoted(self.captures.variant(side, REAL).decoder(layer), unembedding(model, ids))
+        found, weights = promoted(self.captures.decoder(side, REAL, layer), self._unembedded(side))
         used, codes = np.unique(found, return_inverse=True)
-        words = token_strings(model.tokenizer, ids[used[used >= 0]].tolist())
+        words = [self._strings(side)[place] for place in used[used >= 0].tolist()]
         codes = codes.reshape(found.shape) - int((used < 0).any())
         return {"tokens": codes.astype(np.int32), "weights": weights.astype(np.float32), **packed(words)}
 
-    def _cell(self, result: CellResult) -> CellResult:
+    def _told(self, result: CellResult) -> Mapping[str, np.ndarray] | None:
+        """What there is to say of a cell; None of one that isn't asked."""
         control = result.summary["control"]
         if control not in ("none", "other_seed") or not len(result.matches):
-            return result
+            return None
         own = result.summary["control_side"]
         sides = [(own, REAL), (own, control)] if own else [("a", REAL), ("b", REAL)]
         compute = partial(self._agreement, result, sides)
-        told = self.captures.memo.arrays("logit-weights", self._key(result, sides), compute)
+        return self.captures.memo.arrays("logit-weights", self._key(result, sides), compute)
+
+    def _cell(self, result: CellResult, told: Mapping[str, np.ndarray]) -> CellResult:
         kept = np.asarray(result.matches.kept, dtype=bool)
         curve, area = quality_curve(np.asarray(result.matches.r, dtype=float)[kept], told["r"][kept])
         value, mean, q95, share, p = told["told"].tolist()
@@ -125,13 +134,15 @@ class LogitStage:
     def _agreement(self, result: CellResult, sides: Sequence[tuple[str, str]]) -> Mapping[str, np.ndarray]:
         layers = [result.summary["layer_a"], result.summary["layer_b"]]
         rows = [
-            self.captures.variant(side, name).decoder(layer)[np.asarray(result.matches[f"feature_{letter}"])]
+            self.captures.decoder(side, name, layer)[np.asarray(result.matches[f"feature_{letter}"])]
             for (side, name), layer, letter in zip(sides, layers, "ab", strict=True)
         ]
+        with self._one_at_a_time:  # a space is made by whoever is first
+            space = self._space(sides[0][0], sides[1][0])
         found = logit_agreement(
             rows[0],
             rows[1],
-            self._space(sides[0][0], sides[1][0]),
+            space,
             counted=np.asarray(result.matches.kept, dtype=bool),
             draws=self.settings.draws,
             seed=self.captures.config.seed,
@@ -139,11 +150,18 @@ class LogitStage:
         mean = float(found.draws.mean()) if len(found.draws) else float("nan")
         return {"r": found.r, "told": np.array([found.value, mean, found.null_q95, found.share, found.p])}
 
-    def _made_space(self, first: str, second: str) -> LogitSpace:
+    def _made_unembedding(self, side: str) -> np.ndarray:
         from congruence.function.unembedding import unembedding
 
-        made = {side: unembedding(self.sides[side].model, self.tokens[side]) for side in {first, second}}
-        return LogitSpace.of(made[first], made[second])
+        return unembedding(self.sides[side].model, self.tokens[side])
+
+    def _made_strings(self, side: str) -> list[str]:
+        from congruence.models import token_strings
+
+        return token_strings(self.sides[side].model.tokenizer, self.tokens[side].tolist())
+
+    def _made_space(self, first: str, second: str) -> LogitSpace:
+        return LogitSpace.of(self._unembedded(first), self._unembedded(second))
 
     def _key(self, result: CellResult, sides: Sequence[tuple[str, str]]) -> list[Any]:
         layers = [result.summary["layer_a"], result.summary["layer_b"]]

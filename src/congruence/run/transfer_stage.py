@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,7 @@ class TransferStage:
         self.controls = [name for name in CONTROLS if name in self.config.controls]
         self.found: dict[tuple[int, int], PairTransfer] = {}
         self.agreements: dict[tuple[int, int, str], Mapping[str, Any]] = {}
+        self._made: MemoryCache[dict[str, Any]] = MemoryCache(BYTES, _made_bytes, at_least=3)
         self._layers: MemoryCache[LayerStates] = MemoryCache(BYTES, lambda one: one.nbytes, at_least=4)
         self._readers: MemoryCache[Reader] = MemoryCache(BYTES, _reader_bytes, at_least=2)
 
@@ -90,6 +91,7 @@ class TransferStage:
             self.found[layer_a, layer_b] = PairTransfer(found.rows, place=place.name)
         progress.advance("transfer", len(pairs), len(pairs), "pairs")
         self._readers.clear()
+        self._made.clear()
 
     def let_go(self) -> None:
         """Forget the states in memory; they are read again when they are wanted."""
@@ -101,10 +103,11 @@ class TransferStage:
             at = (result.summary["layer_a"], result.summary["layer_b"])
             if result.summary["control"] != "none" or at not in self.found:
                 continue
+            maps = cache(partial(load_pair, self.folder / self.found[at].place))
             for direction in DIRECTIONS:
                 if "orthogonal" in self.settings.maps and self.settings.keep_maps:
                     of = [self.found[at].place, *result.places, direction, STAGE_VERSION]
-                    compute = partial(self._agreement, result, direction)
+                    compute = partial(self._agreement, result, direction, maps)
                     self.agreements[*at, direction] = self.captures.memo.value("rotations", of, compute)
 
     def places(self) -> list[str]:
@@ -183,8 +186,11 @@ class TransferStage:
         return max(others, key=lambda one: (abs(one - layer), -one), default=None)
 
     def layer_pair(self, layer_a: int, layer_b: int) -> LayerPair:
-        """States of both layers at the shared places."""
-        return LayerPair.of(self.layer_states("a", layer_a), self.layer_states("b", layer_b), self.split)
+        """States of both layers at the shared places; a pair is also its neighbours' wrong layer."""
+        made = self._made.get((layer_a, layer_b), dict)
+        return LayerPair.of(
+            self.layer_states("a", layer_a), self.layer_states("b", layer_b), self.split, made
+        )
 
     def layer_states(self, side: str, layer: int) -> LayerStates:
         """States of a layer, cut into those that fit maps and those that judge them."""
@@ -202,10 +208,12 @@ class TransferStage:
         judged = self.layer_states(side, layer).judged
         return self._readers.get((side, variant, layer), lambda: Reader.of(sae.load(), judged))
 
-    def _agreement(self, result: CellResult, direction: str) -> dict[str, Any]:
+    def _agreement(
+        self, result: CellResult, direction: str, maps: Callable[[], PairTransfer | None]
+    ) -> dict[str, Any]:
         """Columns that follow from the matched features that the filters kept."""
         layers = {"a": result.summary["layer_a"], "b": result.summary["layer_b"]}
-        found = load_pair(self.folder / self.found[layers["a"], layers["b"]].place)
+        found = maps()
         fitted = None if found is None else found.maps.get((direction, "orthogonal"))
         kept = np.asarray(result.matches.kept, dtype=bool)
         sides = ("a", "b") if direction == "a_to_b" else ("b", "a")
@@ -226,8 +234,8 @@ class TransferStage:
         }
 
     def _decoder(self, side: str, layer: int) -> np.ndarray | None:
-        variant = self.captures.variant(side, REAL)
-        return None if variant.saes.get(layer) is None else variant.decoder(layer)
+        known = self.captures.variant(side, REAL).saes.get(layer)
+        return None if known is None else self.captures.decoder(side, REAL, layer)
 
     def _key(self, layer_a: int, layer_b: int) -> str:
         """Of all that the rows and maps of a layer pair follow from."""
@@ -248,6 +256,10 @@ class TransferStage:
 
 def _is_rotation(row: Mapping[str, Any]) -> bool:
     return row["map"] == "orthogonal" and not row["null"]
+
+
+def _made_bytes(made: Mapping[str, Any]) -> int:
+    return sum(getattr(one, "matrix", one).nbytes for one in made.values())
 
 
 def _reader_bytes(reader: "Reader") -> int:

@@ -276,10 +276,13 @@ def roll_columns(pointer, fire_end, token, value, shift, n, new_token, new_value
     for c in range(len(pointer) - 1):
         for begin, end in ((pointer[c], fire_end[c]), (fire_end[c], pointer[c + 1])):
             first = begin + np.searchsorted(token[begin:end], n - shift)
-            for k in range(begin, end):
-                at = k - first + begin if k >= first else k + end - first
-                new_token[at] = (np.int64(token[k]) + shift) % n
-                new_value[at] = value[k]
+            late = end - first
+            for k in range(late):
+                new_token[begin + k] = token[first + k] + np.uint32(shift) - np.uint32(n)
+                new_value[begin + k] = value[first + k]
+            for k in range(first - begin):
+                new_token[begin + late + k] = token[begin + k] + np.uint32(shift)
+                new_value[begin + late + k] = value[begin + k]
 
 
 @njit(cache=True, nogil=True)

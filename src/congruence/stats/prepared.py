@@ -106,11 +106,14 @@ class PreparedActs:
         self._layouts.clear()
 
     def _kept(self, key: tuple[str, str, int], build: Callable[[], Any]) -> Any:
-        if key not in self._layouts:
-            # One layout of each kind, or a run over several measures would hold them all.
+        found = self._layouts.get(key)
+        if found is None:
+            # One layout of each kind, or a run over several measures would hold them all. The old one goes
+            # first; whoever asks from another thread meanwhile has what it asked for, made twice at worst.
             self._layouts = {old: layout for old, layout in self._layouts.items() if old[0] != key[0]}
-            self._layouts[key] = build()
-        return self._layouts[key]
+            found = build()
+            self._layouts = {**self._layouts, key: found}
+        return found
 
 
 class _Rolled(PreparedActs):

@@ -5,6 +5,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
+from threading import RLock
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -32,15 +33,17 @@ class MemoryCache(Generic[T]):
     ) -> None:
         self.max_bytes, self.size, self.at_least, self.dropped = max_bytes, size, at_least, dropped
         self._held: OrderedDict[Hashable, T] = OrderedDict()
+        self._lock = RLock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of `key`, made now where it isn't held."""
-        if key not in self._held:
-            self._let_go(self.at_least - 1)  # before a new one comes, so that both never stand side by side
-            self._held[key] = make()
-        self._held.move_to_end(key)
-        self._let_go(self.at_least)
-        return self._held[key]
+        """The value of `key`, made now where it isn't held; whoever asks meanwhile waits."""
+        with self._lock:
+            if key not in self._held:
+                self._let_go(self.at_least - 1)  # before a new one comes: both never stand side by side
+                self._held[key] = make()
+            self._held.move_to_end(key)
+            self._let_go(self.at_least)
+            return self._held[key]
 
     def clear(self) -> None:
         """Hold nothing."""

@@ -8,7 +8,7 @@ OUT/run.log                           what was trained and what was found finish
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -35,6 +35,7 @@ from congruence.storage import (
     write_artefact,
 )
 from congruence.storage.run_folder import held, open_folder, run_log
+from congruence.threads import torch_threads
 from congruence.training.config import TrainSaeConfig
 from congruence.training.inputs import training_hooks, training_model, training_tokens
 from congruence.training.loop import remove_checkpoints, train
@@ -82,7 +83,7 @@ def train_saes(config: TrainSaeConfig, out: Path, *, progress: Progress | None =
     """
     require_sae_lens()
     folder = open_folder(out)
-    with _threads(config.threads), run_log(folder), held(folder):
+    with torch_threads(config.threads), run_log(folder), held(folder):
         model = training_model(config)
         tokens, held_out = training_tokens(config, model)
         logger.info("training on %d tokens, holding out %d", tokens.n, held_out.n)
@@ -275,13 +276,3 @@ def _opened(folder: Path) -> dict[str, Any]:
     fields = {name: value for name, value in opened.record.items() if name not in ("kind", "format_version")}
     _seal(folder, fields)
     return opened.record
-
-
-@contextlib.contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

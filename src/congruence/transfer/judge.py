@@ -1,18 +1,20 @@
 """An SAE of one model on the mapped states of another, beside its own ceiling and nulls."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from congruence.errors import InputError
-from congruence.metrics.blas import one_blas_thread
+from congruence.metrics.blas import in_parallel, one_blas_thread
 from congruence.rng import derive
 from congruence.saes import Sae
 from congruence.saes.untrained import untrained
+from congruence.threads import available_threads, side_by_side, torch_threads
 from congruence.transfer.maps import KINDS, FittedMap, Kind, StateMoments, fit_map
 from congruence.transfer.reader import Reader
 from congruence.transfer.split import Split
@@ -150,37 +152,53 @@ def judged_maps(
         One record a kind, and the nulls; a kind that can't be fitted says why.
     """
     wanted: list[Kind] = [kind for kind in kinds if kind != "identity" or pair.x.width == pair.y.width]
+    null_kinds = [kind for kind in wanted if nulls and kind != "identity" and kind in null_kinds]
+    pair.multiply()
     held = pair.held
+    fitting: dict[tuple[str, str], Callable[[], FittedMap]] = {
+        (kind, ""): partial(fit_map, pair.fit, kind, penalty=penalty) for kind in wanted
+    }
+    if nulls or "orthogonal" in wanted:
+        fitting["orthogonal", ""] = lambda: pair.rotation
+    if nulls:
+        fitting |= {
+            (kind, SHIFTED): partial(fit_map, pair.shifted, kind, penalty=penalty) for kind in null_kinds
+        }
+        if wrong is not None:
+            fitting["orthogonal", WRONG_LAYER] = lambda: wrong.rotation
+    maps = dict(zip(fitting, in_parallel(_tried, fitting.values()), strict=True))
 
-    def judged(
-        kind: str, null: str, fitted: FittedMap, by: Reader | None, moments: StateMoments = held
-    ) -> Transfer:
-        r2 = fitted.explained(moments)
+    judging: list[tuple[str, str, FittedMap | InputError, Reader | None]] = [
+        (kind, "", maps[kind, ""], reader) for kind in wanted
+    ]
+    if nulls:
+        judging += [(kind, SHIFTED, maps[kind, SHIFTED], reader) for kind in null_kinds]
+        rotation = pair.rotation
+        judging.append(("orthogonal", RANDOM, turned(rotation, seed), reader))
+        if wrong is not None:
+            judging.append(("orthogonal", WRONG_LAYER, wrong.rotation, reader))
+        judging += [("orthogonal", name, rotation, control) for name, control in controls.items()]
+
+    def judged(trial: tuple[str, str, FittedMap | InputError, Reader | None]) -> Transfer:
+        kind, null, fitted, by = trial
+        if isinstance(fitted, InputError):
+            return Transfer(kind, null, math.nan, doubt=str(fitted))
+        r2 = fitted.explained(held)
         one = Transfer(kind, null, r2, map=replace(fitted, r2=r2))
         if by is None:
             return one
         return replace(one, **vars(by.read(fitted.apply(pair.x.judged))), ceiling=by.ceiling)
 
-    found = []
-    for kind in wanted:
-        try:
-            found.append(judged(kind, "", fit_map(pair.fit, kind, penalty=penalty), reader))
-        except InputError as error:
-            found.append(Transfer(kind, "", math.nan, doubt=str(error)))
-    if not nulls:
-        return found
-    fitted = {one.kind for one in found if one.map is not None}
-    for kind in wanted:
-        if kind == "identity" or kind not in null_kinds or kind not in fitted:
-            continue
-        found.append(judged(kind, SHIFTED, fit_map(pair.shifted, kind, penalty=penalty), reader))
-    orthogonal = fit_map(pair.fit, "orthogonal")
-    found.append(judged("orthogonal", RANDOM, turned(orthogonal, seed), reader))
-    if wrong is not None:
-        found.append(judged("orthogonal", WRONG_LAYER, fit_map(wrong.fit, "orthogonal"), reader))
-    for name, control in controls.items():
-        found.append(judged("orthogonal", name, orthogonal, control))
-    return found
+    with torch_threads(max(1, available_threads() // 2)):
+        found = list(side_by_side(judged, judging))
+    return [one for one in found if not (one.null and one.doubt)]
+
+
+def _tried(fit: Callable[[], FittedMap]) -> FittedMap | InputError:
+    try:
+        return fit()
+    except InputError as error:
+        return error
 
 
 def turned(fitted: FittedMap, seed: int) -> FittedMap:

@@ -169,7 +169,7 @@ def _states(values: Any, name: str) -> np.ndarray:
         raise InputError(
             f"{name} has shape {array.shape} and dtype {array.dtype}: give states (tokens, width)"
         )
-    array = array.astype(np.float64)
+    array = array.astype(np.float64, copy=False)
     if not np.isfinite(array).all():
         raise InputError(f"{name} has NaN or infinite values: capture the states again, in float32")
     return array

@@ -1,14 +1,17 @@
 """Hidden states of two layers on the same tokens, with the sums that maps between them are fitted from."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 
-from congruence.transfer.maps import StateMoments
+from congruence.metrics.blas import in_parallel
+from congruence.transfer.maps import FittedMap, StateMoments, fit_map
 from congruence.transfer.split import Split
+
+Part = Literal["fit", "held", "shifted"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +30,9 @@ class LayerStates:
     @classmethod
     def of(cls, states: Float[np.ndarray, "n d"], split: Split) -> "LayerStates":
         """Of (n, d) states in the order of the split's tokens."""
-        x = np.asarray(states, dtype=np.float64)
-        return cls(x[split.fit], x[split.held], x[split.judged])
+        x = np.asarray(states)
+        parts = (split.fit, split.held, split.judged)
+        return cls(*in_parallel(lambda part: x[part].astype(np.float64, copy=False), parts))
 
     @property
     def width(self) -> int:
@@ -52,55 +56,77 @@ class LayerStates:
 
 @dataclass(frozen=True, eq=False)
 class LayerPair:
-    """Two layers at shared tokens; products between them are made once for both directions.
+    """Two layers at shared tokens; what both directions need is made once.
 
     Attributes:
         x: of the model mapped from; y: of the one mapped to.
         shift: rows by which the fitted half of x is moved for the null of shifted text.
-        cross: products made so far, shared with the pair the other way.
+        made: products and rotations made so far, shared with the pair the other way; whoever keeps it may
+            give it to the same two layers again.
+        turned: whether this is the other way of what `made` belongs to.
     """
 
     x: LayerStates
     y: LayerStates
     shift: int
-    cross: dict[str, np.ndarray]
+    made: dict[str, Any]
     turned: bool = False
 
     @classmethod
-    def of(cls, x: LayerStates, y: LayerStates, split: Split) -> "LayerPair":
-        return cls(x, y, split.shift, {})
+    def of(
+        cls, x: LayerStates, y: LayerStates, split: Split, made: dict[str, Any] | None = None
+    ) -> "LayerPair":
+        return cls(x, y, split.shift, {} if made is None else made)
 
     def reverse(self) -> "LayerPair":
         """From y to x."""
-        return LayerPair(self.y, self.x, self.shift, self.cross, not self.turned)
+        return LayerPair(self.y, self.x, self.shift, self.made, not self.turned)
 
     @property
     def fit(self) -> StateMoments:
         """Sums of the fitted half."""
-        return self._moments("fit", self.x.own_fit, self.y.own_fit, lambda a, b: a.fit.T @ b.fit)
+        return self._moments("fit")
 
     @property
     def held(self) -> StateMoments:
         """Sums of the other half."""
-        return self._moments("held", self.x.own_held, self.y.own_held, lambda a, b: a.held.T @ b.held)
+        return self._moments("held")
 
     @property
     def shifted(self) -> StateMoments:
         """Sums of the fitted half with one side moved against the other by whole documents."""
-        cross = lambda a, b: np.roll(a.fit, self.shift, axis=0).T @ b.fit  # noqa: E731 - as above
-        return self._moments("shifted", self.x.own_fit, self.y.own_fit, cross)
+        return self._moments("shifted")
 
-    def _moments(
-        self,
-        part: str,
-        own_x: tuple[np.ndarray, np.ndarray],
-        own_y: tuple[np.ndarray, np.ndarray],
-        cross: Callable[[LayerStates, LayerStates], np.ndarray],
-    ) -> StateMoments:
-        first, second = (self.y, self.x) if self.turned else (self.x, self.y)
-        if part not in self.cross:
-            self.cross[part] = cross(first, second)
-        xy = self.cross[part]
+    @property
+    def rotation(self) -> FittedMap:
+        """The orthogonal map."""
+        name = "rotation back" if self.turned else "rotation"
+        if name not in self.made:
+            self.made[name] = fit_map(self.fit, "orthogonal")
+        return self.made[name]
+
+    def multiply(self) -> None:
+        """Make every product of states now, side by side, each by one thread."""
+        parts: list[Part] = ["shifted", "fit", "held"]
+        making = [partial(self._cross, part) for part in parts]
+        making += [
+            partial(getattr, one, name) for one in (self.x, self.y) for name in ("own_fit", "own_held")
+        ]
+        in_parallel(lambda make: make(), making)
+
+    def _cross(self, part: Part) -> np.ndarray:
+        if part not in self.made:
+            first, second = (self.y, self.x) if self.turned else (self.x, self.y)
+            if part == "held":
+                self.made[part] = first.held.T @ second.held
+            else:
+                moved = np.roll(first.fit, self.shift, axis=0) if part == "shifted" else first.fit
+                self.made[part] = moved.T @ second.fit
+        return self.made[part]
+
+    def _moments(self, part: Part) -> StateMoments:
+        own_x, own_y = (one.own_held if part == "held" else one.own_fit for one in (self.x, self.y))
+        xy = self._cross(part)
         n = len(self.x.held) if part == "held" else len(self.x.fit)
         return StateMoments(
             n, own_x[0], own_y[0], own_x[1], xy.T if self.turned else xy, float(np.trace(own_y[1]))

@@ -100,6 +100,14 @@ def test_correlations_by_inner_products_are_those_of_the_logit_vectors(models):
         logit_agreement(rows[0], rows[1][:3], LogitSpace.of(*spaces))
 
 
+def test_a_space_of_one_model_is_made_of_one_product(models):
+    u = unembedding(models["gpt2"], np.arange(VOCABULARY))
+    once, thrice = LogitSpace.of(u, u), LogitSpace.of(u, u.copy())
+    assert once.aa is once.ab is once.bb
+    for name in ("aa", "ab", "bb"):
+        np.testing.assert_allclose(getattr(once, name), getattr(thrice, name), atol=1e-9)
+
+
 def test_promoted_tokens_are_the_largest_logit_weights(models):
     rng = np.random.default_rng(4)
     unembedded = unembedding(models["gpt2"], np.arange(VOCABULARY))

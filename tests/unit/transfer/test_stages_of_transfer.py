@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from congruence.errors import ConfigError, InputError
+from congruence.saes import Sae
 from congruence.transfer import StateMoments, fit_map, make_function, rotation_agreement
 from congruence.transfer.judge import RANDOM, SHIFTED, WRONG_LAYER, judged_maps
+from congruence.transfer.reader import Reader
 from congruence.transfer.split import Split
 from congruence.transfer.states import LayerPair, LayerStates
 
@@ -161,3 +164,66 @@ def test_a_copy_one_direction_off_a_third_off_and_an_independent_one_are_told_ap
     assert 0.93 < one < 0.995
     assert 0.4 < third < 0.9
     assert abs(independent) < 0.1
+
+
+def test_a_pair_made_before_gives_the_same_as_one_made_alone(world):
+    """What a run keeps of a pair of layers, for its neighbours' wrong layer, is what it would make anew."""
+    x, y, split = world
+    rng = np.random.default_rng(7)
+    states = [LayerStates.of(one, split) for one in (x, y, x @ rng.normal(size=(6, 8)))]
+    kept: dict[int, dict] = {0: {}, 1: {}}
+
+    def pair(to, made=None):
+        return LayerPair.of(states[0], states[to + 1], split, made)
+
+    for to in (0, 1, 0):
+        for turn in (lambda one: one, LayerPair.reverse):
+            alone = judged_maps(turn(pair(to)), None, wrong=turn(pair(1 - to)))
+            shared = judged_maps(turn(pair(to, kept[to])), None, wrong=turn(pair(1 - to, kept[1 - to])))
+            for one, other in zip(alone, shared, strict=True):
+                assert (one.kind, one.null, one.r2) == (other.kind, other.null, other.r2)
+                np.testing.assert_array_equal(one.map.matrix, other.map.matrix)
+    assert set(kept[0]) == {"fit", "held", "shifted", "rotation", "rotation back"}
+
+
+def test_agreement_with_native_features_is_that_of_each_feature_by_itself():
+    """F1 and mean r against numpy's, with features that never fire and that have one value everywhere."""
+    rng = np.random.default_rng(8)
+    width, features, n = 6, 30, 80
+    sae = Sae(
+        W_enc=torch.from_numpy(rng.normal(size=(width, features)).astype(np.float32)),
+        W_dec=torch.from_numpy(rng.normal(size=(features, width)).astype(np.float32)),
+        b_enc=torch.from_numpy(np.where(np.arange(features) < 2, -50, 0).astype(np.float32)),
+        b_dec=torch.zeros(width),
+    )
+    sae.W_enc[:, 2] = 0
+    sae.b_enc[2] = 1.5
+    native, mapped = rng.normal(size=(2, n, width))
+    mapped += native
+    found = Reader.of(sae, native).read(mapped)
+    one, other = (
+        sae.encode(torch.from_numpy(x.astype(np.float32))).double().numpy() for x in (mapped, native)
+    )
+    live = [f for f in range(features) if np.ptp(one[:, f]) > 0 and np.ptp(other[:, f]) > 0]
+    assert len(live) == features - 3
+    assert found.r == pytest.approx(
+        np.mean([np.corrcoef(one[:, f], other[:, f])[0, 1] for f in live]), abs=1e-12
+    )
+    both = ((one > 0) & (other > 0)).sum()
+    assert found.f1 == pytest.approx(2 * both / ((one > 0).sum() + (other > 0).sum()))
+    given = sae.decode(sae.encode(torch.from_numpy(mapped.astype(np.float32)))).numpy()
+    assert found.explained == pytest.approx(r2(mapped, given))
+    assert found.explained_of_target == pytest.approx(r2(native, given))
+    silent = Reader.of(sae, np.zeros((n, width))).read(mapped)
+    assert np.isnan(silent.r)
+
+
+def test_maps_are_the_same_for_any_number_of_threads(world, monkeypatch):
+    x, y, split = world
+    found = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("NUMBA_NUM_THREADS", threads)
+        found.append(judged_maps(pair_of(x, y, split), None))
+    for one, other in zip(*found, strict=True):
+        assert (one.kind, one.null, one.r2) == (other.kind, other.null, other.r2)
+        np.testing.assert_array_equal(one.map.matrix, other.map.matrix)
