@@ -1,6 +1,7 @@
 """Exact ranks: of some values at once, and of very many that are held in six bytes each."""
 
 from functools import partial
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -91,7 +92,7 @@ class PackedValues:
         pieces = 2 * m // BUCKET + 1
         edges = np.unique(sample[np.arange(1, pieces) * len(sample) // pieces])
         cuts = np.linspace(0, m, available_threads() + 1).astype(int)
-        parts = [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        parts = [slice(a, b) for a, b in pairwise(cuts)]
         found = in_parallel(lambda part: _survey(self._first[part], self._last[part], edges), parts)
         lows, highs = np.min([f[0] for f in found], axis=0), np.max([f[1] for f in found], axis=0)
         counts = np.sum([f[2] for f in found], axis=0)
