@@ -6,7 +6,7 @@ import numpy as np
 
 from congruence.matching.one_of_each import take_free
 from congruence.stats.kernels_accumulate import accumulate_counts, accumulate_sums
-from congruence.stats.kernels_scan import similarity_of
+from congruence.stats.kernels_scan import LINEAR, similarity_of
 
 MANY_B, MANY_A, GREEDY, MUTUAL = 0, 1, 2, 3
 
@@ -32,6 +32,11 @@ def _into_similarities(kind, c, side_a, side_b, sums, counts):
     """Turn a row's sums of products into similarities, in the terms of `similarity_of`."""
     firings_a, shift, extra = side_a
     firings_b, weight = side_b
+    if kind == LINEAR:  # the same of many at once
+        own_shift, own_extra = shift[c], extra[c]
+        for j in range(len(weight)):
+            sums[j] = sums[j] - own_shift * weight[j] - own_extra
+        return
     for j in range(len(weight)):
         sums[j] = similarity_of(
             kind, sums[j], np.float64(counts[j]), firings_a[c], shift[c], extra[c], weight[j], firings_b[j]
@@ -42,21 +47,32 @@ def _into_similarities(kind, c, side_a, side_b, sums, counts):
 def fill_block(columns_a, columns_b, a, b, head, kind, side_a, side_b, block, together, counted):
     """Write the similarities of some columns of A with some of B; co-firings only where `counted`.
 
-    `head` (n,) int32 is scratch, all -1. A chain of entries for each token stands in for a layout by token:
-    two subsets have few entries, and no array as long as the tokens is walked. Sums are taken in the order of
-    A's entries, as in `fill_matrix`: the same bits.
+    `head` (n,) int32 is scratch, all -1, and `together` 0. A chain of entries for each token stands in for a
+    layout by token: two subsets have few entries, and no array as long as the tokens is walked. The entries
+    of a column that meet any are picked out before they are multiplied, without a branch: which do can't be
+    foreseen. Sums are taken in the order of A's entries, as in `fill_matrix`: the same bits.
     """
     pointer_a, fire_a, token_a, value_a = columns_a
-    following, owner, value, fires = _chains(columns_b, b, head)
+    following, owner, value, fires = _chains(columns_b, b, head, counted)
     block[: len(a), : len(b)] = 0.0
-    together[: len(a), : len(b)] = 0
+    if counted:
+        together[: len(a), : len(b)] = 0
+    longest = 0
+    for c in a:
+        longest = max(longest, pointer_a[c + 1] - pointer_a[c])
+    first, place = np.empty(longest, np.int32), np.empty(longest, np.int64)
     side_of_b = (side_b[0][b], side_b[1][b])
     for i in range(len(a)):
         c = a[i]
         row, row_together = block[i], together[i]
+        meeting = 0
         for k in range(pointer_a[c], pointer_a[c + 1]):
-            x, fires_a = np.float64(value_a[k]), k < fire_a[c]
             entry = head[token_a[k]]
+            first[meeting], place[meeting] = entry, k
+            meeting += entry >= 0
+        for m in range(meeting):
+            k, entry = place[m], first[m]
+            x, fires_a = np.float64(value_a[k]), k < fire_a[c]
             while entry >= 0:
                 row[owner[entry]] += x * np.float64(value[entry])
                 if counted:
@@ -70,22 +86,29 @@ def fill_block(columns_a, columns_b, a, b, head, kind, side_a, side_b, block, to
 
 
 @numba.njit(nogil=True, cache=True)
-def _chains(columns, chosen, head):
+def _chains(columns, chosen, head, counted):
     """For each token the entries of the chosen columns, one pointing to the next; `head` has the first."""
     pointer, fire_end, token, value = columns
     entries = 0
     for c in chosen:
         entries += pointer[c + 1] - pointer[c]
     following, owner = np.empty(entries, np.int32), np.empty(entries, np.int32)
-    values, fires = np.empty(entries, np.float32), np.empty(entries, np.bool_)
-    at = 0
+    values, fires = np.empty(entries, np.float32), np.empty(entries if counted else 0, np.bool_)
+    start = 0
     for j in range(len(chosen)):
-        c = chosen[j]
-        for k in range(pointer[c], pointer[c + 1]):
-            following[at], owner[at] = head[token[k]], j
-            values[at], fires[at] = value[k], k < fire_end[c]
-            head[token[k]] = at
-            at += 1
+        first, width = pointer[chosen[j]], pointer[chosen[j] + 1] - pointer[chosen[j]]
+        own = token[first : first + width]
+        to = following[start : start + width]
+        for k in range(width):
+            to[k] = head[own[k]]
+            head[own[k]] = start + k
+        owner[start : start + width] = j
+        values[start : start + width] = value[first : first + width]
+        if counted:
+            firing = fire_end[chosen[j]] - first
+            fires[start : start + firing] = True
+            fires[start + firing : start + width] = False
+        start += width
     return following, owner, values, fires
 
 
@@ -120,7 +143,7 @@ def pair_by_columns(
 ):  # fmt: skip
     """Pairs inside each pair of subsets, correlated from the firings of their features."""
     p, q, room = _sizes(offsets_a, offsets_b)
-    block, together = np.empty((p, q)), np.empty((p, q), dtype=np.int64)
+    block, together = np.empty((p, q)), np.zeros((p, q), dtype=np.int64)
     head = np.full(n, -1, dtype=np.int32)
     out = _outputs(room, len(offsets_a))
     for d in range(len(offsets_a) - 1):
@@ -159,9 +182,9 @@ def pair_block(block, counts, method, keep_first, min_value, min_count):
     if method == GREEDY:
         row, column = _greedy(block, free_a, free_b)
     elif method == MANY_B:
-        column, row = _many_to_one(block.T, keep_first, free_b, free_a)
+        column, row = _many_to_one(*_best_rows(block), keep_first, free_b, free_a)
     else:
-        row, column = _many_to_one(block, keep_first, free_a, free_b)
+        row, column = _many_to_one(*_best_columns(block), keep_first, free_a, free_b)
     kept = 0
     for k in range(len(row)):
         a, b = row[k], column[k]
@@ -174,21 +197,40 @@ def pair_block(block, counts, method, keep_first, min_value, min_count):
 
 
 @numba.njit(nogil=True, cache=True)
-def _many_to_one(block, keep_first, free_seekers, free):
-    """Every row takes its best column; of the rows that share one, the best or the first keeps it."""
-    p = len(block)
-    seeker, best, value = np.arange(p), np.empty(p, dtype=np.int64), np.empty(p)
-    for i in range(p):
+def _many_to_one(best, value, keep_first, free_seekers, free):
+    """Every seeker takes its best; of the seekers that share one, the best or the first keeps it."""
+    seeker = np.arange(len(best))
+    order = np.arange(len(best))
+    if not keep_first:
+        order = np.argsort(-value, kind="mergesort")
+    order = order[: take_free(order, seeker, best, free_seekers, free)]
+    return order, best[order]
+
+
+@numba.njit(nogil=True, cache=True)
+def _best_columns(block):
+    """For each row of a block the column where it is largest, and its value there."""
+    best, value = np.empty(len(block), dtype=np.int64), np.empty(len(block))
+    for i in range(len(block)):
         top = 0
         for j in range(1, block.shape[1]):
             if block[i, j] > block[i, top]:
                 top = j
         best[i], value[i] = top, block[i, top]
-    order = np.arange(p)
-    if not keep_first:
-        order = np.argsort(-value, kind="mergesort")
-    order = order[: take_free(order, seeker, best, free_seekers, free)]
-    return order, best[order]
+    return best, value
+
+
+@numba.njit(nogil=True, cache=True)
+def _best_rows(block):
+    """The same for each column, row by row, as they lie in memory."""
+    best, value = np.zeros(block.shape[1], dtype=np.int64), block[0].copy()
+    for i in range(1, len(block)):
+        row = block[i]
+        for j in range(len(row)):
+            better = row[j] > value[j]
+            value[j] = row[j] if better else value[j]
+            best[j] = i if better else best[j]
+    return best, value
 
 
 @numba.njit(nogil=True, cache=True)

@@ -17,8 +17,10 @@ from congruence.threads import available_threads
 
 EXACT_BITS = 62
 """Sums of whole numbers in 64 bits stay below 2 to the power of this."""
-TOGETHER, TOGETHER_BYTES = 32, 1 << 19
+TOGETHER, TOGETHER_BYTES = 64, 1 << 19
 """Draws that share each row that is read, at most; and the bytes that their permutations take."""
+UNFOLDED, UNFOLDED_BYTES = 64, 1 << 20
+"""Rows of a symmetric matrix that are written out at a time, at most; and the bytes that they take."""
 
 
 def as_permutations(permutations: ArrayLike, n: int) -> Int[np.ndarray, "m n"]:
@@ -68,19 +70,21 @@ def triangle_draws(
     square: Shaped[np.ndarray, "n n"],
     permutations: ArrayLike,
 ) -> Float[np.ndarray, " m"]:
-    """Σ_{i<j} triangle[i, j] square[p[i], p[j]] for every draw p; `triangle` is condensed row by row.
+    """Σ_{i<j} triangle[i, j] square[p[i], p[j]] for every draw p; `triangle` is condensed row by row."""
+    return over_draws(lambda block: _triangle_draws(triangle, square, block), permutations, len(square))
 
-    Of whole numbers the sum is exact and rounded once, so no order of summing shows.
-    """
-    n = len(square)
-    if triangle.dtype.kind != "i":
-        return over_draws(lambda block: _triangle_draws(triangle, square, block), permutations, n)
-    run, narrow = exact_run(triangle, square), np.uint16 if n <= 1 << 16 else np.uint32
+
+def whole_triangle_draws(
+    triangle: Int[np.ndarray, " pairs"], other: Int[np.ndarray, " pairs"], permutations: ArrayLike, n: int
+) -> Float[np.ndarray, " m"]:
+    """The same of whole numbers, both sides condensed: exact and rounded once, so no order of sums shows."""
+    run, narrow = exact_run(triangle, other), np.uint16 if n <= 1 << 16 else np.uint32
     together = int(np.clip(TOGETHER_BYTES // (n * np.dtype(narrow).itemsize), 1, TOGETHER))
+    unfolded = int(np.clip(UNFOLDED_BYTES // (n * other.itemsize), 1, UNFOLDED))
 
     def score(block: Int[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
         parts = [block[first : first + together] for first in range(0, len(block), together)]
-        sums = [_whole_draws(triangle, square, part.astype(narrow), run) for part in parts]
+        sums = [_whole_draws(triangle, other, part.astype(narrow), run, unfolded) for part in parts]
         return np.array([float((h << 32) + low) for some in sums for h, low in some.tolist()])
 
     return over_draws(score, permutations, n)
@@ -122,19 +126,22 @@ def _lookup_draws(table, permutations):
 
 
 @numba.njit(nogil=True, cache=True)
-def _whole_draws(triangle, square, partners, run):
+def _whole_draws(triangle, other, partners, run, unfolded):
     """(draws, 2) sums of whole numbers in 64 bits: what is above 2³², and what is left.
 
-    Rows of the square come one after another and serve all draws while they are in the nearest cache.
+    Rows of the other side come one after another and serve all draws while they are in the nearest cache.
     """
-    n = len(square)
+    n = partners.shape[1]
     sums = np.zeros((len(partners), 2), dtype=np.int64)
     places = np.empty((len(partners), n), dtype=np.int64)
     for d in range(len(partners)):
         for i in range(n):
             places[d, partners[d, i]] = i
+    rows = np.empty((unfolded, n), other.dtype)
     for r in range(n):
-        row = square[r]
+        if r % unfolded == 0:
+            _unfold(other, r, rows[: min(unfolded, n - r)])
+        row = rows[r % unfolded]
         for d in range(len(partners)):
             i = places[d, r]
             start, width = i * (2 * n - i - 1) // 2, n - i - 1
@@ -147,6 +154,24 @@ def _whole_draws(triangle, square, partners, run):
                 sums[d, 0] += part >> 32
                 sums[d, 1] += part & 0xFFFFFFFF
     return sums
+
+
+@numba.njit(nogil=True, cache=True)
+def _unfold(triangle, first, rows):
+    """Some rows of the symmetric matrix of a condensed triangle, from row `first` on; 0 on its diagonal."""
+    count, n = rows.shape
+    for i in range(first):
+        start = i * (2 * n - i - 1) // 2 + first - i - 1
+        part = triangle[start : start + count]
+        for r in range(count):
+            rows[r, i] = part[r]
+    for r in range(count):
+        i = first + r
+        start = i * (2 * n - i - 1) // 2
+        rows[r, i] = 0
+        rows[r, i + 1 :] = triangle[start : start + n - i - 1]
+        for below in range(r + 1, count):
+            rows[below, i] = rows[r, first + below]
 
 
 @numba.njit(nogil=True, cache=True)

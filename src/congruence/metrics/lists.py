@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import ClassVar
 
 import numba
@@ -24,6 +25,8 @@ PRODUCT_BYTES = 3 * 2**30
 """Products of all rows of both layers are kept up to so many bytes; beyond, each list makes its own."""
 STRETCH = 1 << 17
 """Products of rows, on either side, that are made and scored together."""
+GATHERED = 1 << 25
+"""Products that are fetched together from those of all rows: half of them in four bytes, 64 MiB a side."""
 MIN_PAIRS = 3
 FLAT = 1e-7
 """A side that varies less than this, relative to its size, has no score."""
@@ -68,16 +71,18 @@ class DecoderRows:
         return 4 * len(self.W_dec) ** 2
 
     def make_products(self) -> None:
-        """Make the cosines of all rows, in float32, if they aren't there: 4 f² bytes, and 8 f d meanwhile."""
+        """Make the cosines of all rows, in float32, if they aren't there: 4 f² bytes, and 8 f d meanwhile.
+
+        Of a symmetric matrix only what lies above its diagonal is written, and read.
+        """
         if self._products is not None:
             return
         steps = self._steps(np.arange(len(self.W_dec)))
         out = np.empty((len(steps), len(steps)), dtype=np.float32)
 
         def fill(part: slice) -> None:
-            upper = (steps[part] @ steps[part.start :].T) * STEP**-2
-            out[part, part.start :] = upper
-            out[part.start :, part] = upper.T
+            upper = steps[part] @ steps[part.start :].T
+            np.multiply(upper, STEP**-2, out=out[part, part.start :], casting="same_kind")
 
         in_parallel(fill, blocks(len(steps)))
         self._products = out
@@ -92,17 +97,45 @@ class DecoderRows:
         """Give their memory back; they are made again when they pay."""
         self._products = None
 
-    def cosines(self, rows: Int[np.ndarray, " n"], offsets: Int[np.ndarray, " k"]) -> Float[np.ndarray, " s"]:
+    def gathered(
+        self, rows: Int[np.ndarray, " n"], offsets: Int[np.ndarray, " k"], threads: int
+    ) -> "Gathered | None":
+        """What `cosines` of many lists reads, fetched in the order of memory; None without products.
+
+        A row of the products serves all lists that hold it while its pages are at hand.
+        """
+        if self._products is None:
+            return None
+        starts = np.concatenate([[0], np.cumsum(np.diff(offsets) * (np.diff(offsets) + 1) // 2)])
+        lists, order = _by_row(rows, offsets, len(self.W_dec))
+        out = np.empty(starts[-1], dtype=np.float32)
+        cuts = np.linspace(0, len(rows), max(threads, 1) + 1).astype(int)
+        with ThreadPoolExecutor(max(threads, 1)) as pool:
+            done = pool.map(
+                lambda part: _gather(self._products, rows, offsets, lists, order, starts, part, out),
+                pairwise(cuts.tolist()),
+            )
+            list(done)
+        return Gathered(out, order, starts)
+
+    def cosines(
+        self,
+        rows: Int[np.ndarray, " n"],
+        offsets: Int[np.ndarray, " k"],
+        found: "Gathered | None" = None,
+    ) -> Float[np.ndarray, " s"]:
         """Cosines between the rows of each list, list after list; the same bits whether products are kept.
 
         Args:
             rows: rows of all lists.
             offsets: where each list begins, and the end.
+            found: the lists, gathered.
         """
         squares = squares_of(offsets)
         out = np.empty(squares[-1])
-        if self._products is not None:
-            _gather(self._products, rows, offsets, squares, out)
+        found = self.gathered(rows, offsets, 1) if found is None else found
+        if found is not None:
+            _unfold(found.entries, found.order, found.starts, offsets, squares, out)
             return out
         for k in range(len(offsets) - 1):
             steps = self._steps(rows[offsets[k] : offsets[k + 1]])
@@ -117,6 +150,26 @@ class DecoderRows:
         np.divide(self.W_dec[rows], np.where(norms > 0, norms, np.inf)[:, None], out=steps)
         steps *= STEP
         return np.rint(steps, out=steps)
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """Cosines of many lists, each list's rows in ascending order and only the upper half of its square.
+
+    Attributes:
+        entries: float32, list after list, row by row, the diagonal included.
+        order: (rows,) place within its list of the rows in ascending order, list after list.
+        starts: (lists + 1,) where each list's entries begin, and the end.
+    """
+
+    entries: Float[np.ndarray, " e"]
+    order: Int[np.ndarray, " r"]
+    starts: Int[np.ndarray, " k"]
+
+    def part(self, lists: range, rows: slice) -> "Gathered":
+        """Those of some lists, which hold the rows of a slice of all."""
+        starts = self.starts[lists.start : lists.stop + 1]
+        return Gathered(self.entries[starts[0] : starts[-1]], self.order[rows], starts - starts[0])
 
 
 def squares_of(offsets: Int[np.ndarray, " k"]) -> Int[np.ndarray, " k"]:
@@ -146,10 +199,14 @@ class ListProducts:
 
     @classmethod
     def of(
-        cls, layer: DecoderRows, rows: Int[np.ndarray, " r"], offsets: Int[np.ndarray, " k"]
+        cls,
+        layer: DecoderRows,
+        rows: Int[np.ndarray, " r"],
+        offsets: Int[np.ndarray, " k"],
+        found: Gathered | None = None,
     ) -> "ListProducts":
-        """The products of the rows of each list."""
-        cosines, squares = layer.cosines(rows, offsets), squares_of(offsets)
+        """The products of the rows of each list, gathered before or not."""
+        cosines, squares = layer.cosines(rows, offsets, found), squares_of(offsets)
         return cls(cosines, layer.norms[rows], layer.means[rows], layer.W_dec.shape[1], offsets, squares)
 
     @property
@@ -245,23 +302,31 @@ def _from_products(
     for layer in (a, b):
         _ = layer.norms, layer.means
 
-    def score(part: range) -> None:
-        some = lists.part(part.start, part.stop)
-        x, y = ListProducts.of(a, some.a, some.offsets), ListProducts.of(b, some.b, some.offsets)
-        for place, kernel in enumerate(kernels):
-            out[place, part.start : part.stop] = kernel(x, y)
+    for batch in _stretches(lists, GATHERED):
+        many = lists.part(batch.start, batch.stop)
+        gathered = [layer.gathered(rows, many.offsets, threads) for layer, rows in ((a, many.a), (b, many.b))]
 
-    with ThreadPoolExecutor(max(threads, 1)) as pool:
-        list(pool.map(one_blas_thread()(score), _stretches(lists)))
+        def score(
+            part: range, many: PairLists = many, gathered: list = gathered, first: int = batch.start
+        ) -> None:
+            some, rows = many.part(part.start, part.stop), slice(*many.offsets[[part.start, part.stop]])
+            found = [None if one is None else one.part(part, rows) for one in gathered]
+            x = ListProducts.of(a, some.a, some.offsets, found[0])
+            y = ListProducts.of(b, some.b, some.offsets, found[1])
+            for place, kernel in enumerate(kernels):
+                out[place, first + part.start : first + part.stop] = kernel(x, y)
+
+        with ThreadPoolExecutor(max(threads, 1)) as pool:
+            list(pool.map(one_blas_thread()(score), _stretches(many, STRETCH)))
     out[:, lists.lengths < MIN_PAIRS] = np.nan
     return out
 
 
-def _stretches(lists: PairLists) -> Iterator[range]:
-    """Runs of lists whose products fit the nearest caches together."""
+def _stretches(lists: PairLists, most: int) -> Iterator[range]:
+    """Runs of lists that have so many products together, or of one that has more."""
     first, held = 0, 0
     for number, square in enumerate((lists.lengths**2).tolist()):
-        if number > first and held + square > STRETCH:
+        if number > first and held + square > most:
             yield range(first, number)
             first, held = number, 0
         held += square
@@ -292,22 +357,65 @@ def _row_sums(rows):
 
 
 @numba.njit(nogil=True, cache=True)
-def _gather(products, rows, offsets, squares, out):
-    """Entries of some rows and columns of a symmetric matrix, list after list.
+def _by_row(rows, offsets, count):
+    """Of every place in every list, in ascending order of rows: its list; and each list's own order.
+
+    Returns:
+        (rows,) number of the list; (rows,) places within a list by ascending row, list after list.
+    """
+    ends = np.zeros(count + 1, np.int64)
+    for row in rows:
+        ends[row + 1] += 1
+    for row in range(count):
+        ends[row + 1] += ends[row]
+    lists, places = np.empty(len(rows), np.int32), np.empty(len(rows), np.int32)
+    for k in range(len(offsets) - 1):
+        for p in range(offsets[k], offsets[k + 1]):
+            at = ends[rows[p]]
+            lists[at], places[at] = k, p - offsets[k]
+            ends[rows[p]] = at + 1
+    order, filled = np.empty(len(rows), np.int32), offsets[:-1].copy()
+    for at in range(len(rows)):
+        k = lists[at]
+        order[filled[k]] = places[at]
+        filled[k] += 1
+    return lists, order
+
+
+@numba.njit(nogil=True, cache=True)
+def _gather(products, rows, offsets, lists, order, starts, part, out):  # noqa: PLR0917
+    """Entries above the diagonal of a symmetric matrix, for some places in the order of rows.
 
     Entries lie far apart: nothing stands between their reads, so that many are under way at once.
     """
+    done = np.zeros(len(offsets) - 1, np.int64)
+    for at in range(part[0]):
+        done[lists[at]] += 1
+    for at in range(part[0], part[1]):
+        k = lists[at]
+        i, n = done[k], offsets[k + 1] - offsets[k]
+        done[k] = i + 1
+        own, places = rows[offsets[k] : offsets[k + 1]], order[offsets[k] : offsets[k + 1]]
+        row = products[own[places[i]]]
+        start = starts[k] + i * n - i * (i - 1) // 2
+        to, later = out[start : start + n - i], places[i:]
+        for j in range(len(to)):
+            to[j] = row[own[later[j]]]
+
+
+@numba.njit(nogil=True, cache=True)
+def _unfold(entries, order, starts, offsets, squares, out):  # noqa: PLR0917
+    """Whole squares in the lists' own order."""
     for k in range(len(offsets) - 1):
-        own = rows[offsets[k] : offsets[k + 1]]
-        n = len(own)
+        places, n = order[offsets[k] : offsets[k + 1]], offsets[k + 1] - offsets[k]
         square = out[squares[k] : squares[k + 1]].reshape(n, n)
+        at = starts[k]
         for i in range(n):
-            row, to = products[own[i]], square[i]
+            row = places[i]
             for j in range(i, n):
-                to[j] = row[own[j]]
-        for i in range(n):
-            for j in range(i):
-                square[i, j] = square[j, i]
+                square[row, places[j]] = entries[at]
+                square[places[j], row] = entries[at]
+                at += 1
 
 
 @numba.njit(nogil=True, cache=True)

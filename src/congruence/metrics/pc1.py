@@ -161,6 +161,7 @@ def _leading(gram):
     vector /= np.sqrt(_dot(vector, vector))
     image, turned, unit = np.empty(n), np.empty(n), np.empty(n)
     residual, before, direction = np.empty(n), np.zeros(n), np.zeros(n)
+    size_before = 0.0
     _times(gram, vector, image)
     for step in range(STEPS):
         value = _dot(vector, image)
@@ -170,23 +171,34 @@ def _leading(gram):
         if size <= (SETTLED * value) ** 2:
             break
         change = size - _dot(residual, before)
-        keep = max(change, 0.0) / _dot(before, before) if step % n else 0.0
+        keep = max(change, 0.0) / size_before if step % n else 0.0
+        size_before = size
         for i in range(n):
             direction[i] = residual[i] + keep * direction[i]
             before[i] = residual[i]
         shared = _dot(direction, vector)
         for i in range(n):
             unit[i] = direction[i] - shared * vector[i]
-        length = np.sqrt(_dot(unit, unit))
+        inverse = 1 / np.sqrt(_dot(unit, unit))
         for i in range(n):
-            unit[i] /= length
+            unit[i] *= inverse
         _times(gram, unit, turned)
-        angle = 0.5 * np.arctan2(2 * _dot(unit, image), value - _dot(unit, turned))
-        cosine, sine = np.cos(angle), np.sin(angle)
+        cosine, sine = _half_angle(value - _dot(unit, turned), 2 * _dot(unit, image))
         for i in range(n):
             vector[i] = cosine * vector[i] + sine * unit[i]
             image[i] = cosine * image[i] + sine * turned[i]
     return vector / np.sqrt(_dot(vector, vector))
+
+
+@numba.njit(nogil=True, cache=True)
+def _half_angle(along, across):
+    """Cosine and sine of half the angle whose cosine and sine are as these two numbers."""
+    size = np.sqrt(along * along + across * across)
+    if size == 0:
+        return 1.0, 0.0
+    larger = np.sqrt(0.5 * (1 + abs(along) / size))
+    smaller = across / (2 * size * larger)
+    return (larger, smaller) if along >= 0 else (abs(smaller), larger if across >= 0 else -larger)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -1,6 +1,7 @@
-"""Exact ranks of very many values, written over the values themselves."""
+"""Exact ranks: of some values at once, and of very many that are held in six bytes each."""
 
 from functools import partial
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -10,12 +11,13 @@ from congruence.metrics.blas import in_parallel
 from congruence.threads import available_threads
 
 BUCKET = 1 << 23
-"""Values that are sorted at a time."""
+"""Values that are sorted at once; of more, half as many at a time."""
 SAMPLE = 200_000
 SORTERS = 2
 """Most threads that sort: each holds 16 bytes for every value of its bucket."""
-_MARK = -(2.0**40)
-"""Ranks that wait among values not yet ranked are told by this: no value may be below half of it."""
+_LOW = 15
+"""Binary digits of a packed value that stand in its last two bytes, whose highest one marks a rank."""
+_STEPS = (1 << (32 + _LOW)) - 1
 
 
 def centred_ranks(values: Float[np.ndarray, " m"], *, tie: float = 0.0) -> Int[np.ndarray, " m"]:
@@ -24,12 +26,10 @@ def centred_ranks(values: Float[np.ndarray, " m"], *, tie: float = 0.0) -> Int[n
     Values tie where no gap between neighbours in the order is above `tie`: a gap decides, not a rounded
     value, so that two values which are equal but for rounding tie wherever they lie.
 
-    The ranks take the place of the values, whose array is used up: beside it there are 16 bytes for each of
-    the eight million values that every thread sorts at a time, in buckets cut at quantiles of a sample. (A
-    bucket is larger where ties leave no place to cut.)
+    The ranks take the place of the values, whose array is used up: beside it there are 8 bytes a value.
 
     Args:
-        values: (m,) numbers from −2³⁹ on, fewer than 2³⁰ of them; contiguous.
+        values: (m,) numbers, contiguous; of more than some millions see :class:`PackedValues`.
         tie: largest gap between neighbours that is only rounding; a gap of 1e-12 of the range can be told,
             in lists of some thousand values one of 1e-15.
 
@@ -40,63 +40,131 @@ def centred_ranks(values: Float[np.ndarray, " m"], *, tie: float = 0.0) -> Int[n
     [2, -3, 2, -1]
     """
     m, ranks = len(values), values.view(np.int32)[: len(values)]
-    if m <= BUCKET:
-        if m:
-            place_bits = max(m - 1, 1).bit_length()
-            keys, unit = packed(values, place_bits)
-            keys.sort()
-            fill_from_order(keys, place_bits, _steps(tie, unit), -m - 1, ranks)
-        return ranks
-    lows, highs, counts = _buckets(values, tie)
-    below = np.cumsum(counts) - counts
-    buckets = zip(lows, highs, counts, below, strict=True)
-    in_parallel(partial(_rank_bucket, values, tie), buckets, most=SORTERS)
-    _take_marks_off(values, ranks)
+    if m:
+        place_bits = max(m - 1, 1).bit_length()
+        keys, unit = packed(values, place_bits)
+        keys.sort()
+        fill_from_order(keys, place_bits, int(tie / unit) if unit else 0, -m - 1, ranks)
     return ranks
 
 
-def _buckets(values: Float[np.ndarray, " m"], tie: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Least and greatest value of each bucket, and how many it has; no tie goes across two."""
-    step = max(1, len(values) // SAMPLE)
-    shares = np.linspace(0, 1, len(values) // BUCKET + 2)[1:-1]
-    edges = np.unique(np.quantile(values[::step], shares))
-    found = in_parallel(lambda part: _survey(part, edges), np.array_split(values, available_threads()))
-    lows, highs = np.min([f[0] for f in found], axis=0), np.max([f[1] for f in found], axis=0)
-    counts = np.sum([f[2] for f in found], axis=0)
-    full = counts > 0
-    lows, highs, counts = lows[full], highs[full], counts[full]
-    first = np.flatnonzero(np.concatenate([[True], lows[1:] - highs[:-1] > tie]))
-    last = np.append(first[1:], len(lows)) - 1
-    return lows[first], highs[last], np.add.reduceat(counts, first)
+class PackedValues:
+    """Very many values of a known range in six bytes each, which become their ranks in four.
+
+    Beside them there are 16 bytes for each of the four million values that every thread sorts at a time, in
+    buckets cut at quantiles of a sample. (A bucket is larger where ties leave no place to cut.)
+
+    Args:
+        count: how many, fewer than 2³⁰.
+        low: what none is below, but for rounding.
+        span: what none is above `low` by more than; values are told apart that differ by span / 2⁴⁷.
+    """
+
+    def __init__(self, count: int, low: float, span: float) -> None:
+        self.low, self.scale = low, _STEPS / span
+        self._first, self._last = np.empty(count, np.uint32), np.empty(count, np.uint16)
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def put(self, start: int, values: Float[np.ndarray, " k"]) -> tuple[float, float]:
+        """Hold some values from place `start` on; the least and the greatest of them."""
+        part = slice(start, start + len(values))
+        return _pack(values, self.low, self.scale, self._first[part], self._last[part])
+
+    def centred_ranks(self, *, tie: float = 0.0) -> Int[np.ndarray, " m"]:
+        """As the function of that name; the ranks take the place of the values, which are gone."""
+        own = self._first, self._last
+        steps = int(tie * self.scale)
+        lows, highs, counts = self._buckets(steps)
+        buckets = list(zip(lows, highs, counts, np.cumsum(counts) - counts, strict=True))
+        for first in range(0, len(buckets), SORTERS):  # all read before any writes
+            for found in in_parallel(partial(_of_bucket, *own, steps), buckets[first : first + SORTERS]):
+                _put_ranks(*found, *own)
+        self._last = np.empty(0, np.uint16)
+        return self._first.view(np.int32)
+
+    def _buckets(self, tie: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Least and greatest value of each bucket in steps, and how many it has; no tie goes across two."""
+        m = len(self)
+        some = slice(None, None, max(1, m // SAMPLE))
+        sample = np.sort((self._first[some].astype(np.int64) << _LOW) + self._last[some])
+        pieces = 2 * m // BUCKET + 1
+        edges = np.unique(sample[np.arange(1, pieces) * len(sample) // pieces])
+        cuts = np.linspace(0, m, available_threads() + 1).astype(int)
+        parts = [slice(a, b) for a, b in pairwise(cuts)]
+        found = in_parallel(lambda part: _survey(self._first[part], self._last[part], edges), parts)
+        lows, highs = np.min([f[0] for f in found], axis=0), np.max([f[1] for f in found], axis=0)
+        counts = np.sum([f[2] for f in found], axis=0)
+        full = counts > 0
+        lows, highs, counts = lows[full], highs[full], counts[full]
+        first = np.flatnonzero(np.concatenate([[True], lows[1:] - highs[:-1] > tie]))
+        last = np.append(first[1:], len(lows)) - 1
+        return lows[first], highs[last], np.add.reduceat(counts, first)
 
 
-def _rank_bucket(values: Float[np.ndarray, " m"], tie: float, bucket: tuple[float, float, int, int]) -> None:
-    """Put marked ranks in the place of one bucket's values."""
-    low, high, count, below = bucket
-    places = np.empty(count, np.uint32)
-    place_bits = max(int(count) - 1, 1).bit_length()
-    keys, unit = _packed_bucket(values, low, high, place_bits, places)
+def _of_bucket(
+    first: Int[np.ndarray, " m"], last: Int[np.ndarray, " m"], tie: int, bucket: tuple[int, int, int, int]
+) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
+    """Ranks of one bucket's values, and their places."""
+    low, high, count, below = map(int, bucket)
+    places, ranks = np.empty(count, np.uint32), np.empty(count, np.int32)
+    place_bits = max(count - 1, 1).bit_length()
+    shift = max((high - low).bit_length() + place_bits - 63, 0)
+    keys = _keys(first, last, low, high, shift, place_bits, places)
     keys.sort()
-    ranks = np.empty(count, np.int32)
-    fill_from_order(keys, place_bits, _steps(tie, unit), 2 * below - (len(values) + 1), ranks)
-    _put_marks(ranks, places, values)
-
-
-def _steps(tie: float, unit: float) -> int:
-    return int(tie / unit) if unit else 0
+    fill_from_order(keys, place_bits, tie >> shift, 2 * below - (len(first) + 1), ranks)
+    return ranks, places
 
 
 @numba.njit(nogil=True, cache=True)
-def _survey(values, edges):
-    """The least, the greatest and the number of the values between each two edges."""
-    lows, highs = np.full(len(edges) + 1, np.inf), np.full(len(edges) + 1, -np.inf)
-    counts = np.zeros(len(edges) + 1, np.int64)
+def _pack(values, low, scale, first, last):
+    """Values in whole steps above `low`, 47 binary digits each; the least and the greatest value."""
+    least, greatest = np.inf, -np.inf
     for k in range(len(values)):
         value = values[k]
+        least, greatest = min(least, value), max(greatest, value)
+        steps = np.int64(min(max((value - low) * scale + 0.5, 0.0), float(_STEPS)))
+        first[k], last[k] = np.uint32(steps >> _LOW), np.uint16(steps & ((1 << _LOW) - 1))
+    return least, greatest
+
+
+@numba.njit(nogil=True, cache=True)
+def _survey(first, last, edges):
+    """The least, the greatest and the number of the values between each two edges."""
+    lows, highs = np.full(len(edges) + 1, np.int64(1) << 62), np.full(len(edges) + 1, -1, np.int64)
+    counts = np.zeros(len(edges) + 1, np.int64)
+    for k in range(len(first)):
+        value = (np.int64(first[k]) << _LOW) + np.int64(last[k])
         bucket = np.searchsorted(edges, value, side="right")
         lows[bucket], highs[bucket] = min(lows[bucket], value), max(highs[bucket], value)
         counts[bucket] += 1
     return lows, highs, counts
+
+
+@numba.njit(nogil=True, cache=True)
+def _keys(first, last, low, high, shift, place_bits, places):  # noqa: PLR0917
+    """Keys of the values from `low` to `high` alone, to be sorted; their places are written down."""
+    keys = np.empty(len(places), dtype=np.int64)
+    low_first, high_first, mark = low >> _LOW, high >> _LOW, np.int64(1) << _LOW
+    found = 0
+    for k in range(len(first)):
+        front = np.int64(first[k])
+        if low_first <= front <= high_first and last[k] < mark:
+            value = (front << _LOW) + np.int64(last[k])
+            if low <= value <= high:
+                places[found] = k
+                keys[found] = (((value - low) >> shift) << place_bits) + found
+                found += 1
+    return keys
+
+
+@numba.njit(nogil=True, cache=True)
+def _put_ranks(ranks, places, first, last):
+    """Ranks in the places of the values they are of, marked as such."""
+    for k in range(len(ranks)):
+        first[places[k]] = np.uint32(ranks[k])
+        last[places[k]] = np.uint16(1 << _LOW)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -117,22 +185,6 @@ def packed(values, place_bits):
 
 
 @numba.njit(nogil=True, cache=True)
-def _packed_bucket(values, low, high, place_bits, places):
-    """The same of the values from `low` to `high` alone; their places are written down."""
-    unit = (high - low) / 2.0 ** (62 - place_bits)
-    scale = 1 / unit if unit > 0 else 0.0
-    keys = np.empty(len(places), dtype=np.int64)
-    found = 0
-    for k in range(len(values)):
-        value = values[k]
-        if low <= value <= high:
-            places[found] = k
-            keys[found] = (np.int64((value - low) * scale + 0.5) << place_bits) + found
-            found += 1
-    return keys, unit
-
-
-@numba.njit(nogil=True, cache=True)
 def fill_from_order(keys, place_bits, tie, offset, ranks):
     """Ranks from sorted keys; neighbours no more than `tie` steps apart share the average of theirs."""
     m, mask = len(keys), (np.int64(1) << place_bits) - 1
@@ -144,17 +196,3 @@ def fill_from_order(keys, place_bits, tie, offset, ranks):
                 ranks[keys[j] & mask] = first + k + 1 + offset
             first = k
         before = here
-
-
-@numba.njit(nogil=True, cache=True)
-def _put_marks(ranks, places, values):
-    """Marked ranks in the places of the values they are of."""
-    for k in range(len(ranks)):
-        values[places[k]] = _MARK + ranks[k]
-
-
-@numba.njit(nogil=True, cache=True)
-def _take_marks_off(values, ranks):
-    """Marked ranks as whole numbers, in the first half of their own memory."""
-    for k in range(len(values)):
-        ranks[k] = np.int32(values[k] - _MARK)

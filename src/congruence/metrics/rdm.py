@@ -35,20 +35,44 @@ def condensed(
     Raises:
         InputError: a row has no direction (zero, or constant under "correlation").
     """
-    center = kind == "correlation"
-    rows = x - x.mean(axis=0) if kind == "euclidean" else to_unit_rows(x, name, center=center)
-    n = len(rows)
-    triangle = np.empty(n * (n - 1) // 2) if out is None else out
+    triangle = np.empty(len(x) * (len(x) - 1) // 2) if out is None else out
 
-    def fill(first: int, block: Float[np.ndarray, "b m"]) -> None:
+    def put(start: int, distances: Float[np.ndarray, " m"]) -> None:
+        triangle[start : start + len(distances)] = distances
+
+    over_rows(put, ready(x, kind, name), kind)
+    return triangle
+
+
+def ready(x: Float[np.ndarray, "n d"], kind: str, name: str) -> Float[np.ndarray, "n d"]:
+    """Rows as their distances are read off products: at unit norm, or centred where they are Euclidean.
+
+    Raises:
+        InputError: a row has no direction (zero, or constant under "correlation").
+    """
+    if kind == "euclidean":
+        return x - x.mean(axis=0)
+    return to_unit_rows(x, name, center=kind == "correlation")
+
+
+def over_rows(
+    work: Callable[[int, Float[np.ndarray, " m"]], None], rows: Float[np.ndarray, "n d"], kind: str
+) -> None:
+    """Call work(place in the triangle, distances to all later rows) for each of the rows made `ready`."""
+    n = len(rows)
+
+    def each(first: int, block: Float[np.ndarray, "b m"]) -> None:
         start = first * (2 * n - first - 1) // 2
         for i, row in enumerate(block):
-            width = len(row) - i - 1
-            triangle[start : start + width] = row[i + 1 :]
-            start += width
+            work(start, row[i + 1 :])
+            start += len(row) - i - 1
 
-    over_blocks(fill, rows, kind, upper=True)
-    return triangle
+    over_blocks(each, rows, kind, upper=True)
+
+
+def furthest(rows: Float[np.ndarray, "n d"], kind: str) -> float:
+    """A distance that no two of the rows made `ready` are further apart than."""
+    return 2.0 if kind != "euclidean" else 2 * float(np.sqrt((rows**2).sum(axis=1).max()))
 
 
 def of_products(

@@ -15,16 +15,28 @@ from congruence.errors import InputError
 from congruence.metrics.base import Laws, metric
 from congruence.metrics.blas import in_parallel
 from congruence.metrics.inputs import paired
-from congruence.metrics.kernels import exact_run, over_draws, triangle_draws
+from congruence.metrics.kernels import exact_run, over_draws, triangle_draws, whole_triangle_draws
 from congruence.metrics.lists import FromProducts, OfProducts
-from congruence.metrics.ranks import BUCKET, SORTERS, centred_ranks
-from congruence.metrics.rdm import TIE, condensed, extremes, of_products, square, unfolded
+from congruence.metrics.ranks import BUCKET, SORTERS, PackedValues, centred_ranks
+from congruence.metrics.rdm import (
+    TIE,
+    condensed,
+    extremes,
+    furthest,
+    of_products,
+    over_rows,
+    ready,
+    square,
+    unfolded,
+)
 from congruence.metrics.rsa_lists import KINDS, pearson_of_lists, spearman_of_lists
 from congruence.metrics.shared import ROWS, SharedRows
 from congruence.records import Score
 
 FEW = 600
 """Up to so many rows distances come from the rows themselves, which takes milliseconds."""
+NARROW = 32
+"""Very many distances that take up less of their possible range than one part in so many are read again."""
 SINGLE = 2**24
 """From so many distances their values are held in four bytes."""
 
@@ -33,17 +45,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PreparedRsa:
-    """Both triangles centred (ranked before, for Spearman): a draw is a gather and a dot product."""
+    """Both sides centred (ranked before, for Spearman): a draw is a gather and a dot product.
+
+    `other` is condensed where it holds ranks, and the whole symmetric matrix where it holds distances.
+    """
 
     triangle: Shaped[np.ndarray, " pairs"]
-    square: Shaped[np.ndarray, "n n"]
+    other: Shaped[np.ndarray, " pairs"] | Shaped[np.ndarray, "n n"]
     norm: float
+    n: int
     details: dict[str, Any] = field(default_factory=dict)
     resolution: float = 1e-10
-
-    @property
-    def n(self) -> int:
-        return len(self.square)
 
     def observed(self) -> Score:
         """Correlation of the two triangles."""
@@ -52,7 +64,11 @@ class PreparedRsa:
 
     def repaired(self, permutations: Int[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
         """The same with rows and columns of B's triangle permuted together."""
-        return np.clip(triangle_draws(self.triangle, self.square, permutations) / self.norm, -1.0, 1.0)
+        if self.other.ndim == 1:
+            sums = whole_triangle_draws(self.triangle, self.other, permutations, self.n)
+        else:
+            sums = triangle_draws(self.triangle, self.other, permutations)
+        return np.clip(sums / self.norm, -1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -122,7 +138,7 @@ class Rsa(OfProducts):
     Invariant to isotropic scale; to rotations with "euclidean" and "cosine" ("correlation" centres each
     row over its columns, so a rotation changes it slightly); to shifts with "euclidean" alone. Entries
     of a triangle depend on each other: only a re-pairing null gives a p-value. With n rows there are
-    n(n−1)/2 distances, so it keeps power at small n and needs 8 n² bytes at large n. Ranks are whole
+    n(n−1)/2 distances, so it keeps power at small n and needs 5 n² bytes at large n. Ranks are whole
     numbers and so are their products: draws are exact.
 
     Returns:
@@ -169,22 +185,26 @@ class Rsa(OfProducts):
         options = {"rdm": self.rdm, "compare": self.compare, "unit_rows": self.unit_rows}
         details = {**options, "row_pairs": pairs}
         sides = SharedRows.of(x, pair.x), SharedRows.of(y, pair.y)
-        makers = (partial(self._triangle, sides[0]), partial(self._square, sides[1]))
+        whole = self._square if self.compare == "pearson" else partial(self._triangle, name="y")
+        makers = (partial(self._triangle, sides[0], name="x"), partial(whole, sides[1]))
         few = pairs <= BUCKET
         (a, norm_a), (b, norm_b) = in_parallel(_call, makers) if few else map(_call, makers)
         if self.compare == "kendall":
-            return PreparedKendall(a, b, details)
-        return PreparedRsa(a, b, norm_a * norm_b, details)
+            return PreparedKendall(a, square(b, pair.n), details)
+        return PreparedRsa(a, b, norm_a * norm_b, pair.n, details)
 
     def memory(self, n: int, d_a: int, d_b: int) -> int:
-        """A triangle and a square of four bytes an entry, and what is sorted at a time."""
-        sorted_at_once = 16 * SORTERS * min(BUCKET, n * n // 2)
-        return super().memory(n, d_a, d_b) + 6 * n * n + sorted_at_once
+        """One side's ranks of four bytes, the other's distances of six, and what is sorted at a time."""
+        sorted_at_once = 16 * SORTERS * min(BUCKET // 2, n * n // 2)
+        return super().memory(n, d_a, d_b) + (6 if self.compare == "pearson" else 5) * n * n + sorted_at_once
 
-    def _triangle(self, rows: SharedRows) -> tuple[Shaped[np.ndarray, " pairs"], float]:
-        """Side x: its entries in as much memory as they need, and their norm."""
+    def _triangle(self, rows: SharedRows, *, name: str) -> tuple[Shaped[np.ndarray, " pairs"], float]:
+        """Entries of one side in as much memory as they need, and their norm."""
+        if len(rows) * (len(rows) - 1) // 2 > BUCKET and self.compare != "pearson":
+            entries = self._ranks_of_many(rows, name)
+            return entries, _norm(entries)
         room = np.empty(len(rows) * (len(rows) - 1) // 2)
-        entries = self._entries(rows, "x", room)
+        entries = self._entries(rows, name, room)
         kind, norm = entries.dtype, _norm(entries)
         del entries  # the memory behind it may move
         pairs = len(room)
@@ -192,7 +212,7 @@ class Rsa(OfProducts):
         return room.view(kind)[:pairs], norm
 
     def _square(self, rows: SharedRows) -> tuple[Shaped[np.ndarray, "n n"], float]:
-        """Side y: its entries as a square, which of four bytes an entry has the room of the distances."""
+        """Side y as a square, which of four bytes an entry has the room of the distances."""
         n = len(rows)
         room = np.empty((n * n + 1) // 2)
         entries = self._entries(rows, "y", room[: n * (n - 1) // 2])
@@ -209,14 +229,33 @@ class Rsa(OfProducts):
         if FEW < len(rows) <= ROWS and self.rdm != "euclidean":
             found = of_products(rows, self.rdm, out=room)
         triangle = condensed(rows.rows, self.rdm, name, out=room) if found is None else room
-        low, high = found or extremes(triangle)
+        tie = self._tie(*(found or extremes(triangle)), name)
+        return _centre(triangle) if self.compare == "pearson" else centred_ranks(triangle, tie=tie)
+
+    def _ranks_of_many(self, given: SharedRows, name: str) -> Int[np.ndarray, " pairs"]:
+        """The ranks of one side, whose distances are never all held in eight bytes."""
+        rows = ready(given.rows, self.rdm, name)
+        low, span = 0.0, furthest(rows, self.rdm)
+        while True:
+            held, seen = PackedValues(len(rows) * (len(rows) - 1) // 2, low, span), []
+            over_rows(
+                lambda start, part, to=held, seen=seen: seen.append(to.put(start, part)), rows, self.rdm
+            )
+            least, greatest = min(low for low, _ in seen), max(high for _, high in seen)
+            tie = self._tie(least, greatest, name)
+            if greatest - least > span / NARROW:
+                return held.centred_ranks(tie=tie)
+            low, span = least, greatest - least  # all lie close together: finer steps
+
+    def _tie(self, low: float, high: float, name: str) -> float:
+        """The gap between distances that is only rounding."""
         tie = TIE * max(high, -low)
         if high - low <= tie:
             raise InputError(
                 f"all rows of {name} are equally far apart (rdm={self.rdm!r}), so there is nothing to "
                 f"compare: use more rows or another rdm"
             )
-        return _centre(triangle) if self.compare == "pearson" else centred_ranks(triangle, tie=tie)
+        return tie
 
     def from_products(self) -> FromProducts | None:
         """Correlation of distances made of products; Kendall's tau is left to `prepare`."""

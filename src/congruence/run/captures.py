@@ -19,7 +19,7 @@ from congruence.sides.crosscoder import JointReading
 from congruence.sides.side import Side
 from congruence.sides.variants import Variant, variant_of
 from congruence.stats import prepare, top_tokens
-from congruence.storage import Memo, MemoryCache, content_key
+from congruence.storage import Memo, MemoryCache, content_key, give_back
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +102,17 @@ class Captures:
         self._variant.cache_clear()
         for side in self.sides.values():
             side.let_go()
+        give_back()
+
+    def make_room(self, *sources: Source) -> None:
+        """Hold these layers alone, without layouts of their activations, before what needs much memory.
+
+        What goes is read or made again when it is wanted.
+        """
+        self._layers.keep(*sources)
+        for source in sources:
+            self.features(source).acts.drop_layouts()
+        give_back()
 
     def finished(self, sources: Iterable[Source]) -> bool:
         """Whether the activations of every source are on disk already; nothing is loaded to see it."""

@@ -90,17 +90,22 @@ def _outcome(cell: Cell, selection: Selection, settings: NullSettings) -> Outcom
     return Outcome(selection, rows, dict(zip([m.label for m in selection.measures], scores, strict=True)))
 
 
+def is_heavy(selection: Selection) -> bool:
+    """Whether its measures need so much memory that they are prepared one after another."""
+    return sum(selection.needs) > AT_ONCE
+
+
 def _all_observed(selection: Selection) -> list[Observed | str]:
     """Every measure of the observed pairs; of many pairs side by side, of very many one after another."""
     measures, n = selection.measures, selection.case.n
     if n < SIDE_BY_SIDE or selection.too_few:
         return [_observed(measure, selection) for measure in measures]
-    d_a, d_b = (rows.W_dec.shape[1] for rows in selection.case.rows)  # pyright: ignore[reportOptionalIterable]
-    needs = [measure.memory(n, d_a, d_b) for measure in measures]
-    if sum(needs) <= AT_ONCE:
+    if not is_heavy(selection):
         return _side_by_side(selection)
     found: dict[int, Observed | str] = {}
-    for place in np.argsort(needs, kind="stable").tolist():  # what one holds stands beside what others need
+    for place in np.argsort(
+        selection.needs, kind="stable"
+    ).tolist():  # what one holds stands beside what others need
         found[place] = _observed(measures[place], selection)
     return [found[place] for place in range(len(measures))]
 

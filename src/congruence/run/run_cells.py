@@ -13,7 +13,7 @@ import pandas as pd
 
 from congruence.progress import Progress
 from congruence.run.captures import Captures
-from congruence.run.cell import compute_cell
+from congruence.run.cell import compute_cell, is_heavy
 from congruence.run.columns import blank_row, typed
 from congruence.run.concept_stage import ConceptStage
 from congruence.run.grid import Cell
@@ -44,10 +44,13 @@ def run_cells(
 
     def work(cell: Cell) -> CellResult:
         whole, *of_concepts = cell_places(cell, captures, plan, folder, concepts)
+        room = partial(captures.make_room, cell.a, cell.b)
         result = _finished_or(
             whole,
             f"cell {cell.name}",
-            lambda: whole_result(cell, captures.features(cell.a), captures.features(cell.b), plan),
+            lambda: whole_result(
+                cell, captures.features(cell.a), captures.features(cell.b), plan, make_room=room
+            ),
         )
         if concepts is None or not of_concepts:
             return result
@@ -99,10 +102,21 @@ def _finished_or(place: Path, name: str, compute: Callable[[], CellResult]) -> C
     return replace(result, places=(place.name,))
 
 
-def whole_result(cell: Cell, a: Layer, b: Layer, plan: Plan) -> CellResult:
-    """Every number of one layer pair's whole space, and its pairs."""
+def whole_result(
+    cell: Cell, a: Layer, b: Layer, plan: Plan, *, make_room: Callable[[], None] | None = None
+) -> CellResult:
+    """Every number of one layer pair's whole space, and its pairs.
+
+    Args:
+        cell: which.
+        a, b: its layers.
+        plan: of the run.
+        make_room: frees what isn't wanted, before measures that need much memory.
+    """
     started = time.perf_counter()
     whole = whole_space(cell, a, b, plan)
+    if make_room is not None and is_heavy(whole.selection):
+        make_room()
     (outcome,) = compute_cell(cell, iter([whole.selection]), plan.null_settings)
     rows = with_intervals(outcome, a, b, plan)
     summary = cell_summary(cell, a, b, whole) | {"seconds": time.perf_counter() - started}

@@ -26,7 +26,7 @@ from congruence.storage.atomic import (
 )
 from congruence.storage.keys import content_key, file_key, folder_key
 from congruence.storage.memo import Memo
-from congruence.storage.memory import MemoryCache, available_bytes, memory_bytes
+from congruence.storage.memory import MemoryCache, available_bytes, give_back, memory_bytes
 from congruence.storage.stamps import folder_stamps, stamped_file_key
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "folder_key",
     "folder_stamps",
     "generations",
+    "give_back",
     "header",
     "is_there",
     "memory_bytes",

@@ -1,7 +1,9 @@
 """Values kept in memory up to a number of bytes; what was used longest ago goes first."""
 
 import contextlib
+import ctypes
 import os
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -45,6 +47,11 @@ class MemoryCache(Generic[T]):
             self._let_go(self.at_least)
             return self._held[key]
 
+    def keep(self, *keys: Hashable) -> None:
+        """Hold the values of these keys alone, of those that are held."""
+        for key in [key for key in self._held if key not in keys]:
+            self.dropped(self._held.pop(key))
+
     def clear(self) -> None:
         """Hold nothing."""
         self._held.clear()
@@ -60,6 +67,13 @@ class MemoryCache(Generic[T]):
                 return
             total -= sizes[key]
             self.dropped(self._held.pop(key))
+
+
+def give_back() -> None:
+    """Return to the system what was freed and the allocator still holds, where that is glibc's."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def memory_bytes() -> int:

@@ -1,4 +1,4 @@
-"""Ranks in place, in buckets or at once; and measures that say what memory they need."""
+"""Ranks in the place of values, in buckets or at once; and measures that say what memory they need."""
 
 import sys
 
@@ -9,7 +9,7 @@ from scipy.stats import rankdata, spearmanr
 
 from congruence.errors import InputError
 from congruence.metrics import METRICS, Measure, base, ranks
-from congruence.metrics.ranks import centred_ranks
+from congruence.metrics.ranks import PackedValues, centred_ranks
 from congruence.metrics.rdm import square
 
 RSA = sys.modules["congruence.metrics.rsa"]  # the package has a function of that name
@@ -24,15 +24,30 @@ VALUES = {
 }
 
 
+def ranked(values, tie=0.0):
+    """As very many values are ranked, put where they belong in two parts."""
+    low = float(values.min())
+    held = PackedValues(len(values), low, max(float(values.max()) - low, 1.0))
+    parts = [(start, values[start : start + 700]) for start in range(0, len(values), 700)]
+    seen = [held.put(start, part) for start, part in parts]
+    assert (min(least for least, _ in seen), max(most for _, most in seen)) == (low, values.max())
+    return held.centred_ranks(tie=tie)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_ranks_take_the_place_of_their_values(name):
+    values = VALUES[name].copy()
+    found = centred_ranks(values)
+    assert np.shares_memory(found, values)
+    np.testing.assert_array_equal(found, 2 * rankdata(VALUES[name]) - 3001)
+
+
 @pytest.mark.bits
 @pytest.mark.parametrize("bucket", [100, 1000, 10**6])
 @pytest.mark.parametrize("name", VALUES)
 def test_ranks_are_exact_however_many_are_sorted_at_a_time(name, bucket, monkeypatch):
     monkeypatch.setattr(ranks, "BUCKET", bucket)
-    values = VALUES[name].copy()
-    found = centred_ranks(values)
-    assert np.shares_memory(found, values)
-    np.testing.assert_array_equal(found, 2 * rankdata(VALUES[name]) - 3001)
+    np.testing.assert_array_equal(ranked(VALUES[name]), 2 * rankdata(VALUES[name]) - 3001)
 
 
 @pytest.mark.parametrize("bucket", [50, 10**6])
@@ -40,14 +55,28 @@ def test_values_that_differ_by_rounding_tie_across_every_cut(bucket, monkeypatch
     monkeypatch.setattr(ranks, "BUCKET", bucket)
     steps = np.repeat(np.arange(40.0), 25)
     noisy = steps + 1e-14 * RNG.normal(size=1000)
+    np.testing.assert_array_equal(ranked(noisy, tie=1e-11), 2 * rankdata(steps) - 1001)
     np.testing.assert_array_equal(centred_ranks(noisy, tie=1e-11), 2 * rankdata(steps) - 1001)
+
+
+def test_many_distances_that_lie_close_together_are_told_apart(monkeypatch):
+    """Within a hundred-millionth of the largest distance that there could be: in finer steps."""
+    monkeypatch.setattr(RSA, "BUCKET", 64)
+    directions = RNG.normal(size=(31, 6))
+    x = np.array([3.0, -1, 2, 0, 1, -2]) + 1e-4 * directions
+    prepared = METRICS.get("rsa").prepare(x, directions, rdm="cosine")
+    distances = pdist(x, "cosine")
+    assert distances.max() < 1e-7
+    agrees = spearmanr(prepared.triangle, distances).statistic
+    assert agrees > 1 - 1e-6
 
 
 @pytest.mark.parametrize("compare", ["spearman", "pearson", "kendall"])
 @pytest.mark.parametrize("few", [True, False], ids=["eight bytes", "four bytes"])
 def test_both_sides_hold_the_distances_of_their_rows(compare, few, monkeypatch):
     monkeypatch.setattr(RSA, "SINGLE", 10**9 if few else 1)
-    monkeypatch.setattr(ranks, "BUCKET", 10**6 if few else 64)
+    for module in (ranks, RSA):
+        monkeypatch.setattr(module, "BUCKET", 10**6 if few else 64)
     x, y = RNG.normal(size=(31, 6)), RNG.normal(size=(31, 5))
     prepared = METRICS.get("rsa").prepare(x, y, rdm="euclidean", compare=compare)
     a, b = pdist(x), pdist(y)
@@ -56,7 +85,9 @@ def test_both_sides_hold_the_distances_of_their_rows(compare, few, monkeypatch):
     else:
         a, b = a - a.mean(), b - b.mean()
     np.testing.assert_allclose(prepared.triangle, a, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(prepared.square, square(b, 31), rtol=1e-6, atol=1e-6)
+    other = {"spearman": "other", "pearson": "other", "kendall": "square"}[compare]
+    wanted = b if compare == "spearman" else square(b, 31)
+    np.testing.assert_allclose(getattr(prepared, other), wanted, rtol=1e-6, atol=1e-6)
     assert prepared.triangle.base is None or prepared.triangle.base.nbytes <= prepared.triangle.nbytes + 8
     if compare == "spearman":
         assert float(prepared.observed()) == pytest.approx(spearmanr(pdist(x), pdist(y)).statistic)

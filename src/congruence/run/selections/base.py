@@ -41,6 +41,12 @@ class Selection:
         return a.W_dec[feature_a], b.W_dec[feature_b]
 
     @property
+    def needs(self) -> list[int]:
+        """Bytes that preparing each measure takes at most, about."""
+        d_a, d_b = (rows.W_dec.shape[1] for rows in self.case.rows)  # pyright: ignore[reportOptionalIterable]
+        return [measure.memory(self.case.n, d_a, d_b) for measure in self.measures]
+
+    @property
     def too_few(self) -> str:
         """Why it can't be scored; nothing where it can."""
         if self.selected is not None and min(self.selected) < self.fewest:
