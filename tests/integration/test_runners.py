@@ -28,7 +28,7 @@ def config(demo_assets) -> dict:
     config = demo(draws=50).model_dump(by_alias=True, mode="json", exclude_defaults=True)
     config["a"] |= {"layers": [1, 2]}
     config["b"] |= {"layers": [2, 3]}
-    config["corpus"] |= {"documents": 100}  # two shards
+    config["corpus"] |= {"documents": 160}
     config["concepts"] = {
         "lists": ["Emotions", "Nature"],
         "multi_token": [{"first": "Emotions", "second": "Nature"}],
