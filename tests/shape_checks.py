@@ -3,9 +3,12 @@
 numba compiles kernels from their own source, so a module that holds some can't be instrumented.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import numpy as np
 from beartype import BeartypeConf, BeartypeHintOverrides, beartype
 from beartype.roar import BeartypeDecorHintException
@@ -114,3 +117,14 @@ def modules() -> dict[str, bool]:
 def checked() -> list[str]:
     """The modules to instrument."""
     return [name for name, kernels in modules().items() if not kernels and name not in LEFT_OUT]
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """No checks inside: for what is repeated thousands of times on one shape, and was checked the first time."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", before)

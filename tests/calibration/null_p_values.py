@@ -163,6 +163,17 @@ def p_values(name, null="pairing", *, data=None, count=DATA_SETS, draws=None, **
     return np.array(found)
 
 
+def smooth(p):
+    """(...,) p of Neyman's smooth test of order 2 against the uniform law, over the last axis.
+
+    Its two parts are the mean of p (draws that lie beside the score's law) and its spread (draws that vary too
+    little or too much), which a null that is wrong moves; Kolmogorov–Smirnov sees the second late.
+    """
+    middle = np.asarray(p) - 0.5
+    parts = np.sqrt(12) * middle, np.sqrt(5) * (6 * middle**2 - 0.5)
+    return stats.chi2.sf(middle.shape[-1] * sum(part.mean(axis=-1) ** 2 for part in parts), 2)
+
+
 def uniform(p):
     """p of the Kolmogorov–Smirnov test against the uniform law."""
     return float(stats.kstest(p, "uniform").pvalue)

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from null_p_values import DATA_SETS, TRUE_NULLS, measures, p_values, uniform, unrelated
+from null_p_values import DATA_SETS, DRAWS, TRUE_NULLS, measures, p_values, smooth, uniform, unrelated
 
 from congruence import metrics
 from congruence.metrics import METRICS
 from congruence.metrics.pc1 import null_law
 from congruence.significance import NULLS, permutation_test, permutations_for
-from quick_first import quick_first
+from shape_checks import unchecked
 
 PAIRED = measures("pairing")
 QUICK = 120
@@ -16,18 +16,55 @@ QUICKEST = ("rsa", "pc1_correlation", "translation_accuracy")
 every_measure = pytest.mark.parametrize("name", PAIRED)
 
 
-@pytest.mark.parametrize(
-    "name", quick_first(sorted(PAIRED, key=lambda name: name not in QUICKEST), len(QUICKEST))
-)
+def many(name, null="pairing", **options):
+    """`p_values` whose first data set alone is computed with checks of types and shapes."""
+    p_values(name, null, **options | {"count": 1})
+    with unchecked():
+        return p_values(name, null, **options)
+
+
+@pytest.mark.parametrize("name", QUICKEST)
 def test_p_is_uniform_under_re_pairing(name):
     assert uniform(p_values(name, count=QUICK, draws=99)) > 1e-3
 
 
+SUSPECT, WRONG = 0.05, 1e-7
+FIRST, ALL, FEW_DRAWS = 200, 1000, 9
+"""Data sets, and draws where each is scored anew.
+
+The smooth test asks FIRST data sets, and ALL of them where these are suspect; only the second answer can fail. So
+one of twenty nulls costs more, and a right null fails with p below WRONG, in less than one of 10^6 cases. A null
+whose draws lie .4 of their standard deviation beside the score's law, or vary by half more or a third less than it,
+fails in more than 99 %: `test_what_the_check_sees_and_how_often` holds that.
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("null", "name"), [(null, name) for null in TRUE_NULLS for name in measures(null)])
-def test_p_is_uniform_over_500_data_sets(null, name):
-    """Ninety-two tests: the smallest of as many uniform numbers is about .01, and below .001 in one of 11."""
-    assert uniform(p_values(name, null)) > 1e-3
+def test_p_is_uniform(null, name):
+    draws = DRAWS.get(null, FEW_DRAWS)
+    if smooth(many(name, null, count=FIRST, draws=draws)) < SUSPECT:
+        assert smooth(many(name, null, count=ALL, draws=draws)) > WRONG
+
+
+def drawn(rng, times, beside=0.0, spread=1.0):
+    """(times, ALL) p of a score that is normal, with FEW_DRAWS draws that are normal beside it, or spread wider."""
+    score = rng.standard_normal((times, ALL), dtype=np.float32)
+    above = np.zeros((times, ALL), np.int8)
+    for _ in range(FEW_DRAWS):
+        above += rng.standard_normal((times, ALL), dtype=np.float32) * spread + beside > score
+    return (above + rng.random((times, ALL))) / (1 + FEW_DRAWS)
+
+
+def test_what_the_check_sees_and_how_often():
+    rng = np.random.default_rng(12)
+    for wrong in ({"beside": 0.4}, {"beside": -0.4}, {"spread": 1.5}, {"spread": 1 / 1.5}):
+        p = drawn(rng, 1000, **wrong)
+        assert np.mean((smooth(p[:, :FIRST]) < SUSPECT) & (smooth(p) < WRONG)) > 0.99, wrong
+    right = drawn(rng, 4000)
+    assert np.mean(smooth(right[:, :FIRST]) < SUSPECT) == pytest.approx(SUSPECT, abs=0.011)
+    assert np.mean(smooth(right) < 1e-3) < 0.003  # the law of its tail, as far as this many can tell
+    assert smooth(right).min() > 1e-6
 
 
 def test_every_null_is_held_to_that():
@@ -38,18 +75,19 @@ def test_every_null_is_held_to_that():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["rsa", "pc1_correlation", "linear_cka", "translation_accuracy", "svcca"])
 def test_re_pairing_is_wrong_where_the_firing_rate_is_all_that_is_alike(name):
-    assert uniform(p_values(name, "pairing", data="firing_rate")) < 1e-6
+    assert uniform(many(name, "pairing", data="firing_rate")) < 1e-6
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["heldout_cca", "heldout_r2", "translation_accuracy"])
 def test_several_splits_stay_on_the_safe_side(name):
-    p = p_values(name, count=1000, draws=99, splits=5)
+    p = many(name, count=1000, draws=99, splits=5)
     for level in (0.01, 0.05, 0.1):
         assert np.mean(p <= level) <= level + 3 * np.sqrt(level * (1 - level) / 1000)
 
 
 @pytest.mark.slow
+@unchecked()
 def test_this_check_can_fail():
     """A mean over splits that share pairs, re-paired independently, varies too little for a null."""
     rng = np.random.default_rng(4)
@@ -65,6 +103,7 @@ def test_this_check_can_fail():
 
 
 @pytest.mark.slow
+@unchecked()
 def test_early_stopping_stays_valid():
     rng = np.random.default_rng(5)
     p = []
@@ -76,6 +115,7 @@ def test_early_stopping_stays_valid():
 
 
 @pytest.mark.slow
+@unchecked()
 def test_max_t_keeps_its_family_wise_error():
     from congruence.significance import adjust, test_cells
 

@@ -17,6 +17,7 @@ from congruence.run.plan import NullSettings
 from congruence.run.selections.concepts import concept_selections
 from congruence.run.selections.phrases import phrase_selection
 from congruence.significance import benjamini_hochberg
+from shape_checks import unchecked
 
 PLANTED = {"semantic": ["alike", "alike2"], "overlap": ["alike+alike2"],
            "multi_token": ["alike×alike2", "alike×alike2 (needs phrase)"]}  # fmt: skip
@@ -141,6 +142,7 @@ def test_the_same_seed_gives_the_same_rows():
 
 
 @pytest.mark.slow
+@unchecked()
 def test_rates_over_fifty_seeds():
     """Planted: found in 98 % of seeds or more. Absent: at most 14 % (more than 7 of 50 has p < .01)."""
     found = rates(range(50))

@@ -16,6 +16,7 @@ from congruence.errors import StorageError
 from congruence.recipes import demo
 from congruence.run import Run, load_run
 from congruence.storage import NotWhole, generations, open_artefact, write_artefact
+from quick_first import quick_first
 
 
 @pytest.fixture(scope="module")
@@ -231,18 +232,12 @@ HEALED_CELLS = [
 ]
 
 
-@pytest.mark.parametrize(("where", "damage"), [*HEALED[::4], *HEALED_CELLS[::3]])
+QUICK = [*HEALED[::4], *HEALED_CELLS[::3]]
+CASES = [*QUICK, *(case for case in HEALED + HEALED_CELLS if case not in QUICK)]
+
+
+@pytest.mark.parametrize(("where", "damage"), quick_first(CASES, len(QUICK)))
 def test_what_was_changed_is_made_again(copy, config, finished, where, damage):
-    _damage_and_run(copy, config, finished, where, damage)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("where", "damage"), [*HEALED, *HEALED_CELLS])
-def test_each_change_is_made_again(copy, config, finished, where, damage):
-    _damage_and_run(copy, config, finished, where, damage)
-
-
-def _damage_and_run(copy, config, finished, where, damage):
     if where.startswith("activations"):  # they are read where a cell isn't finished
         for cell in (copy / "cells").iterdir():
             shutil.rmtree(cell)

@@ -187,7 +187,7 @@ def test_sigterm_ends_in_order(small_config, write_config, tmp_path):
 
 @pytest.mark.slow
 def test_every_signal_at_every_stage(small_config, write_config, tmp_path):
-    small_config["corpus"]["documents"] = 250
+    small_config["corpus"]["documents"] = 130  # three shards
     small_config["concepts"] = ["Time", "People/Roles"]
     path, out = write_config(small_config), tmp_path / "out"
     stages = [

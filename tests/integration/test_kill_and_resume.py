@@ -27,7 +27,7 @@ def kill_when(process: subprocess.Popen, log, text: str, *, timeout: float = 120
 
 @pytest.mark.slow
 def test_kill_during_capture_and_during_the_grid(small_config, write_config, tmp_path):
-    small_config["corpus"]["documents"] = 250
+    small_config["corpus"]["documents"] = 130  # three shards
     small_config["concepts"] = ["Time", "People/Roles"]
     path, out = write_config(small_config), tmp_path / "out"
     # In a process like the others: with other numbers of threads the last digit of a decomposition differs.

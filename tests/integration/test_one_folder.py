@@ -216,7 +216,7 @@ def test_some_kills_between_configurations(tmp_path, monkeypatch, training):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import kills
 
-    seen = kills.trial(tmp_path, 3, training=training)
+    seen = kills.trial(tmp_path, 2, training=training)
     assert seen.good, seen
     assert training or seen.reads
 
@@ -227,7 +227,7 @@ def test_some_kills_over_a_bucket(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import kills
 
-    seen = kills.trial(tmp_path, 3, store="s3", runners=["processes", "serial"], seed=1)
+    seen = kills.trial(tmp_path, 2, store="s3", runners=["processes", "serial"], seed=1)
     assert seen.good, seen
     assert seen.computed
     assert seen.repeated_here <= 2 * seen.kills  # tasks in flight, of two workers

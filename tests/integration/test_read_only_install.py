@@ -8,9 +8,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
+from stored_run import tiny
 
 import congruence
 from congruence import caches
+from congruence.recipes import demo
 
 PACKAGE = Path(congruence.__file__).parent
 MOUNTED = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
@@ -76,7 +79,9 @@ def test_what_is_said_at_v(run, installed):
 
 @pytest.mark.slow
 def test_a_whole_run(run, installed):
-    done = run("demo", "--draws", "20", "--out", "out")
+    small = tiny(demo(draws=20).model_dump(by_alias=True, mode="json", exclude_defaults=True))
+    (installed / "scratch" / "small.yaml").write_text(yaml.safe_dump(small))
+    done = run("run", "small.yaml", "--out", "out")
     assert done.returncode == 0, done.stderr
     assert (installed / "scratch" / "out" / "report.html").exists()
     assert list((installed / "scratch").glob("congruence-kernels-*/**/*.nbi"))

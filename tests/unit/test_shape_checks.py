@@ -27,3 +27,11 @@ def test_a_wrong_shape_is_refused():
     FitMeter(identity).update(torch.ones(5, 3))
     with pytest.raises(TypeCheckError):
         FitMeter(identity).update(torch.ones(()))
+
+
+def test_checks_are_left_out_where_asked_and_are_back_after_it():
+    identity = type("Identity", (), {"encode": lambda self, x: x, "decode": lambda self, f: f})()
+    with pytest.raises(TypeError, match="0-d tensor"), shape_checks.unchecked():
+        FitMeter(identity).update(torch.ones(()))
+    with pytest.raises(TypeCheckError):
+        FitMeter(identity).update(torch.ones(()))
