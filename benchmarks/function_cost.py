@@ -108,6 +108,7 @@ def main() -> None:
         for _ in range(given.rounds):
             for src in versions:
                 found[src].append(again(given.folder, Path(scratch), src))
+                print(src, *found[src][-1], file=sys.stderr, flush=True)
     print("| part |", " | ".join(versions), "|\n|---|", "---|" * len(versions), sep="")
     for place, part in enumerate(PARTS):
         seconds = [statistics.median(one[place] for one in found[src]) for src in versions]
