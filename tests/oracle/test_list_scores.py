@@ -92,6 +92,11 @@ def test_bits_depend_on_the_pairs_alone(decoders):
 def test_kept_products_change_no_bit(decoders, monkeypatch):
     drawn = made([4, 20, 60] * 10)
     kept = score_lists(MEASURES, *(DecoderRows(side) for side in decoders), drawn)
+    with monkeypatch.context() as few_at_a_time:
+        few_at_a_time.setattr(lists, "GATHERED", 5000)
+        np.testing.assert_array_equal(
+            score_lists(MEASURES, *(DecoderRows(side) for side in decoders), drawn, threads=3), kept
+        )
     monkeypatch.setattr(lists, "PRODUCT_BYTES", 0)
     np.testing.assert_array_equal(
         score_lists(MEASURES, *(DecoderRows(side) for side in decoders), drawn), kept

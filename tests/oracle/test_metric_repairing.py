@@ -125,14 +125,14 @@ def test_sums_of_ranks_are_exact_whichever_way_they_are_taken(monkeypatch):
             sum(int(u) * int(v) for u, v in zip(triangle, full[order][:, order][upper], strict=True))
             for order in orders
         ]
-        assert kernels.whole_triangle_draws(triangle, other, orders, n).tolist() == [
-            float(one) for one in exact
-        ]
+        for given in (other, full):
+            found = kernels.whole_triangle_draws(triangle, given, orders, n)
+            assert found.tolist() == [float(one) for one in exact]
         monkeypatch.setattr(kernels, "TOGETHER", 2)
         monkeypatch.setattr(kernels, "UNFOLDED", 3)
-        assert kernels.whole_triangle_draws(triangle, other, orders, n).tolist() == [
-            float(one) for one in exact
-        ]
+        for given in (other, full):
+            found = kernels.whole_triangle_draws(triangle, given, orders, n)
+            assert found.tolist() == [float(one) for one in exact]
         monkeypatch.undo()
 
 

@@ -17,9 +17,9 @@ from congruence.threads import available_threads
 
 EXACT_BITS = 62
 """Sums of whole numbers in 64 bits stay below 2 to the power of this."""
-TOGETHER, TOGETHER_BYTES = 64, 1 << 19
+TOGETHER, TOGETHER_BYTES = 32, 1 << 20
 """Draws that share each row that is read, at most; and the bytes that their permutations take."""
-UNFOLDED, UNFOLDED_BYTES = 64, 1 << 20
+UNFOLDED, UNFOLDED_BYTES = 128, 1 << 23
 """Rows of a symmetric matrix that are written out at a time, at most; and the bytes that they take."""
 
 
@@ -75,16 +75,23 @@ def triangle_draws(
 
 
 def whole_triangle_draws(
-    triangle: Int[np.ndarray, " pairs"], other: Int[np.ndarray, " pairs"], permutations: ArrayLike, n: int
+    triangle: Int[np.ndarray, " pairs"],
+    other: Int[np.ndarray, " pairs"] | Int[np.ndarray, "n n"],
+    permutations: ArrayLike,
+    n: int,
 ) -> Float[np.ndarray, " m"]:
-    """The same of whole numbers, both sides condensed: exact and rounded once, so no order of sums shows."""
+    """The same of whole numbers: exact and rounded once, so no order of sums shows.
+
+    `other` may be condensed as well: its rows are then written out some at a time, for some draws at a time.
+    """
     run, narrow = exact_run(triangle, other), np.uint16 if n <= 1 << 16 else np.uint32
     together = int(np.clip(TOGETHER_BYTES // (n * np.dtype(narrow).itemsize), 1, TOGETHER))
-    unfolded = int(np.clip(UNFOLDED_BYTES // (n * other.itemsize), 1, UNFOLDED))
+    at_a_time = int(np.clip(UNFOLDED_BYTES // (n * other.itemsize), 1, min(UNFOLDED, n - 1)))
 
     def score(block: Int[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
+        rows = np.empty((at_a_time, n), other.dtype) if other.ndim == 1 else other
         parts = [block[first : first + together] for first in range(0, len(block), together)]
-        sums = [_whole_draws(triangle, other, part.astype(narrow), run, unfolded) for part in parts]
+        sums = [_whole_draws(triangle, other.reshape(-1), rows, part.astype(narrow), run) for part in parts]
         return np.array([float((h << 32) + low) for some in sums for h, low in some.tolist()])
 
     return over_draws(score, permutations, n)
@@ -126,10 +133,11 @@ def _lookup_draws(table, permutations):
 
 
 @numba.njit(nogil=True, cache=True)
-def _whole_draws(triangle, other, partners, run, unfolded):
+def _whole_draws(triangle, other, rows, partners, run):
     """(draws, 2) sums of whole numbers in 64 bits: what is above 2³², and what is left.
 
     Rows of the other side come one after another and serve all draws while they are in the nearest cache.
+    `rows` are all of them, or room for some, which are unfolded from its triangle `other`.
     """
     n = partners.shape[1]
     sums = np.zeros((len(partners), 2), dtype=np.int64)
@@ -137,11 +145,10 @@ def _whole_draws(triangle, other, partners, run, unfolded):
     for d in range(len(partners)):
         for i in range(n):
             places[d, partners[d, i]] = i
-    rows = np.empty((unfolded, n), other.dtype)
     for r in range(n):
-        if r % unfolded == 0:
-            _unfold(other, r, rows[: min(unfolded, n - r)])
-        row = rows[r % unfolded]
+        if len(rows) < n and r % len(rows) == 0:
+            _unfold(other, r, rows[: min(len(rows), n - r)])
+        row = rows[r % len(rows)]
         for d in range(len(partners)):
             i = places[d, r]
             start, width = i * (2 * n - i - 1) // 2, n - i - 1

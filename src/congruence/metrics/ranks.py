@@ -1,5 +1,6 @@
 """Exact ranks: of some values at once, and of very many that are held in six bytes each."""
 
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -78,9 +79,8 @@ class PackedValues:
         steps = int(tie * self.scale)
         lows, highs, counts = self._buckets(steps)
         buckets = list(zip(lows, highs, counts, np.cumsum(counts) - counts, strict=True))
-        for first in range(0, len(buckets), SORTERS):  # all read before any writes
-            for found in in_parallel(partial(_of_bucket, *own, steps), buckets[first : first + SORTERS]):
-                _put_ranks(*found, *own)
+        for first in range(0, len(buckets), SORTERS):
+            _rank_buckets(*own, steps, buckets[first : first + SORTERS])
         self._last = np.empty(0, np.uint16)
         return self._first.view(np.int32)
 
@@ -103,15 +103,28 @@ class PackedValues:
         return lows[first], highs[last], np.add.reduceat(counts, first)
 
 
+def _rank_buckets(
+    first: Int[np.ndarray, " m"],
+    last: Int[np.ndarray, " m"],
+    tie: int,
+    buckets: Sequence[tuple[int, int, int, int]],
+) -> None:
+    """Put the ranks of some buckets in the places of their values: all are read before any is written."""
+    for ranks, places in in_parallel(partial(_of_bucket, first, last, tie), buckets):
+        _put_ranks(ranks, places, first, last)
+
+
 def _of_bucket(
     first: Int[np.ndarray, " m"], last: Int[np.ndarray, " m"], tie: int, bucket: tuple[int, int, int, int]
 ) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
-    """Ranks of one bucket's values, and their places."""
+    """Ranks of one bucket's values, and their places; in one piece of memory, which the system gets back."""
     low, high, count, below = map(int, bucket)
-    places, ranks = np.empty(count, np.uint32), np.empty(count, np.int32)
+    room = np.empty(2 * count, np.int64)
+    keys, rest = room[:count], room[count:]
+    places, ranks = rest.view(np.uint32)[:count], rest.view(np.int32)[count:]
     place_bits = max(count - 1, 1).bit_length()
     shift = max((high - low).bit_length() + place_bits - 63, 0)
-    keys = _keys(first, last, low, high, shift, place_bits, places)
+    _fill_keys(first, last, low, high, shift, place_bits, keys, places)
     keys.sort()
     fill_from_order(keys, place_bits, tie >> shift, 2 * below - (len(first) + 1), ranks)
     return ranks, places
@@ -143,9 +156,8 @@ def _survey(first, last, edges):
 
 
 @numba.njit(nogil=True, cache=True)
-def _keys(first, last, low, high, shift, place_bits, places):  # noqa: PLR0917
-    """Keys of the values from `low` to `high` alone, to be sorted; their places are written down."""
-    keys = np.empty(len(places), dtype=np.int64)
+def _fill_keys(first, last, low, high, shift, place_bits, keys, places):  # noqa: PLR0917
+    """Write keys of the values from `low` to `high` alone, to be sorted, and the places of these."""
     low_first, high_first, mark = low >> _LOW, high >> _LOW, np.int64(1) << _LOW
     found = 0
     for k in range(len(first)):
@@ -156,7 +168,6 @@ def _keys(first, last, low, high, shift, place_bits, places):  # noqa: PLR0917
                 places[found] = k
                 keys[found] = (((value - low) >> shift) << place_bits) + found
                 found += 1
-    return keys
 
 
 @numba.njit(nogil=True, cache=True)

@@ -47,7 +47,7 @@ T = TypeVar("T")
 class PreparedRsa:
     """Both sides centred (ranked before, for Spearman): a draw is a gather and a dot product.
 
-    `other` is condensed where it holds ranks, and the whole symmetric matrix where it holds distances.
+    `other` is condensed where it holds ranks of very many distances, and else the whole symmetric matrix.
     """
 
     triangle: Shaped[np.ndarray, " pairs"]
@@ -64,7 +64,7 @@ class PreparedRsa:
 
     def repaired(self, permutations: Int[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
         """The same with rows and columns of B's triangle permuted together."""
-        if self.other.ndim == 1:
+        if self.other.dtype.kind == "i":
             sums = whole_triangle_draws(self.triangle, self.other, permutations, self.n)
         else:
             sums = triangle_draws(self.triangle, self.other, permutations)
@@ -185,12 +185,12 @@ class Rsa(OfProducts):
         options = {"rdm": self.rdm, "compare": self.compare, "unit_rows": self.unit_rows}
         details = {**options, "row_pairs": pairs}
         sides = SharedRows.of(x, pair.x), SharedRows.of(y, pair.y)
-        whole = self._square if self.compare == "pearson" else partial(self._triangle, name="y")
-        makers = (partial(self._triangle, sides[0], name="x"), partial(whole, sides[1]))
         few = pairs <= BUCKET
+        whole = self._square if few or self.compare == "pearson" else partial(self._triangle, name="y")
+        makers = (partial(self._triangle, sides[0], name="x"), partial(whole, sides[1]))
         (a, norm_a), (b, norm_b) = in_parallel(_call, makers) if few else map(_call, makers)
         if self.compare == "kendall":
-            return PreparedKendall(a, square(b, pair.n), details)
+            return PreparedKendall(a, b if few else square(b, pair.n), details)
         return PreparedRsa(a, b, norm_a * norm_b, pair.n, details)
 
     def memory(self, n: int, d_a: int, d_b: int) -> int:

@@ -55,3 +55,16 @@ def test_the_order_of_preparing_decides_nothing(monkeypatch):
             tuple(rows[name][c] for c in ("value", "p", "null_mean")) for rows in (few, side_by_side, in_turn)
         ]
         assert numbers[0] == numbers[1] == numbers[2]
+
+
+def test_what_needs_much_memory_is_told(monkeypatch):
+    """A run makes room before such a selection, by the same number that has its measures take turns."""
+    rng = np.random.default_rng(0)
+    rows = DecoderRows(rng.normal(size=(N, 5)).astype(np.float32))
+    case = Case(N, 0, rows=(rows, rows), pairs=(np.arange(N), np.arange(N)))
+    measures = [METRICS.get(name).bind() for name in ("rsa", "mean_cosine")]
+    selection = Selection("all", "all", case, measures, [], draws=20)
+    assert selection.needs == [measure.memory(N, 5, 5) for measure in measures]
+    assert not loop.is_heavy(selection)
+    monkeypatch.setattr(loop, "AT_ONCE", sum(selection.needs) - 1)
+    assert loop.is_heavy(selection)

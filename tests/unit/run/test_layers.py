@@ -87,3 +87,18 @@ def test_finished_is_told_without_loading(opened):
     captures.let_go()
     assert captures.finished(SOURCES)
     assert not captures.finished([*SOURCES, Source("b", "real", 1)])
+
+
+def test_room_is_made_and_what_went_comes_back(opened):
+    captures = opened()
+    layers = [captures.features(source) for source in SOURCES]
+    before = layers[0].acts.columns("pearson")
+    captures.make_room(SOURCES[0])
+    assert len(captures._layers) == 1
+    assert captures.features(SOURCES[0]) is layers[0]
+    assert not layers[0].acts._layouts
+    again = layers[0].acts.columns("pearson")
+    assert again is not before
+    for one, other in zip(again.arrays, before.arrays, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert captures.features(SOURCES[2]) is not layers[2]

@@ -16,6 +16,9 @@ def test_what_goes_is_told():
         cache.get(word, lambda word=word: word)
     assert dropped == ["abc"]
     assert len(cache) == 2
+    cache.keep("fgh", "never held")
+    assert dropped == ["abc", "de"]
+    assert cache.get("fgh", lambda: "made again") == "fgh"
 
 
 @pytest.mark.parametrize(
