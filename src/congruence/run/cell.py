@@ -103,9 +103,8 @@ def _all_observed(selection: Selection) -> list[Observed | str]:
     if not is_heavy(selection):
         return _side_by_side(selection)
     found: dict[int, Observed | str] = {}
-    for place in np.argsort(
-        selection.needs, kind="stable"
-    ).tolist():  # what one holds stands beside what others need
+    least_first = np.argsort(selection.needs, kind="stable")  # what one holds stands beside what others need
+    for place in least_first.tolist():
         found[place] = _observed(measures[place], selection)
     return [found[place] for place in range(len(measures))]
 
