@@ -11,6 +11,8 @@ import difflib
 import inspect
 import math
 import numbers
+import re
+import sys
 import textwrap
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -256,15 +258,29 @@ def attribute_docs(cls: type) -> dict[str, str]:
     return docs
 
 
-def _own_attribute_docs(cls: type) -> dict[str, str]:
+def _statements(cls: type) -> Sequence[ast.stmt]:
+    """What the body of a class says, of whose module no more is parsed: that would take most of an import."""
+    text = inspect.getsource(sys.modules[cls.__module__]) if cls.__module__ in sys.modules else ""
+    own = re.search(rf"^class {cls.__qualname__}\b.*?(?=^[^\s#)\]}}]|\Z)", text, re.MULTILINE | re.DOTALL)
+    try:
+        found = ast.parse(own.group()).body[0] if own else None
+    except SyntaxError:  # a line of a string starts where a statement would
+        found = None
+    if found is None:
+        found = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    return found.body if isinstance(found, ast.ClassDef) else []
+
+
+@cache
+def _own_attribute_docs(cls: type) -> Mapping[str, str]:
     if not inspect.get_annotations(cls) or cls.__module__.partition(".")[0] in {"pydantic", "typing"}:
         return {}
     try:
-        body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+        body = _statements(cls)
     except (OSError, TypeError, SyntaxError):
         return {}
     docs = {}
-    for node, after in pairwise(getattr(body, "body", [])):
+    for node, after in pairwise(body):
         if isinstance(node, ast.AnnAssign) and isinstance(after, ast.Expr):
             docs[ast.unparse(node.target)] = inspect.cleandoc(ast.literal_eval(after.value))
     return docs

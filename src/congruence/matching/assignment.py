@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from congruence.errors import InputError
 from congruence.matching.edges import Edges
@@ -60,6 +59,8 @@ def assignment(acts_a: Any, acts_b: Any, *, measure: str = "pearson", min_cofiri
 
 
 def _solve_full(a: PreparedActs, b: PreparedActs, correlation: Correlation) -> Found:
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     cells = len(a.varying) * len(b.varying)
     if cells > _DENSE_CELLS:
         raise InputError(

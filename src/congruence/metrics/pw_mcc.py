@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
-from scipy.optimize import linear_sum_assignment
 
 from congruence.metrics.base import Laws, Measure, metric
 from congruence.metrics.blas import product
@@ -75,6 +74,8 @@ class PwMcc(Measure):
 
     def prepare(self, x: ArrayLike, y: ArrayLike) -> PreparedMatchedCosine:
         """The best matching of the rows of both sides."""
+        from scipy.optimize import linear_sum_assignment  # slow to import
+
         pair = same_width(paired(x, y), self.name)
         cosines = np.abs(product(to_unit_rows(pair.x, "x"), to_unit_rows(pair.y, "y").T))
         rows, columns = linear_sum_assignment(cosines, maximize=True)

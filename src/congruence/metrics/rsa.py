@@ -9,7 +9,6 @@ import numba
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
-from scipy.stats import kendalltau
 
 from congruence.errors import InputError
 from congruence.metrics.base import Laws, metric
@@ -93,6 +92,8 @@ class PreparedKendall:
         return over_draws(lambda block: np.array([self._tau(p) for p in block]), permutations, self.n)
 
     def _tau(self, order: Int[np.ndarray, " n"]) -> float:
+        from scipy.stats import kendalltau  # slow to import
+
         upper = np.triu_indices(self.n, 1)
         tau = kendalltau(self.triangle, self.square[order[upper[0]], order[upper[1]]])
         return float(np.asarray(tau)[0])

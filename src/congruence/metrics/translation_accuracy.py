@@ -5,7 +5,6 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
-from scipy.stats import hypergeom
 
 from congruence.errors import InputError
 from congruence.metrics.base import Laws, Measure, format_score, metric
@@ -70,6 +69,8 @@ def found_by_rank(held: int, k: int, candidates: int) -> Float[np.ndarray, " hel
     >>> found_by_rank(4, 1, 2).round(3).tolist()
     [1.0, 0.667, 0.333, 0.0]
     """
+    from scipy.stats import hypergeom  # slow to import
+
     nearer = np.arange(held)
     return np.clip(hypergeom.cdf(k - 1, held - 1, nearer, candidates - 1), 0.0, 1.0)
 
