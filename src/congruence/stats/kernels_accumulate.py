@@ -49,11 +49,17 @@ _VALUES_A_LINE = 16
 
 @njit(cache=True, nogil=True)
 def _fetch_row(t, row_ptr, rank, row_value):
-    """Rows lie all over memory: loading one while another is added up hides most of the wait."""
-    for p in range(row_ptr[t], row_ptr[t + 1], _VALUES_A_LINE):
+    """Rows lie all over memory: loading one while another is added up hides most of the wait.
+
+    A row that doesn't begin with a line ends in one more than its length tells: its last entry is asked for.
+    """
+    begin, end = row_ptr[t], row_ptr[t + 1]
+    for p in range(begin, end, _VALUES_A_LINE):
         prefetch(row_value, p)
-    for p in range(row_ptr[t], row_ptr[t + 1], _RANKS_A_LINE):
+    prefetch(row_value, end - 1)
+    for p in range(begin, end, _RANKS_A_LINE):
         prefetch(rank, p)
+    prefetch(rank, end - 1)
 
 
 @njit(cache=True, nogil=True)

@@ -14,6 +14,9 @@ from congruence.stats.sources import Source
 Part = tuple[np.ndarray, tuple[np.ndarray, ...]]
 """Features, and the arrays a kernel reads of them by token."""
 
+_LINE = 64
+"""Bytes of a cache line."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -51,7 +54,7 @@ class Rows:
     def rolled(self, shift: int) -> "Rows":
         """The layout with token t in the place of t + shift, round the corpus: 0 <= shift < n."""
         pointer, fire_end = np.empty_like(self.pointer), np.empty_like(self.fire_end)
-        rank, value = np.empty_like(self.rank), np.empty_like(self.value)
+        rank, value = _empty_rows(len(self.rank))
         cut = self.pointer.shape[1] - 1 - shift
         for i, old in enumerate(self.pointer):
             begin, middle, end = old[0], old[cut], old[-1]
@@ -117,7 +120,7 @@ def rows_of(columns: Columns, n: int, part_size: int) -> Rows:
     np.cumsum(pointer[:, 1:], axis=1, out=pointer[:, 1:])
     pointer += np.concatenate([[0], np.cumsum(pointer[:-1, -1])])[:, None]
     write_at = pointer[:, :-1].copy()
-    rank, value = np.empty(len(columns.token), np.uint16), np.empty(len(columns.token), np.float32)
+    rank, value = _empty_rows(len(columns.token))
     fill_tokens(
         columns.pointer[:-1], columns.fire_end, columns.token, columns.value, part_size, write_at, rank, value
     )
@@ -145,7 +148,7 @@ def build_rows(
     pointer += np.concatenate([[0], np.cumsum(pointer[:-1, -1])])[:, None]
     centred_parts = np.unique(part[centred])
     fire_end = np.zeros((len(centred_parts), moments.n), np.int64)
-    rank, value = np.empty(pointer[-1, -1], np.uint16), np.empty(pointer[-1, -1], np.float32)
+    rank, value = _empty_rows(int(pointer[-1, -1]))
     for start, indptr, indices, data in _blocks(source):
         fill_rows(
             start, indptr, indices, data, part, place, scaling.centre, scaling.scale, centred, pointer,
@@ -170,6 +173,18 @@ def build_columns(source: Source, moments: Moments, scaling: Scaling, features: 
         silent = -scaling.centre[features[c]] * scaling.scale[features[c]]
         fill_silent(moments.n, pointer[c], write_at[c], pointer[c + 1], silent, token, value)
     return Columns(features, pointer, write_at, token, value)
+
+
+def _empty_rows(entries: int) -> tuple[np.ndarray, np.ndarray]:
+    """Room for ranks and values, each from the start of a cache line: rows then lie on fewer."""
+
+    def room(dtype: type) -> np.ndarray:
+        size = entries * np.dtype(dtype).itemsize
+        block = np.empty(size + _LINE, np.uint8)
+        start = -block.ctypes.data % _LINE
+        return block[start : start + size].view(dtype)
+
+    return room(np.uint16), room(np.float32)
 
 
 def _blocks(source: Source) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
