@@ -2,7 +2,8 @@
 
 scipy's own functions hold the interpreter's lock while they run, so an eigenproblem of one measure stops all
 that is prepared beside it, except what is inside a compiled loop already. The same routines can be had as
-pointers (`scipy.linalg.cython_lapack`), and a call of a pointer lets go of the lock. Numbers are the same bits.
+pointers (`scipy.linalg.cython_lapack`), and a call of a pointer lets go of the lock. Numbers are the same
+bits.
 
 Matrices are (n, n) in Fortran's order, of float64 or float32; `lower` triangles are read throughout.
 """
@@ -10,7 +11,7 @@ Matrices are (n, n) in Fortran's order, of float64 or float32; `lower` triangles
 import ctypes
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numba.extending
 import numpy as np
@@ -77,6 +78,50 @@ def times_vector(a: Lower, v: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"
     out, kind = np.empty(len(a), a.dtype), a.dtype.type
     v = np.ascontiguousarray(v)
     _call("symv", a.dtype, "L", len(a), kind(1), a, len(a), v, 1, kind(0), out, 1, blas=True)
+    return out
+
+
+class Reflections(NamedTuple):
+    """An orthogonal matrix as LAPACK leaves it below a diagonal."""
+
+    below: Lower
+    factors: Float[np.ndarray, " n"]
+
+
+def tridiagonal(a: Lower) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], Reflections]:
+    """T = Qᵀ a Q with three diagonals: the middle one, the one beside it (with a 0 at its end), and Q."""
+    n, kind = len(a), a.dtype
+    diagonal, beside, factors = np.empty(n, kind), np.zeros(n, kind), np.empty(n, kind)
+    _with_work("sytrd", kind, "L", n, a, n, diagonal, beside, factors, sizes=1)
+    return diagonal, beside, Reflections(a, factors)
+
+
+def turn(q: Reflections, x: Float[np.ndarray, "n m"], *, back: bool = False) -> Float[np.ndarray, "n m"]:
+    """Q x, or Qᵀ x, in the numbers that Q is held in."""
+    out, n = np.array(x, q.below.dtype, order="F"), len(x)
+    side = "L", "L", "T" if back else "N"
+    _with_work("ormtr", out.dtype, *side, n, out.shape[1], q.below, n, q.factors, out, n, sizes=1)
+    return out
+
+
+def eigh_tridiagonal(
+    diagonal: Float[np.ndarray, " n"], beside: Float[np.ndarray, " n"], most: int
+) -> Float[np.ndarray, "n k"] | None:
+    """Eigenvectors of the largest eigenvalues, these rising; None where not so many are found."""
+    n, kind = len(diagonal), diagonal.dtype
+    w, z, support = np.empty(n, kind), np.empty((n, most), kind, order="F"), np.empty(2 * most, np.int32)
+    found, exactly, unused = ctypes.c_int(), 1, kind.type(0)
+    given = diagonal.copy(), beside.copy(), unused, unused, n - most + 1, n, found
+    _with_work("stemr", kind, "V", "I", n, *given, w, z, n, most, support, exactly, sizes=2)
+    return z if found.value == most else None
+
+
+def solve_tridiagonal(
+    diagonal: Float[np.ndarray, " n"], beside: Float[np.ndarray, " n"], right: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """t⁻¹ right of a symmetric matrix of three diagonals, given as `tridiagonal` gives them."""
+    out = np.array(right)
+    _call("gtsv", out.dtype, len(out), 1, beside.copy(), diagonal.copy(), beside.copy(), out, len(out))
     return out
 
 

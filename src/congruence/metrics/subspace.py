@@ -14,6 +14,7 @@ from congruence.metrics import lapack
 from congruence.metrics.blas import aligned, gram, in_parallel, one_blas_thread
 from congruence.metrics.inputs import ROUNDING, Pair
 from congruence.metrics.kernels import over_draws
+from congruence.metrics.leading import leading_eigenvectors
 from congruence.metrics.shared import SharedRows
 
 DENSE_LIMIT = 600
@@ -81,7 +82,7 @@ def leading_components(side: SharedRows, name: str, most: int, *, center: bool =
     """
     xc, tall = side.centred() if center else side.rows, side.shape[0] >= side.shape[1]
     products = side.products_of_columns(center=center) if tall else gram(xc)
-    values, vectors = lapack.eigh(np.array(products, order="F"), most=most)
+    values, vectors = leading_eigenvectors(products, most)
     known = values[::-1] > values[-1] * len(products) * np.finfo(float).eps
     if not known.any():
         raise InputError(f"{name} has rank 0 after centring: pass rows that differ")
