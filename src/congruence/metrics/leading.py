@@ -1,8 +1,8 @@
 """Leading eigenvectors of a large symmetric matrix, found in float32 and made exact in float64.
 
 Most of an eigenproblem is the reduction to three diagonals, half of which waits for memory: in float32 it
-takes half the time. Its eigenvectors are right to some 1e-6 over the gap. Each step then takes the residuals in
-float64, solves the reduced problem for what is missing, and takes the best vectors of the space spanned
+takes half the time. Its eigenvectors are right to some 1e-6 over the gap. Each step then takes the residuals
+in float64, solves the reduced problem for what is missing, and takes the best vectors of the space spanned
 (Rayleigh and Ritz): errors shrink by what float32 can tell, so that two steps are enough.
 """
 
