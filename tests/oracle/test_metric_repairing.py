@@ -1,5 +1,7 @@
 """The fast re-pairing of every measure against scoring the re-paired rows from the beginning."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -134,6 +136,39 @@ def test_sums_of_ranks_are_exact_whichever_way_they_are_taken(monkeypatch):
             found = kernels.whole_triangle_draws(triangle, given, orders, n)
             assert found.tolist() == [float(one) for one in exact]
         monkeypatch.undo()
+
+
+@pytest.mark.parametrize("n", [16, 33, 70, 300])
+def test_sixteen_rows_at_a_time_give_the_same_sums(n, monkeypatch):
+    """To the last digit, with ranks as large as there can be, whatever the batch and the number of threads."""
+    from congruence.metrics import interleaved, kernels
+    from congruence.metrics.rdm import square
+
+    rng, largest = np.random.default_rng(0), 2**23
+    triangle, other = rng.integers(-largest, largest, size=(2, n * (n - 1) // 2)).astype(np.int32)
+    triangle[: n - 1], other[: n - 1] = largest, -largest
+    full, orders = square(other, n), permutations(n, count=37)
+    assert interleaved.fits(triangle, full)
+    slow = kernels.whole_triangle_draws(triangle, full, orders, n)
+    laid_out = interleaved.Interleaved(triangle, full)
+    np.testing.assert_array_equal(laid_out.draws(orders), slow)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+    np.testing.assert_array_equal(laid_out.draws(orders), slow)
+    np.testing.assert_array_equal(laid_out.draws(orders[:1]), slow[:1])
+    assert not interleaved.fits(triangle, full.astype(np.int64) * 2**12)
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_draws_of_rsa_are_the_same_bits_on_any_processor(wide, monkeypatch):
+    rsa = sys.modules["congruence.metrics.rsa"]  # the package has a function of that name
+    x, y = made(300, 9, 12)
+    orders = permutations(300, count=20)
+    monkeypatch.setattr(rsa, "is_wide", lambda: False)
+    slow = METRICS.get("rsa").prepare(x, y).repaired(orders)
+    monkeypatch.setattr(rsa, "is_wide", lambda: wide)
+    prepared = METRICS.get("rsa").prepare(x, y)
+    np.testing.assert_array_equal(prepared.repaired(orders), slow)
+    assert slow[0] == float(prepared.observed())
 
 
 @pytest.mark.parametrize("shape", [(900, 700), (700, 900)])

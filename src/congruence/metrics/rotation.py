@@ -4,13 +4,14 @@ The rotation is the orthogonal polar factor of xᵀy. It is found from inner pro
 where these tell it, and by a decomposition where they don't.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 from jaxtyping import Float
 from scipy import linalg
 
+from congruence.metrics import lapack
 from congruence.metrics.blas import blocks, gram, in_parallel, product
 from congruence.metrics.shared import ROWS, SharedRows
 from congruence.metrics.splits import Split
@@ -25,9 +26,6 @@ UNEVEN = 1e-3
 ONE_MEAN = 0.9
 """Share of the squares of rows that is their mean's, from which centring products would lose a digit."""
 DIGITS = 12
-
-_blas: Any = linalg.blas
-_lapack: Any = linalg.lapack
 
 
 def translated_similarity(x: SharedRows, y: SharedRows, split: Split) -> Float[np.ndarray, "h h"]:
@@ -70,9 +68,8 @@ def _mapped_by_columns(
     """The same by (m mᵀ)^-½ m with m = xᵀy, or m (mᵀm)^-½ where m is tall; None where it's uncertain."""
     m = product(x.T, y)
     wide = m.shape[0] <= m.shape[1]
-    values, vectors = linalg.eigh(
-        gram(m if wide else np.ascontiguousarray(m.T)), check_finite=False, overwrite_a=True
-    )
+    products = gram(m if wide else np.ascontiguousarray(m.T))
+    values, vectors = lapack.eigh(products.T, most=len(products))
     if values[0] < CERTAIN * values[-1]:
         return None
     moved = product(rows if wide else product(rows, m), vectors) / np.sqrt(values)
@@ -138,19 +135,18 @@ def _similarity_by_rows(x: HalfProducts, y: HalfProducts) -> Float[np.ndarray, "
     which no product with held-out rows sees.
     """
     a, b = (side.fit + np.trace(side.fit) / len(side.fit) ** 2 for side in (x, y))
-    root, failed = _lapack.dpotrf(b.T, lower=1, clean=1)
-    if failed:
+    root = lapack.cholesky(np.array(b.T, order="F"))
+    if root is None:
         return None
-    inverse, _ = _lapack.dtrtri(root, lower=1)
+    inverse = lapack.inverse_of_triangle(root)
     spread = float(np.einsum("ij,ij->", inverse, inverse)) * float(np.trace(b)) / len(b) ** 2
     if spread * CERTAIN > UNEVEN:
         return None
-    inner, _ = _lapack.dsygst(a.T, root, itype=2, lower=1, overwrite_a=1)
-    w, z = linalg.eigh(inner, lower=True, driver="evd", check_finite=False, overwrite_a=True)
+    w, z = lapack.eigh(lapack.between_factors(a.T, root))
     if w[0] < CERTAIN * w[-1]:
         return None
-    moved = product(x.across, _blas.dtrmm(1.0, root, z, lower=1)) / np.sqrt(w)
-    wanted = product(z.T, _blas.dtrsm(1.0, root, y.across.T, lower=1))
+    moved = product(x.across, lapack.times_triangle(root, z)) / np.sqrt(w)
+    wanted = product(z.T, lapack.times_triangle(root, y.across.T, inverse=True))
     return _over_norms(product(moved, wanted), np.linalg.norm(moved, axis=1), y.norms)
 
 

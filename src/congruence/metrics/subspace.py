@@ -10,12 +10,12 @@ from scipy import linalg
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from congruence.errors import InputError
+from congruence.metrics import lapack
 from congruence.metrics.blas import aligned, gram, in_parallel, one_blas_thread
 from congruence.metrics.inputs import ROUNDING, Pair
 from congruence.metrics.kernels import over_draws
+from congruence.metrics.leading import leading_eigenvectors
 from congruence.metrics.shared import SharedRows
-
-_blas: Any = linalg.blas
 
 DENSE_LIMIT = 600
 WORTH = 8
@@ -82,9 +82,7 @@ def leading_components(side: SharedRows, name: str, most: int, *, center: bool =
     """
     xc, tall = side.centred() if center else side.rows, side.shape[0] >= side.shape[1]
     products = side.products_of_columns(center=center) if tall else gram(xc)
-    values, vectors = linalg.eigh(
-        products, subset_by_index=(len(products) - most, len(products) - 1), check_finite=False
-    )
+    values, vectors = leading_eigenvectors(products, most)
     known = values[::-1] > values[-1] * len(products) * np.finfo(float).eps
     if not known.any():
         raise InputError(f"{name} has rank 0 after centring: pass rows that differ")
@@ -120,7 +118,7 @@ def _top_two(products: Float[np.ndarray, "k k"]) -> tuple[Float[np.ndarray, " c"
         first = max(size - 2, 0)
         return linalg.eigh(products, subset_by_index=(first, size - 1), check_finite=False)
     start = np.random.default_rng(0).normal(size=size)
-    half = LinearOperator(products.shape, lambda v: _blas.dsymv(1.0, products.T, v, lower=1))
+    half = LinearOperator(products.shape, lambda v: lapack.times_vector(products.T, v))
     try:
         values, vectors = eigsh(half, k=2, which="LA", v0=start, tol=0)
     except ArpackNoConvergence:
