@@ -18,13 +18,13 @@ def entries_of_some(row_ptr, row_fire, rank, row_value, keep):
     ranks, values = np.empty_like(rank), np.empty_like(row_value)
     at = 0
     for t in range(len(row_ptr) - 1):
-        for p in range(row_ptr[t], row_ptr[t + 1]):
-            if p == row_fire[t]:
-                fire_end[t] = at
+        for p in range(row_ptr[t], row_fire[t]):
             ranks[at], values[at] = rank[p], row_value[p]
             at += keep[rank[p]]
-        if row_fire[t] == row_ptr[t + 1]:
-            fire_end[t] = at
+        fire_end[t] = at
+        for p in range(row_fire[t], row_ptr[t + 1]):
+            ranks[at], values[at] = rank[p], row_value[p]
+            at += keep[rank[p]]
         pointer[t + 1] = at
     return pointer, fire_end, ranks[:at].copy(), values[:at].copy()
 
