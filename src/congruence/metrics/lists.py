@@ -23,7 +23,7 @@ from congruence.threads import spread
 STEP = 2.0**26
 PRODUCT_BYTES = 3 * 2**30
 """Products of all rows of both layers are kept up to so many bytes; beyond, each list makes its own."""
-STRETCH = 1 << 17
+STRETCH = 1 << 16
 """Products of rows, on either side, that are made and scored together."""
 GATHERED = 1 << 25
 """Products that are fetched together from those of all rows: half of them in four bytes, 64 MiB a side."""
