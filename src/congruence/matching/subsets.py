@@ -93,7 +93,8 @@ class LayerColumns:
         if keep.all():
             return arrays
         if measure not in self._rows:
-            self._rows[measure] = entries_of_some(*arrays, keep)
+            inputs: tuple[Any, ...] = (*arrays, keep)
+            self._rows[measure] = entries_of_some(*inputs)
         return self._rows[measure]
 
     @property
