@@ -5,13 +5,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 S = TypeVar("S")
 T = TypeVar("T")
+
+MOST_HELPERS = 64
+"""Threads that are kept for calls of `spread`; they are started when there is work that no idle one takes."""
 
 _here = threading.local()
 
@@ -64,6 +68,67 @@ def side_by_side(work: Callable[[S], T], parts: Iterable[S], *, most: int = 2) -
             raise
 
 
+def spread(work: Callable[[S], T], parts: Iterable[S], threads: int) -> list[T]:
+    """`work` of every part, in order, on up to so many threads, of which the caller's own is one.
+
+    The others are kept between calls: work of a millisecond isn't worth starting threads for. Nobody waits
+    for a thread that has begun nothing, so what is called here may call it again.
+
+    Raises:
+        BaseException: what the first part that fails raises; no part is begun after a failure.
+    """
+    parts = list(parts)
+    helpers = min(threads, len(parts)) - 1
+    if helpers < 1:
+        return [work(part) for part in parts]
+    spreading = _Spreading(work, parts)
+    for _ in range(helpers):
+        _pool().submit(spreading.take)
+    spreading.take()
+    return spreading.finished()
+
+
+class _Spreading:
+    """One call of `spread`: whoever is free takes the next part."""
+
+    def __init__(self, work: Callable[[Any], Any], parts: list[Any]) -> None:
+        self.work, self.parts = work, parts
+        self.results: list[Any] = [None] * len(parts)
+        self.errors: dict[int, BaseException] = {}
+        self._places = iter(range(len(parts)))  # whose next is one step of the interpreter: given out once
+        self._left, self._lock, self._done = len(parts), threading.Lock(), threading.Event()
+
+    def take(self) -> None:
+        """Work on parts until none is left."""
+        for place in self._places:
+            settled = 1
+            try:
+                self.results[place] = self.work(self.parts[place])
+            except BaseException as error:  # raised by `finished`, whatever thread it came up in
+                self.errors[place] = error
+                settled += sum(1 for _ in self._places)
+            with self._lock:
+                self._left -= settled
+                if self._left == 0:
+                    self._done.set()
+
+    def finished(self) -> list[Any]:
+        """The results once all parts that were begun are through."""
+        self._done.wait()
+        if self.errors:
+            raise self.errors[min(self.errors)]
+        return self.results
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(MOST_HELPERS, thread_name_prefix="spread")
+
+
+if hasattr(os, "register_at_fork"):  # a copy of the process has no threads, and starts its own
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 @contextmanager
 def torch_threads(number: int | None) -> Iterator[None]:
     """Threads of torch, in this thread and in those begun meanwhile; None leaves them as they are."""
@@ -81,11 +146,4 @@ def in_runs(work: Callable[[int, int], None], count: int) -> None:
     """Call work(lo, hi) for runs of 0..count, on all threads."""
     threads = available_threads()
     cuts = np.linspace(0, count, 4 * threads + 1).astype(int)
-    with ThreadPoolExecutor(threads) as pool:
-        runs = [pool.submit(work, int(lo), int(hi)) for lo, hi in pairwise(cuts)]
-        try:
-            for run in runs:
-                run.result()
-        except BaseException:  # an interrupt waits for what is being computed, not for all that was asked for
-            pool.shutdown(cancel_futures=True)
-            raise
+    spread(lambda run: work(*run), pairwise(cuts.tolist()), threads)

@@ -1,6 +1,7 @@
 """Planted truth: rotated concepts are found, independent ones aren't, in all three kinds of subspace."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from planted_concepts import PLACE, config_of, make_cell, make_world
 
+from congruence.run import contrasts
 from congruence.run.cell import compute_cell
 from congruence.run.contrasts import interaction_rows
 from congruence.run.keywords import keyword_rows
@@ -118,6 +120,30 @@ def test_interaction_is_null_for_equal_parts():
     assert rows.value.abs().max() < 0.6
     parts = rows[rows.concept == "alike+alike2"].details.iloc[0]["parts"]
     assert [part["concept"] for part in parts] == ["alike", "alike2"]
+
+
+@pytest.mark.bits
+def test_the_draws_of_a_union_are_scored_once():
+    """Scores of its own test serve, but for draws that were made anew there."""
+    world = make_world(3)
+    config = config_of()
+    cell, _ = make_cell(world, config, 60)
+    (lengths,) = (contrasts._lists(cell, name, None).lengths for name in ["alike+alike2"])
+    for least in (config.min_features, int(np.median(lengths))):
+        cell, _ = make_cell(world, config_of(min_features=least), 60)
+        outcomes = concept_outcomes(cell)
+        untested = {
+            name: replace(outcome, rows=[(row, None) for row, _ in outcome.rows])
+            for name, outcome in outcomes.items()
+        }
+        found, anew = (
+            interaction_rows(PLACE, cell, those, NullSettings(cell.seed)) for those in (outcomes, untested)
+        )
+        assert found
+        for (row, scores), (row_anew, scores_anew) in zip(found, anew, strict=True):
+            assert repr(row) == repr(row_anew)
+            np.testing.assert_array_equal(scores, scores_anew)
+        assert (contrasts._lists(cell, "alike+alike2", None).lengths < least).any() == (least > 3)
 
 
 def test_too_few_features_is_a_result():

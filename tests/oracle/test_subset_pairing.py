@@ -137,6 +137,27 @@ def with_frequent(sides):
     return [sparse.csr_array(values) for values in dense]
 
 
+@pytest.mark.bits
+@pytest.mark.parametrize("min_cofirings", [0, 3])
+@pytest.mark.parametrize("measure", ["pearson", "cosine", "euclidean", "jaccard"])
+def test_features_left_out_change_no_bit_of_the_others(sides, measure, min_cofirings):
+    acts, rng = with_frequent(sides), np.random.default_rng(3)
+    how = InsidePairing(measure=measure, min_cofirings=min_cofirings)
+    out = [rng.random(F) < 0.3, rng.random(G) < 0.3]
+    out[0][7] = out[1][8] = False
+    left = [np.flatnonzero(~some) for some in out]
+    whole = SubsetPairing(*(LayerColumns.of(side) for side in acts), how)
+    layers = [LayerColumns.of(side, exclude=some) for side, some in zip(acts, out, strict=True)]
+    pairing = SubsetPairing(*layers, how)
+    lists = [Ragged.of([rng.permutation(some)[:12] for _ in range(9)]) for some in left]
+    same_lists(pairing.draws(*lists, threads=2), whole.draws(*lists))
+    for part in ("feature_a", "feature_b", "r", "cofirings", "margin", "mutual"):
+        np.testing.assert_array_equal(
+            getattr(pairing.pairs(*left), part), getattr(whole.pairs(*left), part), strict=True
+        )
+    assert len(pairing.pairs(*(np.flatnonzero(some) for some in out))) == 0
+
+
 @pytest.mark.parametrize("measure", ["pearson", "cosine", "euclidean", "jaccard"])
 @pytest.mark.parametrize("from_", ["a", "b"])
 def test_pairs_inside_all_features_are_those_of_the_whole_space(sides, measure, from_):

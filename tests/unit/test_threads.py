@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from congruence.storage import MemoryCache
-from congruence.threads import at_most, available_threads, side_by_side
+from congruence.threads import at_most, available_threads, side_by_side, spread
 
 
 def test_tasks_side_by_side_come_in_order_and_share_the_threads(monkeypatch):
@@ -42,6 +42,48 @@ def test_what_fails_beside_others_is_raised_and_no_more_is_begun(monkeypatch):
     with pytest.raises(ValueError, match="the second"):
         list(side_by_side(work, range(200)))
     assert len(begun) < 20
+
+
+def test_parts_are_spread_over_threads_that_are_kept_and_come_in_order():
+    before = set()
+
+    def work(part):
+        before.add(threading.get_ident())
+        time.sleep(0.002 * (5 - part))
+        return part * part
+
+    for _ in range(20):
+        assert spread(work, range(5), 3) == [0, 1, 4, 9, 16]
+    assert threading.get_ident() in before
+    assert (
+        len(before) < 30
+    )  # of 40 that would be started if none were kept; one may be late for the next call
+    assert spread(work, [], 3) == []
+    before.clear()
+    assert spread(work, range(3), 1) == [0, 1, 4]
+    assert before == {threading.get_ident()}
+
+
+def test_spread_work_may_spread_again():
+    def inner(part):
+        return sum(spread(lambda other: part * other, range(10), 4))
+
+    assert spread(inner, range(40), 4) == [45 * part for part in range(40)]
+
+
+def test_the_first_part_that_fails_is_raised_and_no_more_is_begun():
+    begun = []
+
+    def work(part):
+        begun.append(part)
+        time.sleep(0.02 if part == 1 else 0.005)
+        if part in {1, 2}:
+            raise ValueError(f"part {part}")
+
+    with pytest.raises(ValueError, match="part 1"):
+        spread(work, range(200), 3)
+    assert len(begun) < 20
+    assert spread(lambda part: part, range(4), 3) == [0, 1, 2, 3]
 
 
 def test_a_value_in_memory_is_made_once_however_many_ask():

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
@@ -117,21 +118,44 @@ def concept_mass(
         InputError: the activations have another number of rows than `positions`.
     """
     blocks: Iterable[Any] = [acts] if sparse.issparse(acts) else acts
-    on = (positions >= 0).astype(np.float64)
+    on = np.ascontiguousarray((positions >= 0).T)
     falls: Any = 0.0
     total: Any = 0.0
     start = 0
     for block in blocks:
-        positive: Any = sparse.csr_array(block).maximum(0)
-        stop = start + len(positive.indptr) - 1
-        if stop > on.shape[1]:
+        rows: Any = sparse.csr_array(block)
+        stop = start + len(rows.indptr) - 1
+        if stop > len(on):
             break
-        falls = falls + (positive.T @ on[:, start:stop].T).T
-        total = total + np.asarray(positive.sum(axis=0, dtype=np.float64)).ravel()
+        rows.sum_duplicates()
+        data = rows.data if rows.data.dtype.kind == "f" else rows.data.astype(np.float64)
+        falls = falls + _on_keywords(rows.indptr, rows.indices, data, on[start:stop], rows.shape[1])
+        total = total + _sums_above_0(rows.indices, data, rows.shape[1])
         start = stop
-    if start != on.shape[1]:
-        raise InputError(
-            f"activations and keyword positions differ in rows: {on.shape[1]} positions are needed"
-        )
+    if start != len(on):
+        raise InputError(f"activations and keyword positions differ in rows: {len(on)} positions are needed")
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(total > 0, falls / total, np.nan)
+
+
+@numba.njit(nogil=True, cache=True)
+def _on_keywords(indptr, indices, data, on, features):
+    """(c, f) sums of activations above 0 on the tokens that are `on` (n, c) keywords of each concept."""
+    falls = np.zeros((on.shape[1], features))
+    for row in range(len(on)):
+        for c in range(on.shape[1]):
+            if on[row, c]:
+                for p in range(indptr[row], indptr[row + 1]):
+                    if not data[p] <= 0:  # NaN counts, and shows
+                        falls[c, indices[p]] += np.float64(data[p])
+    return falls
+
+
+@numba.njit(nogil=True, cache=True)
+def _sums_above_0(indices, data, features):
+    """(f,) sums of each feature's activations above 0, in their own precision, token by token."""
+    total = np.zeros(features, data.dtype)
+    for p in range(len(data)):
+        if not data[p] <= 0:
+            total[indices[p]] += data[p]
+    return total.astype(np.float64)

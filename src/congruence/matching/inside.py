@@ -1,7 +1,6 @@
 """Pairing features inside two subsets, once for what is observed and thousands of times for its nulls."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -28,7 +27,7 @@ from congruence.records import Matching, PairLists
 from congruence.stats.pair_correlations import similarities_of_pairs
 from congruence.stats.scaling import check_measure, in_kernel_terms, readable
 from congruence.stats.sparse_engine import PART_SIZE
-from congruence.threads import available_threads
+from congruence.threads import available_threads, spread
 
 MATRIX_ENTRIES = 1 << 24
 """Up to this many feature pairs the matrix of similarities is kept: 8 bytes each, 12 with co-firings."""
@@ -152,9 +151,9 @@ class SubsetPairing:
         parts = [slice(low, high) for low, high in pairwise(cuts.tolist())]
         if len(parts) == 1:
             return self._run(subsets_a, subsets_b)
-        with ThreadPoolExecutor(threads) as pool:
-            found = pool.map(lambda part: self._run(_part(subsets_a, part), _part(subsets_b, part)), parts)
-            return PairLists.joined(list(found))
+        return PairLists.joined(
+            spread(lambda part: self._run(_part(subsets_a, part), _part(subsets_b, part)), parts, threads)
+        )
 
     def _run(self, subsets_a: Ragged, subsets_b: Ragged) -> PairLists:
         a, b = self._sides
@@ -209,17 +208,17 @@ class SubsetPairing:
         a, b = self._sides
         shape = (len(a.firings), len(b.firings))
         values, counts = np.zeros(shape), np.zeros(shape if self.how.counts else (0, 0), dtype=np.int32)
-        columns, (_, rows) = a.columns.arrays, self.b.acts.rows(self.how.measure, PART_SIZE).part(0)
+        columns, rows = a.columns.arrays, self.b.rows(self.how.measure)
 
-        def fill(lo: int, hi: int) -> None:
-            inputs: tuple[Any, ...] = (lo, hi, columns, rows, *self._terms, values, counts, self.how.counts)
+        def fill(some: Int[np.ndarray, " c"]) -> None:
+            inputs: tuple[Any, ...] = (some, columns, rows, *self._terms, values, counts, self.how.counts)
             fill_matrix(*inputs)
 
+        chosen = np.flatnonzero(self.a.alive[a.columns.features])
+        entries = np.cumsum(np.diff(a.columns.pointer)[chosen])
         threads = available_threads()
-        shares = np.linspace(0, columns[0][-1], 4 * threads + 1)[1:-1]
-        edges = [0, *np.searchsorted(columns[0], shares).clip(max=shape[0]).tolist(), shape[0]]
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(fill, edges[:-1], edges[1:]))
+        shares = np.linspace(0, entries[-1] if len(chosen) else 0, 4 * threads + 1)[1:-1]
+        spread(fill, np.split(chosen, np.searchsorted(entries, shares)), threads)
         return values, counts
 
     def _record(

@@ -12,14 +12,32 @@ MANY_B, MANY_A, GREEDY, MUTUAL = 0, 1, 2, 3
 
 
 @numba.njit(nogil=True, cache=True)
-def fill_matrix(lo, hi, columns_a, rows_b, kind, side_a, side_b, values, counts, counted):
-    """Write the similarities of columns lo..hi of A with all of B; co-firings only where `counted`.
+def entries_of_some(row_ptr, row_fire, rank, row_value, keep):
+    """One part of a layout by token with the entries of the ranks kept alone; ranks stay what they are."""
+    pointer, fire_end = np.zeros_like(row_ptr), np.empty_like(row_fire)
+    ranks, values = np.empty_like(rank), np.empty_like(row_value)
+    at = 0
+    for t in range(len(row_ptr) - 1):
+        for p in range(row_ptr[t], row_fire[t]):
+            ranks[at], values[at] = rank[p], row_value[p]
+            at += keep[rank[p]]
+        fire_end[t] = at
+        for p in range(row_fire[t], row_ptr[t + 1]):
+            ranks[at], values[at] = rank[p], row_value[p]
+            at += keep[rank[p]]
+        pointer[t + 1] = at
+    return pointer, fire_end, ranks[:at].copy(), values[:at].copy()
+
+
+@numba.njit(nogil=True, cache=True)
+def fill_matrix(chosen, columns_a, rows_b, kind, side_a, side_b, values, counts, counted):
+    """Write the similarities of some columns of A with all of B; co-firings only where `counted`.
 
     Both start at 0; `rows_b` is one part of a layout by token, its features in the order of B's columns.
     """
     pointer, fire_end, token, value = columns_a
     nothing = np.zeros(values.shape[1], np.int32)
-    for c in range(lo, hi):
+    for c in chosen:
         together = counts[c] if counted else nothing
         accumulate_sums(pointer[c], pointer[c + 1], token, value, rows_b, values[c])
         if counted:

@@ -1,14 +1,16 @@
 """What pairing inside subsets reads: many subsets in one array, and a layer laid out by feature."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
 
+from congruence.matching.kernels_inside import entries_of_some
 from congruence.stats import PreparedActs, prepare
 from congruence.stats.layout import Columns
+from congruence.stats.sparse_engine import PART_SIZE
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,35 @@ class LayerColumns:
 
     Attributes:
         acts: the side, as `congruence.stats` prepares it.
-        alive: (f,) the feature varies.
+        alive: (f,) the feature varies, and isn't left out of all subsets.
     """
 
     acts: PreparedActs
     alive: Bool[np.ndarray, " f"]
+    _rows: dict[str, tuple[np.ndarray, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, acts: Any) -> "LayerColumns":
-        """From activations of any kind that `congruence.stats` reads, or a side it has prepared."""
+    def of(cls, acts: Any, *, exclude: Bool[np.ndarray, " f"] | None = None) -> "LayerColumns":
+        """From activations of any kind that `congruence.stats` reads, or a side it has prepared.
+
+        Args:
+            acts: the activations.
+            exclude: (f,) features that no subset holds; nothing is computed of them.
+        """
         prepared = prepare(acts)
-        return cls(prepared, ~prepared.moments.constant)
+        varies = ~prepared.moments.constant
+        return cls(prepared, varies if exclude is None else varies & ~exclude)
+
+    def rows(self, measure: str) -> tuple[np.ndarray, ...]:
+        """The first part of the layout by token, as kernels read it, without the features left out."""
+        features, arrays = self.acts.rows(measure, PART_SIZE).part(0)
+        keep = self.alive[features]
+        if keep.all():
+            return arrays
+        if measure not in self._rows:
+            inputs: tuple[Any, ...] = (*arrays, keep)
+            self._rows[measure] = entries_of_some(*inputs)
+        return self._rows[measure]
 
     @property
     def n(self) -> int:
@@ -89,7 +109,7 @@ class MeasuredColumns:
 
     Attributes:
         columns: scaled activations by feature; `columns.features` are the features behind the numbers.
-        place: (f,) number of each feature; -1 where it doesn't vary.
+        place: (f,) number of each feature; -1 where it doesn't vary or is left out.
         firings, shift, extra, weight: by number, see `stats.scaling`.
     """
 
@@ -106,7 +126,7 @@ class MeasuredColumns:
         columns = acts.columns(measure)
         features = columns.features
         place = np.full(acts.shape[1], -1, np.int64)
-        place[features] = np.arange(len(features))
+        place[features] = np.where(layer.alive[features], np.arange(len(features)), -1)
         firings = acts.moments.firings[features].astype(np.float64)
         return cls(
             columns,
@@ -118,7 +138,7 @@ class MeasuredColumns:
         )
 
     def numbered(self, subsets: Ragged) -> Ragged:
-        """The same subsets as numbers; features that don't vary are left out."""
+        """The same subsets as numbers, without the features that have none."""
         numbers = self.place[subsets.values]
         keep = numbers >= 0
         before = np.concatenate([[0], np.cumsum(keep)])

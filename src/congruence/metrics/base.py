@@ -5,7 +5,6 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from functools import wraps
 from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform, get_type_hints, runtime_checkable
@@ -20,6 +19,7 @@ from congruence.options import check_fields, check_names, field_docs
 from congruence.records import PairLists, Score
 from congruence.registry import Registry
 from congruence.storage import available_bytes
+from congruence.threads import spread
 from congruence.wording import format_score, percent
 
 
@@ -174,10 +174,7 @@ class Measure:
             except InputError:
                 return math.nan
 
-        with ThreadPoolExecutor(max(threads, 1)) as pool:
-            return np.fromiter(
-                pool.map(one_blas_thread()(score), (lists[d] for d in range(len(lists)))), float, len(lists)
-            )
+        return np.array(spread(one_blas_thread()(score), (lists[d] for d in range(len(lists))), threads))
 
     @property
     def options(self) -> dict[str, Any]:

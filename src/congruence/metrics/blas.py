@@ -6,7 +6,6 @@ parallel.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock, local
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from congruence.threads import available_threads
+from congruence.threads import available_threads, spread
 
 BLOCK_ROWS = 256
 ALIGNMENT = 64
@@ -114,8 +113,7 @@ def in_parallel(work: Callable[[S], T], parts: Iterable[S], *, most: int | None 
         workers = min(available_threads(), len(parts), most or len(parts))
         if workers <= 1:
             return [work(part) for part in parts]
-        with ThreadPoolExecutor(workers) as pool:
-            return list(pool.map(one_blas_thread()(work), parts))
+        return spread(one_blas_thread()(work), parts, workers)
 
 
 def blocks(rows: int) -> list[slice]:

@@ -5,7 +5,6 @@ in eight interleaved parts, so that neither the number of threads nor the batch 
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
@@ -13,7 +12,7 @@ from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
 from congruence.errors import InputError
-from congruence.threads import available_threads
+from congruence.threads import available_threads, spread
 
 EXACT_BITS = 62
 """Sums of whole numbers in 64 bits stay below 2 to the power of this."""
@@ -49,8 +48,7 @@ def over_draws(
     slices = min(available_threads(), len(permutations))
     if slices <= 1:
         return score(permutations)
-    with ThreadPoolExecutor(slices) as pool:
-        return np.concatenate(list(pool.map(score, np.array_split(permutations, slices))))
+    return np.concatenate(spread(score, np.array_split(permutations, slices), slices))
 
 
 def dot_draws(

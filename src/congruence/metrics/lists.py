@@ -6,7 +6,6 @@ the same bits: one thread or ten, a matrix of all rows or a list's own, this pro
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -19,11 +18,12 @@ from jaxtyping import Float, Int
 from congruence.metrics.base import Measure
 from congruence.metrics.blas import aligned, blocks, in_parallel, one_blas_thread
 from congruence.records import PairLists
+from congruence.threads import spread
 
 STEP = 2.0**26
 PRODUCT_BYTES = 3 * 2**30
 """Products of all rows of both layers are kept up to so many bytes; beyond, each list makes its own."""
-STRETCH = 1 << 17
+STRETCH = 1 << 16
 """Products of rows, on either side, that are made and scored together."""
 GATHERED = 1 << 25
 """Products that are fetched together from those of all rows: half of them in four bytes, 64 MiB a side."""
@@ -110,12 +110,11 @@ class DecoderRows:
         lists, order = _by_row(rows, offsets, len(self.W_dec))
         out = np.empty(starts[-1], dtype=np.float32)
         cuts = np.linspace(0, len(rows), max(threads, 1) + 1).astype(int)
-        with ThreadPoolExecutor(max(threads, 1)) as pool:
-            done = pool.map(
-                lambda part: _gather(self._products, rows, offsets, lists, order, starts, part, out),
-                pairwise(cuts.tolist()),
-            )
-            list(done)
+        spread(
+            lambda part: _gather(self._products, rows, offsets, lists, order, starts, part, out),
+            pairwise(cuts.tolist()),
+            threads,
+        )
         return Gathered(out, order, starts)
 
     def cosines(
@@ -316,8 +315,7 @@ def _from_products(
             for place, kernel in enumerate(kernels):
                 out[place, first + part.start : first + part.stop] = kernel(x, y)
 
-        with ThreadPoolExecutor(max(threads, 1)) as pool:
-            list(pool.map(one_blas_thread()(score), _stretches(many, STRETCH)))
+        spread(one_blas_thread()(score), _stretches(many, STRETCH), threads)
     out[:, lists.lengths < MIN_PAIRS] = np.nan
     return out
 

@@ -1,14 +1,12 @@
 """RSA of many lists of pairs at once, from the products of rows within each layer."""
 
-from itertools import pairwise
-
 import numba
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from congruence.metrics.kernels import EXACT_BITS
 from congruence.metrics.lists import FLAT, ListProducts
-from congruence.metrics.ranks import fill_from_order, packed
+from congruence.metrics.ranks import fill_from_order, pack_into, sort_packed
 from congruence.metrics.rdm import TIE
 
 CORRELATION, COSINE, EUCLIDEAN = range(3)
@@ -24,56 +22,47 @@ def spearman_of_lists(
 ) -> Float[np.ndarray, " k"]:
     """Rank correlation of the distances within both sides, for each list.
 
-    Distances are sorted as `ranks.centred_ranks` does: packed with their places into whole numbers, which
-    numpy sorts faster than a compiled loop could.
+    Ranks are those of `ranks.centred_ranks`: distances packed with their places into whole numbers, sorted.
     """
-    sizes = np.diff(x.offsets)
-    places = np.concatenate([[0], np.cumsum(sizes * (sizes - 1) // 2)])
-    keys_a, ties_a = _sorted_keys(x, places, kind, unit_rows)
-    keys_b, ties_b = _sorted_keys(y, places, kind, unit_rows)
-    return _correlations_of_keys(keys_a, ties_a, keys_b, ties_b, places)
-
-
-def _sorted_keys(
-    side: ListProducts, places: Int[np.ndarray, " k"], kind: int, unit_rows: bool
-) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " lists"]]:
-    keys, ties = _keys_of_lists(*side.arrays, *side.places, places, kind, unit_rows)
-    for first, last in pairwise(places.tolist()):
-        keys[first:last].sort()
-    return keys, ties
+    return _spearman_of_lists(*x.arrays, *y.arrays, *x.places, kind, unit_rows)
 
 
 @numba.njit(nogil=True, cache=True)
-def _keys_of_lists(cosines, norms, means, width, offsets, squares, places, kind, unit_rows):  # noqa: PLR0917
-    """Keys of each list's distances, to be sorted; and the steps within which neighbours tie, or -1."""
-    keys = np.empty(places[-1], dtype=np.int64)
-    ties = np.full(len(offsets) - 1, -1, dtype=np.int64)
-    for k in range(len(ties)):
-        m = places[k + 1] - places[k]
-        u = _distances_of_list(cosines, norms, means, width, offsets, squares, k, kind, unit_rows)
-        largest = _largest(u) if len(u) > 1 else 0.0
-        if largest > 0:
-            own, step = packed(u, _bits(m - 1))
-            keys[places[k] : places[k + 1]] = own
-            ties[k] = np.int64(TIE * largest / step)
-        else:
-            keys[places[k] : places[k + 1]] = 0
-    return keys, ties
-
-
-@numba.njit(nogil=True, cache=True)
-def _correlations_of_keys(keys_a, ties_a, keys_b, ties_b, places):
-    """Correlation of the ranks of both sides, for each list; NaN where a side has none."""
-    out = np.full(len(ties_a), np.nan)
+def _spearman_of_lists(  # noqa: PLR0917
+    cosines_a, norms_a, means_a, width_a, cosines_b, norms_b, means_b, width_b,
+    offsets, squares, kind, unit_rows,
+):  # fmt: skip
+    """Rank correlation of the distances, for each list; NaN where a side has no ranks."""
+    out = np.full(len(offsets) - 1, np.nan)
+    most = 0
     for k in range(len(out)):
-        m = places[k + 1] - places[k]
-        if ties_a[k] < 0 or ties_b[k] < 0:
+        most = max(most, offsets[k + 1] - offsets[k])
+    room = most * (most - 1) // 2
+    keys, spare = np.empty(room, np.int64), np.empty(room, np.int64)
+    ranks_a, ranks_b = np.empty(room, np.int32), np.empty(room, np.int32)
+    for k in range(len(out)):
+        u = _distances_of_list(cosines_a, norms_a, means_a, width_a, offsets, squares, k, kind, unit_rows)
+        if not _into_ranks(u, keys, spare, ranks_a):
             continue
-        a, b = np.empty(m, dtype=np.int32), np.empty(m, dtype=np.int32)
-        fill_from_order(keys_a[places[k] : places[k + 1]], _bits(m - 1), ties_a[k], -m - 1, a)
-        fill_from_order(keys_b[places[k] : places[k + 1]], _bits(m - 1), ties_b[k], -m - 1, b)
-        out[k] = _whole_pearson(a, b, 2**EXACT_BITS // m**2)
+        v = _distances_of_list(cosines_b, norms_b, means_b, width_b, offsets, squares, k, kind, unit_rows)
+        if _into_ranks(v, keys, spare, ranks_b):
+            m = len(u)
+            out[k] = _whole_pearson(ranks_a[:m], ranks_b[:m], 2**EXACT_BITS // m**2)
     return out
+
+
+@numba.njit(nogil=True, cache=True)
+def _into_ranks(distances, keys, spare, ranks):
+    """Write the centred ranks of one list's distances; false where there is nothing to rank."""
+    m = len(distances)
+    largest = _largest(distances) if m > 1 else 0.0
+    if largest <= 0:
+        return False
+    digits = _bits(m - 1)
+    step = pack_into(distances, digits, keys)
+    sort_packed(keys[:m], spare[:m])
+    fill_from_order(spare[:m], digits, np.int64(TIE * largest / step), -m - 1, ranks)
+    return True
 
 
 def pearson_of_lists(x: ListProducts, y: ListProducts, kind: int, unit_rows: bool) -> Float[np.ndarray, " k"]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from congruence.errors import InputError
 from congruence.metrics import Measure, is_answerable
-from congruence.metrics.blas import in_parallel
+from congruence.metrics.blas import in_parallel, one_blas_thread
 from congruence.metrics.inputs import shared
 from congruence.nulls import Null
 from congruence.records import NullTest, Score
@@ -21,9 +22,13 @@ from congruence.run.schema import RESULTS
 from congruence.run.selections.base import Selection
 from congruence.significance import calibrated
 from congruence.significance.scoring import Observed, against_null
+from congruence.threads import at_most
 
 SIDE_BY_SIDE = 1024
 """Pairs from which measures are prepared at once: decompositions of one side use one thread each."""
+
+FEW = 128
+"""Pairs up to which measures stay on one thread."""
 
 AT_ONCE = 1 << 31
 """Bytes up to which they are: beyond, one measure after another."""
@@ -99,7 +104,8 @@ def _all_observed(selection: Selection) -> list[Observed | str]:
     """Every measure of the observed pairs; of many pairs side by side, of very many one after another."""
     measures, n = selection.measures, selection.case.n
     if n < SIDE_BY_SIDE or selection.too_few:
-        return [_observed(measure, selection) for measure in measures]
+        with on_one_thread_if_few(n):
+            return [_observed(measure, selection) for measure in measures]
     if not is_heavy(selection):
         return _side_by_side(selection)
     found: dict[int, Observed | str] = {}
@@ -107,6 +113,16 @@ def _all_observed(selection: Selection) -> list[Observed | str]:
     for place in least_first.tolist():
         found[place] = _observed(measures[place], selection)
     return [found[place] for place in range(len(measures))]
+
+
+@contextmanager
+def on_one_thread_if_few(pairs: int) -> Iterator[None]:
+    """Few pairs are scored sooner than another thread has begun; no score depends on it."""
+    if pairs > FEW:
+        yield
+        return
+    with at_most(1), one_blas_thread():
+        yield
 
 
 def _side_by_side(selection: Selection) -> list[Observed | str]:

@@ -61,7 +61,7 @@ def _union_rows(
     whole, parts = outcomes[union.name], [outcomes[name] for name in union.parts]
     sizes = np.array([part.selection.case.n for part in parts])
     scored = [m for m in concepts.measures if all(o.scores[m.label] is not None for o in (whole, *parts))]
-    drawn = _drawn(concepts, union, scored) if scored and NULL in concepts.nulls else {}
+    drawn = _drawn(concepts, union, scored, whole) if scored and NULL in concepts.nulls else {}
     rows: list[Tested] = []
     for measure in concepts.measures:
         values = np.array([_value(part.scores[measure.label]) for part in parts])
@@ -95,23 +95,46 @@ def _tested(
     return row | columns_of(test, float("inf")) | {"warnings": warnings}, test.scores
 
 
-def _drawn(concepts: ConceptCell, union: Subspace, measures: Sequence[Measure]) -> dict[str, np.ndarray]:
+def _drawn(
+    concepts: ConceptCell, union: Subspace, measures: Sequence[Measure], outcome: Outcome
+) -> dict[str, np.ndarray]:
     """(draws,) difference of each draw, by measure; NaN where a group gives too few pairs."""
-    whole, _ = _scores(concepts, union.name, None, measures)
+    whole = _of_union(concepts, union, measures, outcome)
     parts, sizes = zip(*(_scores(concepts, union.name, part, measures) for part in union.parts), strict=True)
     weights = np.stack(sizes)[:, None, :]
     averaged = (np.stack(parts) * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), 1)
     return {measure.label: values for measure, values in zip(measures, whole - averaged, strict=True)}
 
 
+def _of_union(
+    concepts: ConceptCell, union: Subspace, measures: Sequence[Measure], outcome: Outcome
+) -> Float[np.ndarray, "measures draws"]:
+    """Scores of random groups in place of the union's keywords.
+
+    They are those of the union's own test, but where its draw was made anew because the group at hand gives
+    too few pairs.
+    """
+    tested = {row["measure"]: scores for row, scores in outcome.rows if row["null"] == NULL.name}
+    known = [tested.get(measure.label) for measure in measures]
+    scores = [values for values in known if values is not None and len(values) == concepts.draws]
+    if len(scores) < len(measures):
+        return _scores(concepts, union.name, None, measures)[0]
+    short = _lists(concepts, union.name, None).lengths < concepts.config.min_features
+    return np.where(short, np.nan, np.stack(scores))
+
+
+def _lists(concepts: ConceptCell, name: str, part: str | None) -> PairLists:
+    """Pairs inside the features of each random group."""
+    numbers, draws = np.arange(concepts.draws), concepts.draws
+    subsets = [side.unrelated(name, numbers, 0, draws=draws, part=part) for side in (concepts.a, concepts.b)]
+    return concepts.pairing.draws(*subsets, threads=concepts.threads)
+
+
 def _scores(
     concepts: ConceptCell, name: str, part: str | None, measures: Sequence[Measure]
 ) -> tuple[Float[np.ndarray, "measures draws"], np.ndarray]:
     """Scores of the features of random groups, and their (draws,) numbers of pairs."""
-    numbers, draws = np.arange(concepts.draws), concepts.draws
-    subsets = [side.unrelated(name, numbers, 0, draws=draws, part=part) for side in (concepts.a, concepts.b)]
-    lists: PairLists = concepts.pairing.draws(*subsets, threads=concepts.threads)
-    least = concepts.config.min_features
+    lists, least = _lists(concepts, name, part), concepts.config.min_features
     case = Case(n=0, seed=0, rows=(concepts.a.rows, concepts.b.rows), min_pairs=least)
     return np.stack(list_scores(measures, case, lists)), lists.lengths
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from congruence.concepts import KeywordUse, keyword_use
 from congruence.errors import InputError
-from congruence.run.cell import Outcome
+from congruence.run.cell import Outcome, on_one_thread_if_few
 from congruence.run.columns import blank_row
 from congruence.run.grid import Cell
 from congruence.run.schema import KEYWORDS
@@ -75,7 +75,8 @@ def _effect(concepts: ConceptCell, name: str, outcome: Outcome, keyword: int) ->
     for measure in concepts.measures:
         before = outcome.scores[measure.label]
         try:
-            value = float(measure(x, y))
+            with on_one_thread_if_few(len(pairs)):
+                value = float(measure(x, y))
         except InputError:
             continue
         without.append({"measure": measure.label, "value": value})

@@ -1,7 +1,6 @@
 """Correlating every feature of one side with every feature of the other."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +11,7 @@ from congruence.stats.prepared import PreparedActs, prepare
 from congruence.stats.records import BestPartners, Correlation, EngineChoice
 from congruence.stats.scaling import check_measure
 from congruence.stats.sparse_engine import SparseJob, sparse_best_partners
-from congruence.threads import available_threads
+from congruence.threads import available_threads, spread
 
 
 def correlate(
@@ -85,8 +84,7 @@ def prepare_pair(
     Raises:
         InputError: they don't hold the same number of tokens, or fewer than two.
     """
-    with ThreadPoolExecutor(2) as pool:
-        a, b = pool.map(lambda acts: prepare(acts, mask=mask), (acts_a, acts_b))
+    a, b = spread(lambda acts: prepare(acts, mask=mask), (acts_a, acts_b), 2)
     if a.shape[0] != b.shape[0]:
         raise InputError(
             f"acts_a has {a.shape[0]} tokens and acts_b {b.shape[0]}: give both sides the same tokens"

@@ -42,7 +42,7 @@ STEP = 8.0
 FLUSH = 4096
 # Adding and taking away 1.5 * 2^52 rounds a float64 to the nearest integer, in two vector instructions.
 ROUND = 6755399441055744.0
-_AHEAD = 16
+_AHEAD, _SOON = 16, 8
 _RANKS_A_LINE = 32
 _VALUES_A_LINE = 16
 
@@ -153,9 +153,11 @@ def accumulate_sums(begin, end, token, value, rows, sums):
     """Add the products of entries begin..end of A's column to `sums`, in float64 and in their order."""
     row_ptr, _, rank, row_value = rows
     for q in range(begin, end):
-        if q + _AHEAD < end:
-            _fetch_row(token[q + _AHEAD], row_ptr, rank, row_value)
-            prefetch(row_ptr, token[q + min(2 * _AHEAD, end - q - 1)])
+        if q + _SOON < end:  # rows are short: what lies behind their beginning is fetched by itself
+            first = row_ptr[token[q + _SOON]]
+            prefetch(row_value, first)
+            prefetch(row_value, first + _VALUES_A_LINE - 4)
+            prefetch(rank, first)
         v = np.float64(value[q])
         t = token[q]
         for p in range(np.uint64(row_ptr[t]), np.uint64(row_ptr[t + 1])):

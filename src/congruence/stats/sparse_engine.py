@@ -1,7 +1,6 @@
 """What the sparse engine works on: groups of both sides' features, lists of partners, runs of columns."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -12,6 +11,7 @@ from congruence.stats.layout import Columns, Part, Rows, build_columns, build_ro
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.records import BestPartners
 from congruence.stats.scaling import readable
+from congruence.threads import spread
 
 # 32,768 accumulators, means and thresholds of eight bytes are what a core's second cache holds. Where there
 # are many parts, a token has few features in each, and larger parts save more than the cache does.
@@ -114,13 +114,7 @@ def run_chunks(work: Callable[[int, int, int], None], columns: Columns, cells: i
         finally:
             free.append(thread)
 
-    if threads == 1:
-        for chunk in chunks:
-            one(chunk)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(one, chunk) for chunk in chunks]:
-            done.result()
+    spread(one, chunks, threads)
 
 
 def empty_lists(features: int, top_k: int) -> Lists:

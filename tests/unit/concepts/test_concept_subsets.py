@@ -103,6 +103,21 @@ def test_mass_is_the_share_of_activation():
             concept_mass(acts, wrong)
 
 
+@pytest.mark.bits
+def test_mass_has_the_bits_of_products_of_matrices():
+    rng = np.random.default_rng(4)
+    dense = rng.normal(size=(500, 30)) * (rng.random((500, 30)) < 0.3)
+    dense[:, 5] = 0
+    acts = sparse.csr_array(dense.astype(np.float32))
+    positions = np.where(rng.random((4, 500)) < 0.1, 1, -1)
+    positions[3] = -1
+    positive = acts.maximum(0)
+    falls = (positive.T @ (positions >= 0).astype(np.float64).T).T
+    with np.errstate(invalid="ignore"):
+        expected = falls / positive.sum(axis=0, dtype=np.float64)
+    np.testing.assert_array_equal(concept_mass(acts, positions), expected)
+
+
 def test_phrases_are_sampled_half_likely():
     index = index_of("the happy day and the sad night and the happy day", "glad day")[0]
     first, second = (

@@ -9,7 +9,7 @@ from scipy.stats import rankdata, spearmanr
 
 from congruence.errors import InputError
 from congruence.metrics import METRICS, Measure, base, ranks
-from congruence.metrics.ranks import PackedValues, centred_ranks
+from congruence.metrics.ranks import CROWDED, PackedValues, centred_ranks, packed, sort_packed
 from congruence.metrics.rdm import square
 
 RSA = sys.modules["congruence.metrics.rsa"]  # the package has a function of that name
@@ -40,6 +40,16 @@ def test_ranks_take_the_place_of_their_values(name):
     found = centred_ranks(values)
     assert np.shares_memory(found, values)
     np.testing.assert_array_equal(found, 2 * rankdata(VALUES[name]) - 3001)
+
+
+@pytest.mark.bits
+@pytest.mark.parametrize("count", [1, 2, 3, CROWDED, 31, 32, 33, 1000, 3000])
+@pytest.mark.parametrize("name", VALUES)
+def test_buckets_put_packed_values_in_order_however_they_lie(name, count):
+    keys, _ = packed(VALUES[name][-count:], max(count - 1, 1).bit_length())
+    found = np.empty_like(keys)
+    sort_packed(keys, found)
+    np.testing.assert_array_equal(found, np.sort(keys))
 
 
 @pytest.mark.bits

@@ -65,7 +65,7 @@ class LayerConcepts:
     @cached_property
     def columns(self) -> LayerColumns:
         """Activations laid out for pairing inside subsets."""
-        return LayerColumns.of(self.acts)
+        return LayerColumns.of(self.acts, exclude=self.exclude)
 
     @cached_property
     def eligible(self) -> Int[np.ndarray, " e"]:
@@ -125,5 +125,8 @@ class LayerConcepts:
 
 
 def layout_bytes(acts: PreparedActs) -> int:
-    """What activations in memory take with layouts by feature and by token: 8 + 8 + 6 bytes an entry."""
-    return 22 * int(acts.moments.firings.sum())
+    """What activations in memory take with layouts by feature and by token: 8 + 8 + 6 bytes an entry.
+
+    And 6 for the layout by token without the features left out.
+    """
+    return 28 * int(acts.moments.firings.sum())

@@ -159,9 +159,10 @@ class PhraseLayer:
         rows = np.flatnonzero(phrase_rows(self.phrases.shown.texts, self.phrases.offsets))
         shown: Any = self.acts[rows]
         if self.phrases.shown.config.members == "active":
-            return LayerColumns.of(shown)
+            return LayerColumns.of(shown, exclude=self.base.exclude)
         corpus = [block for _, block in self.base.acts.source.blocks()]
-        return LayerColumns.of(sparse.csr_array(sparse.vstack([*corpus, shown], format="csr")))
+        whole = sparse.csr_array(sparse.vstack([*corpus, shown], format="csr"))
+        return LayerColumns.of(whole, exclude=self.base.exclude)
 
     @property
     def nbytes(self) -> int:
