@@ -40,7 +40,7 @@ class Subspace:
 
     def scored(self, measure: str) -> bool:
         """Whether any layer pair has a score."""
-        return measure in self.views and bool(self.usual(measure).rows.value.notna().any())
+        return measure in self.views and not self.usual(measure).scored.empty
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,8 @@ def concept_lines(run: Run) -> list[ConceptLine]:
 
 def reason_without_score(subspace: Subspace, measure: str) -> str:
     """Why no layer pair has a score: the warning of the one that came nearest."""
-    rows = subspace.usual(measure).rows
-    said = [text for texts in rows.warnings for text in texts]
+    rows = subspace.usual(measure).data
+    said = [text for texts in rows["warnings"] for text in texts]
     if not said:
         return "no score"
     nearest = max(said, key=_first_number)
@@ -167,13 +167,13 @@ def concept_keywords(run: Run) -> list[ConceptKeywords]:
 
 
 def _line(subspace: Subspace, measure: str) -> ConceptLine:
-    rows = subspace.usual(measure).rows
+    rows = subspace.usual(measure).data
     views = subspace.views[measure]
     above = {null: (len(view.significant), len(view.tested)) for null, view in views.items()}
     unclear = {null: reason for null, view in views.items() if (reason := unanswered(view))}
-    score = float(np.nanmean(rows.value)) if rows.value.notna().any() else float("nan")
+    score = float(np.nanmean(rows["value"])) if subspace.scored(measure) else float("nan")
     reason = "" if subspace.scored(measure) else reason_without_score(subspace, measure)
-    pairs = (int(rows.n.min()), int(rows.n.max()))
+    pairs = (int(rows["n"].min()), int(rows["n"].max()))
     return ConceptLine(subspace.name, subspace.kind, pairs, score, above, unclear, reason)
 
 

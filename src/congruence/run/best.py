@@ -1,7 +1,6 @@
 """Which score leads a run, and which layer pair is its best: one rule for the report and `Run.best`."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -13,13 +12,24 @@ HEADLINES = ("translation_accuracy", "svcca", "rsa")
 
 def best_row(rows: pd.DataFrame) -> pd.Series | None:
     """The highest score of those that stand after correction, else tested, else of all; None without any."""
+    place = best_place(rows.value.to_numpy(), rows.q.to_numpy())
+    return None if place is None else rows.iloc[place]
+
+
+def best_place(value: np.ndarray, q: np.ndarray) -> int | None:
+    """Which of some scores is the highest of those that stand, else tested, else of all; None without any.
+
+    Args:
+        value: (rows,) scores; NaN where there is none.
+        q: (rows,) after correction; NaN where it wasn't tested.
+    """
     from congruence.significance.correction import ALPHA
 
-    scored = cast(pd.DataFrame, rows[rows.value.notna()])
-    tested = cast(pd.DataFrame, scored[scored.q.notna()])
-    for chosen in (tested[tested.q <= ALPHA], tested, scored):
-        if len(chosen):
-            return chosen.iloc[int(np.argmax(chosen.value))]
+    scored = ~np.isnan(value)
+    for chosen in (scored & (q <= ALPHA), scored & ~np.isnan(q), scored):
+        if chosen.any():
+            places = np.flatnonzero(chosen)
+            return int(places[np.argmax(value[places])])
     return None
 
 

@@ -99,8 +99,8 @@ def _dicts(record: Mapping[str, Any], name: str, folder: Path) -> list[dict[str,
 
 
 def _scores(content: bytes, folder: Path) -> dict[int, np.ndarray]:
-    with not_whole_unless_read(folder), np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        return {int(name): stored[name] for name in stored.files}
+    with not_whole_unless_read(folder):
+        return {int(name): values for name, values in npz_arrays(content).items()}
 
 
 def _read(folder: Path) -> CellResult:

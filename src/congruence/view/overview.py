@@ -125,12 +125,12 @@ def _grid(run: Run, control: str, concept: str, subspace: str, view: MeasureView
             name: [numbers(row) for row in values]
             for name, values in {**columns, "share_of_ceiling": share}.items()
         },
-        "draws": int(view.rows.draws.max()),
-        "alternative": str(view.rows.alternative.iloc[0]),
+        "draws": int(view.data["draws"].max()),
+        "alternative": str(view.data["alternative"][0]),
         "star_words": star_words(view),
         "warnings": [
             {"layer_a": int(a), "layer_b": int(b), "texts": texts(said)}
-            for a, b, said in zip(view.rows.layer_a, view.rows.layer_b, view.rows.warnings, strict=True)
+            for a, b, said in view.data.tuples("layer_a", "layer_b", "warnings")
             if len(said)
         ],
         "claim": answer.claim if answer else "",
