@@ -27,7 +27,7 @@ from congruence.report.terminal import REPORT
 from congruence.report.transfer import transfer_pictures, transfer_sections
 from congruence.run.results import Run, load_run
 from congruence.storage import generations, write_text
-from congruence.view import embedded
+from congruence.view import embedded_text
 from congruence.view.numbers import ALPHA, format_count, format_p
 from congruence.view.verdict import verdict
 from congruence.view.views import headline, measure_views
@@ -112,7 +112,7 @@ def context(run: Run) -> dict[str, Any]:
         "warnings": warnings_of(run),
         "config": config_text(run),
         "facts": facts(run),
-        "inline": inline(page_rules(), embedded(run, DATA_BYTES)),
+        "inline": inline(page_rules(), embedded_text(run, DATA_BYTES)),
     }  # fmt: skip
 
 

@@ -386,7 +386,9 @@ def _complete(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
 
 
 def _listed(cell: Any) -> list[Any]:
-    return list(cell) if isinstance(cell, (list, tuple, np.ndarray)) else []
+    if isinstance(cell, np.ndarray):
+        return cell.tolist()
+    return list(cell) if isinstance(cell, (list, tuple)) else []
 
 
 def _present(cell: Any) -> dict[str, Any]:

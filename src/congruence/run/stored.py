@@ -13,6 +13,7 @@ from congruence.storage import (
     NotWhole,
     atomic_folder,
     not_whole_unless_read,
+    npz_arrays,
     open_artefact,
     whole_or_none,
     write_artefact,

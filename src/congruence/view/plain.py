@@ -45,7 +45,18 @@ def count(value: Any) -> int | None:
 
 def histogram(values: np.ndarray, edges: np.ndarray) -> dict[str, list[Any]]:
     """Counts between edges."""
-    return {"edges": numbers(edges), "counts": np.histogram(values, edges)[0].tolist()}
+    return {"edges": numbers(edges), "counts": counted(values, edges)}
+
+
+def counted(values: np.ndarray, edges: np.ndarray) -> list[int]:
+    """How many finite values lie between ascending edges; the last one is among them.
+
+    What `numpy.histogram` counts; that takes longer to look at its arguments than at a few hundred values.
+    """
+    ordered = np.sort(values)
+    below = ordered.searchsorted(edges)
+    below[-1] = ordered.searchsorted(edges[-1], "right")
+    return np.diff(below).tolist()
 
 
 def edges_of(values: np.ndarray, bins: int) -> np.ndarray:

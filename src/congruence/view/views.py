@@ -178,8 +178,17 @@ def where(table: pd.DataFrame, keep: Any) -> pd.DataFrame:
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table as plain mappings."""
-    return cast(list[dict[str, Any]], table.to_dict("records"))
+    """The rows of a table as plain mappings, numbers as Python's own."""
+    names = [str(name) for name in table.columns]
+    columns = [_plain_values(table.iloc[:, number]) for number in range(len(names))]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain_values(column: pd.Series) -> list[Any]:
+    values = column.tolist()
+    if column.dtype != object:
+        return values
+    return [value.item() if isinstance(value, np.generic) else value for value in values]
 
 
 def grid_of(rows: pd.DataFrame, column: str, layers_a: Sequence[int], layers_b: Sequence[int]) -> Grid:
