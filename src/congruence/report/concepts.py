@@ -9,8 +9,9 @@ import numpy as np
 
 from congruence.run.best import USUAL_NULL
 from congruence.run.results import Run
+from congruence.view.rows import Rows
 from congruence.view.verdict import unanswered
-from congruence.view.views import MeasureView, concepts_of, measure_views, records, where
+from congruence.view.views import MeasureView, concepts_of, measure_views, records
 
 INTERACTION = "interaction"
 MOST_KEYWORDS = 6
@@ -150,6 +151,7 @@ def concept_keywords(run: Run) -> list[ConceptKeywords]:
     if not found or not run.holds("concept_keywords"):
         return []
     table = run.concept_keywords
+    places = Rows.of(table).groups("concept", "layer_a", "layer_b")
     measure = str(lead_measure(found))
     chosen = []
     for subspace in found:
@@ -157,8 +159,8 @@ def concept_keywords(run: Run) -> list[ConceptKeywords]:
             continue
         best = subspace.usual(measure).best
         assert best is not None
-        here = (table.layer_a == best.layer_a) & (table.layer_b == best.layer_b)
-        rows = records(where(table, (table.concept == subspace.name) & here))
+        here = places.get((subspace.name, int(best.layer_a), int(best.layer_b)), [])
+        rows = records(table.iloc[here])
         if rows:
             words = tuple(_keyword(row, measure) for row in rows[:MOST_KEYWORDS])
             place = (int(best.layer_a), int(best.layer_b))

@@ -33,11 +33,16 @@ def best_place(value: np.ndarray, q: np.ndarray) -> int | None:
     return None
 
 
-def leading(measures: Sequence[str], grids: Sequence[pd.DataFrame]) -> int:
-    """Index of the grid that leads: by HEADLINES, else the first; one that was tested, else has any score."""
-    everything = range(len(grids))
-    scored = [i for i in everything if grids[i].value.notna().any()] or list(everything)
-    tested = [i for i in scored if (grids[i].value.notna() & grids[i].q.notna()).any()] or scored
+def leading(measures: Sequence[str], scores: Sequence[tuple[np.ndarray, np.ndarray]]) -> int:
+    """Index of the grid that leads: by HEADLINES, else the first; one that was tested, else has any score.
+
+    Args:
+        measures: label of each grid.
+        scores: value and q of each grid's rows.
+    """
+    there = [(~np.isnan(value), ~np.isnan(q)) for value, q in scores]
+    scored = [i for i, (value, _) in enumerate(there) if value.any()] or list(range(len(there)))
+    tested = [i for i in scored if (there[i][0] & there[i][1]).any()] or scored
     names = [measure.split("(", 1)[0] for measure in measures]
     return min(tested, key=lambda i: HEADLINES.index(names[i]) if names[i] in HEADLINES else len(HEADLINES))
 

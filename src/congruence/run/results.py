@@ -261,7 +261,7 @@ def _usual(column: str, there: list[str], rows: pd.DataFrame) -> str:
     if column == "measure":
         of_measure = [rows[rows.measure == name] for name in there]
         grids = [of[of.null == first_null(of.null.unique().tolist())] for of in of_measure]
-        return there[leading(there, cast(list[pd.DataFrame], grids))]
+        return there[leading(there, [(grid.value.to_numpy(), grid.q.to_numpy()) for grid in grids])]
     if column == "subspace" and "overlap" in there:
         return "overlap"
     return first_null(there) if column == "null" else there[0]

@@ -98,6 +98,14 @@ class Matches:
         a, b = kept.feature_a.tolist()[::-1], kept.feature_b.tolist()[::-1]
         return {"a": dict(zip(a, b, strict=True)), "b": dict(zip(b, a, strict=True))}
 
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
+        """The columns of the table: numbers as arrays."""
+        return {
+            str(name): column.to_numpy() if column.dtype.kind in "biuf" else column
+            for name, column in self.table.items()
+        }
+
     @property
     def nbytes(self) -> int:
         """Memory held, about."""
@@ -122,7 +130,8 @@ class Matches:
         there = np.flatnonzero((a == feature_a) & (b == feature_b))
         if not len(there):
             return None
-        row = {str(name): column.iat[there[0]] for name, column in self.table.items()}
+        place = int(there[0])
+        row = {name: column[place] for name, column in self._columns.items()}
         return row | {f"top_tokens_{side}": self.top.listed(side, there[:1])[0] for side in ("a", "b")}
 
     def _holding(self, search: str) -> np.ndarray:

@@ -276,7 +276,9 @@ def ceilings_of(run: Run, measure: str) -> tuple[Ceiling, ...]:
 def headline(views: Sequence[MeasureView]) -> MeasureView:
     """The view that leads: by HEADLINES, else the first; one that was tested, else that has any score."""
     first = [view for view in views if view.first_null]
-    return first[leading([view.measure for view in first], [view.rows for view in first])]
+    return first[
+        leading([view.measure for view in first], [(view.data["value"], view.data["q"]) for view in first])
+    ]
 
 
 def cell_grid(run: Run, column: str) -> Grid:
