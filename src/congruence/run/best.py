@@ -12,8 +12,13 @@ HEADLINES = ("translation_accuracy", "svcca", "rsa")
 
 def best_row(rows: pd.DataFrame) -> pd.Series | None:
     """The highest score of those that stand after correction, else tested, else of all; None without any."""
-    place = best_place(rows.value.to_numpy(), rows.q.to_numpy())
+    place = best_place(*scores_of(rows))
     return None if place is None else rows.iloc[place]
+
+
+def scores_of(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """(rows,) value and q of each."""
+    return rows.value.to_numpy(dtype=np.float64), rows.q.to_numpy(dtype=np.float64)
 
 
 def best_place(value: np.ndarray, q: np.ndarray) -> int | None:

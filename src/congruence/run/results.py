@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from congruence.errors import InputError, StorageError, quoted, unknown_name
-from congruence.run.best import best_row, first_null, leading
+from congruence.run.best import best_row, first_null, leading, scores_of
 from congruence.run.columns import Column, blank
 from congruence.run.reading import Reading
 from congruence.run.remote import fetch_run
@@ -261,7 +261,7 @@ def _usual(column: str, there: list[str], rows: pd.DataFrame) -> str:
     if column == "measure":
         of_measure = [rows[rows.measure == name] for name in there]
         grids = [of[of.null == first_null(of.null.unique().tolist())] for of in of_measure]
-        return there[leading(there, [(grid.value.to_numpy(), grid.q.to_numpy()) for grid in grids])]
+        return there[leading(there, [scores_of(cast(pd.DataFrame, grid)) for grid in grids])]
     if column == "subspace" and "overlap" in there:
         return "overlap"
     return first_null(there) if column == "null" else there[0]

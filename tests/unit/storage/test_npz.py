@@ -48,13 +48,13 @@ def test_no_array_at_all():
 
 
 def test_objects_are_refused():
-    with pytest.raises(ValueError, match="[Oo]bject"):
+    with pytest.raises(ValueError, match=r"[Oo]bject"):
         npz_arrays(written(objects=np.array([{}], dtype=object)))
 
 
 @pytest.mark.parametrize("damage", [lambda c: c[:-40], lambda c: c[:50], lambda c: b"", lambda c: c[200:]])
 def test_what_is_cut_is_refused(damage):
-    with pytest.raises(Exception, match="."):
+    with pytest.raises(Exception, match=r"."):
         npz_arrays(damage(written(values=np.arange(100.0))))
 
 
