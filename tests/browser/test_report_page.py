@@ -1,5 +1,6 @@
 """The page in Chromium, from a report with the network off and from the explorer: what people do with it."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -191,7 +192,7 @@ def test_hostile_tokens_are_text(browser: Any, folder: Path, tmp_path: Path) -> 
         for row in answer["rows"]:
             row["top_tokens_a"] = HOSTILE
     blob["overview"]["sides"]["a"]["name"] = HOSTILE[0]
-    page = inline("", blob)
+    page = inline("", json.dumps(blob))
     path = tmp_path / "page.html"
     path.write_text(
         f'<!DOCTYPE html><html lang="en"><title>x</title><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{page.policy}">'

@@ -40,4 +40,4 @@ def command(
 
             config = changed(demo(draws=draws, seed=seed, concepts=concepts), changes, "the demo")
         run = compare(config, out=out, progress=progress, draw=draw)
-    finish(run.folder, pictures=False)
+    finish(run, pictures=False)

@@ -2,12 +2,16 @@
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from congruence.caches import kernels_line
 from congruence.cli.places import RunPlace
 from congruence.progress import shown, working
+
+if TYPE_CHECKING:
+    from congruence.run import Run
 
 
 def log_to_terminal(verbose: int) -> None:
@@ -36,17 +40,19 @@ set_option = click.option(
 """The option of every command that reads a configuration of a run."""
 
 
-def finish(folder: Path, *, pictures: bool = True, progress: bool = True) -> None:
+def finish(finished: "Path | Run", *, pictures: bool = True, progress: bool = True) -> None:
     """Draw a finished run's pictures and report, and print its summary."""
     from rich.console import Console
 
     from congruence.report import draw
     from congruence.run import load_run
 
-    run = load_run(folder)  # what is no finished run is told before anything is shown
+    run = (
+        load_run(finished) if isinstance(finished, Path) else finished
+    )  # what is no finished run is told before anything is shown
     if pictures:
         with shown(progress), working("draw pictures"):
-            draw(folder)
+            draw(run)
     Console().print(run.summary(), crop=False)
 
 
@@ -89,6 +95,6 @@ def command(
 
             changed = load_changed(config, changes) if changes else config
         run = compare(changed, out=out, progress=progress, force=force, draw=draw if pictures else None)
-    finish(run.folder, pictures=False)
+    finish(run, pictures=False)
     if isinstance(out, str):
         click.echo(f"kept in {out}: congruence report {out} on any machine")

@@ -9,8 +9,9 @@ import numpy as np
 
 from congruence.run.best import USUAL_NULL
 from congruence.run.results import Run
+from congruence.view.rows import Rows
 from congruence.view.verdict import unanswered
-from congruence.view.views import MeasureView, concepts_of, measure_views, records, where
+from congruence.view.views import MeasureView, concepts_of, measure_views, records
 
 INTERACTION = "interaction"
 MOST_KEYWORDS = 6
@@ -40,7 +41,7 @@ class Subspace:
 
     def scored(self, measure: str) -> bool:
         """Whether any layer pair has a score."""
-        return measure in self.views and bool(self.usual(measure).rows.value.notna().any())
+        return measure in self.views and not self.usual(measure).scored.empty
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,8 @@ def concept_lines(run: Run) -> list[ConceptLine]:
 
 def reason_without_score(subspace: Subspace, measure: str) -> str:
     """Why no layer pair has a score: the warning of the one that came nearest."""
-    rows = subspace.usual(measure).rows
-    said = [text for texts in rows.warnings for text in texts]
+    rows = subspace.usual(measure).data
+    said = [text for texts in rows["warnings"] for text in texts]
     if not said:
         return "no score"
     nearest = max(said, key=_first_number)
@@ -150,6 +151,7 @@ def concept_keywords(run: Run) -> list[ConceptKeywords]:
     if not found or not run.holds("concept_keywords"):
         return []
     table = run.concept_keywords
+    places = Rows.of(table).groups("concept", "layer_a", "layer_b")
     measure = str(lead_measure(found))
     chosen = []
     for subspace in found:
@@ -157,8 +159,8 @@ def concept_keywords(run: Run) -> list[ConceptKeywords]:
             continue
         best = subspace.usual(measure).best
         assert best is not None
-        here = (table.layer_a == best.layer_a) & (table.layer_b == best.layer_b)
-        rows = records(where(table, (table.concept == subspace.name) & here))
+        here = places.get((subspace.name, int(best.layer_a), int(best.layer_b)), [])
+        rows = records(table.iloc[here])
         if rows:
             words = tuple(_keyword(row, measure) for row in rows[:MOST_KEYWORDS])
             place = (int(best.layer_a), int(best.layer_b))
@@ -167,13 +169,13 @@ def concept_keywords(run: Run) -> list[ConceptKeywords]:
 
 
 def _line(subspace: Subspace, measure: str) -> ConceptLine:
-    rows = subspace.usual(measure).rows
+    rows = subspace.usual(measure).data
     views = subspace.views[measure]
     above = {null: (len(view.significant), len(view.tested)) for null, view in views.items()}
     unclear = {null: reason for null, view in views.items() if (reason := unanswered(view))}
-    score = float(np.nanmean(rows.value)) if rows.value.notna().any() else float("nan")
+    score = float(np.nanmean(rows["value"])) if subspace.scored(measure) else float("nan")
     reason = "" if subspace.scored(measure) else reason_without_score(subspace, measure)
-    pairs = (int(rows.n.min()), int(rows.n.max()))
+    pairs = (int(rows["n"].min()), int(rows["n"].max()))
     return ConceptLine(subspace.name, subspace.kind, pairs, score, above, unclear, reason)
 
 

@@ -72,7 +72,7 @@ def _both(run: Run) -> Path:
     with ThreadPoolExecutor(1) as thread, Processes(opening, workers=1, attempts=1) as beside:
         beside.begin()
         drawn = thread.submit(beside.do, [Task("figures", "draw figures")], lambda task: None)
-        page = write_report(run)
+        page = write_report(run, figures_beside=True)
         drawn.result()
     return page
 

@@ -27,7 +27,7 @@ from congruence.report.terminal import REPORT
 from congruence.report.transfer import transfer_pictures, transfer_sections
 from congruence.run.results import Run, load_run
 from congruence.storage import generations, write_text
-from congruence.view import embedded
+from congruence.view import embedded_text
 from congruence.view.numbers import ALPHA, format_count, format_p
 from congruence.view.verdict import verdict
 from congruence.view.views import headline, measure_views
@@ -39,7 +39,7 @@ DATA_BYTES = 12_000_000
 """Room for the evidence that a report carries; of the rest the most interesting pairs come first."""
 
 
-def write_report(run_dir: str | Path | Run) -> Path:
+def write_report(run_dir: str | Path | Run, *, figures_beside: bool = False) -> Path:
     """Write ``report.html`` into the folder of a finished run; an earlier one is replaced.
 
     One file with everything inside it, the front end and its data too: its policy allows this script and
@@ -48,6 +48,7 @@ def write_report(run_dir: str | Path | Run) -> Path:
 
     Args:
         run_dir: a finished run, or its folder.
+        figures_beside: another process draws the figures meanwhile, so that the page names them all.
 
     Returns:
         The file written.
@@ -63,14 +64,14 @@ def write_report(run_dir: str | Path | Run) -> Path:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(score=format_score, p=format_p, count=format_count)
-    html = environment.get_template("report.html.j2").render(**context(run))
+    html = environment.get_template("report.html.j2").render(**context(run, figures_beside=figures_beside))
     path = run.folder / REPORT
     write_text(path, html)
     generations.show(run.folder, REPORT)
     return path
 
 
-def context(run: Run) -> dict[str, Any]:
+def context(run: Run, *, figures_beside: bool = False) -> dict[str, Any]:
     """Everything that the template shows."""
     views = measure_views(run)
     lead = headline(views) if views else None
@@ -88,7 +89,8 @@ def context(run: Run) -> dict[str, Any]:
         *transfer_pictures(run),
         *function_pictures(run),
     ]:
-        found.setdefault(picture.group, []).append(heat_map(run, picture))
+        files = _files(run, picture, figures_beside)
+        found.setdefault(picture.group, []).append(heat_map(picture, files))
     return {
         "run": run,
         "name_a": run.side_name("a"),
@@ -112,7 +114,7 @@ def context(run: Run) -> dict[str, Any]:
         "warnings": warnings_of(run),
         "config": config_text(run),
         "facts": facts(run),
-        "inline": inline(page_rules(), embedded(run, DATA_BYTES)),
+        "inline": inline(page_rules(), embedded_text(run, DATA_BYTES)),
     }  # fmt: skip
 
 
@@ -182,7 +184,13 @@ def facts(run: Run) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found.items() if value]
 
 
-def heat_map(run: Run, picture: Picture) -> dict[str, Any]:
+def _files(run: Run, picture: Picture, figures_beside: bool) -> list[str]:
+    """The files of a picture that are there, or will be."""
+    files = [f"{FOLDER}/{picture.name}.{suffix}" for suffix in ("png", "svg")]
+    return [file for file in files if figures_beside or (run.folder / file).exists()]
+
+
+def heat_map(picture: Picture, files: list[str]) -> dict[str, Any]:
     """A picture as tables of coloured cells, with the files that hold the same.
 
     Of rows of concepts the page shows the scores; what stands beside them is under the pointer and in the
@@ -190,13 +198,12 @@ def heat_map(run: Run, picture: Picture) -> dict[str, Any]:
     """
     panels = picture.panels if len(picture.rows) == 1 else [row[0] for row in picture.rows]
     scales = {id(panel.scale): panel.scale for panel in panels}.values()
-    files = [f"{FOLDER}/{picture.name}.{suffix}" for suffix in ("png", "svg")]
     return {
         "title": picture.title,
         "subtitle": picture.subtitle,
         "panels": [_table(panel) for panel in panels],
         "bars": [_bar(scale, picture.marks if i == 0 else ()) for i, scale in enumerate(scales)],
-        "files": [file for file in files if (run.folder / file).exists()],
+        "files": files,
         "legend": picture.legend,
         "gaps": any(np.isnan(panel.grid.values).any() for panel in panels),
         "framed": any(panel.best for panel in panels),

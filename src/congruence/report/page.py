@@ -2,11 +2,9 @@
 
 import base64
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
 
 BUNDLE = ("assets", "page")
 """Where the built front end lies in the package; its sources are in frontend/."""
@@ -30,15 +28,15 @@ class Inline:
     policy: str
 
 
-def inline(rules: str, embedded: Any) -> Inline:
+def inline(rules: str, data: str) -> Inline:
     """Put the front end, the rules of the page's own tables and the data of a run together.
 
     Args:
         rules: CSS of what is written without the front end.
-        embedded: what the front end reads, as JSON-able objects.
+        data: what the front end reads, as JSON in ASCII.
     """
     script, style = bundled("page.js"), f"{rules}\n{bundled('page.css')}"
-    return Inline(script, style, json_in_html(embedded), policy(script, style))
+    return Inline(script, style, in_html(data), policy(script, style))
 
 
 @cache
@@ -47,10 +45,9 @@ def bundled(name: str) -> str:
     return resources.files("congruence").joinpath(*BUNDLE, name).read_text(encoding="utf-8")
 
 
-def json_in_html(value: Any) -> str:
-    """JSON that no text inside it can end early: ``<``, ``>``, ``&`` and line separators are escaped."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+def in_html(json_text: str) -> str:
+    """JSON in ASCII that no text inside it can end early: ``<``, ``>`` and ``&`` are escaped."""
+    return json_text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def policy(script: str, style: str) -> str:

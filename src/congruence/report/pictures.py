@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,19 +22,33 @@ _CONTROLS = {
     "neurons": "hidden units in place of SAE features",
 }
 
-_OF_A_PAIR = ["layer_a", "layer_b", "p", "q"]
-_NOTED = [
-    "value",
-    "low",
-    "high",
-    "interval",
-    "null_mean",
-    "null_q95",
-    "calibrated",
-    "ceiling",
-    "n",
-    "warnings",
-]
+
+class _Tested(NamedTuple):
+    """What a page says of a layer pair under another null."""
+
+    layer_a: int
+    layer_b: int
+    p: float
+    q: float
+
+
+class _Noted(NamedTuple):
+    """What a page says of a layer pair: columns of its row of results."""
+
+    layer_a: int
+    layer_b: int
+    p: float
+    q: float
+    value: float
+    low: float
+    high: float
+    interval: str
+    null_mean: float
+    null_q95: float
+    calibrated: float
+    ceiling: float
+    n: int
+    warnings: list[str]
 
 
 @dataclass(frozen=True)
@@ -152,15 +166,15 @@ def _null_panel(view: MeasureView, title: str, scale: Scale) -> Panel:
 def notes_of(view: MeasureView, *others: MeasureView) -> np.ndarray:
     """What each layer pair's numbers are, in words, with its p and q under other nulls."""
     notes = np.full((len(view.layers_a), len(view.layers_b)), "", dtype=object)
-    for row in cast(Iterable[Any], view.rows[[*_OF_A_PAIR, *_NOTED]].itertuples()):
+    for row in map(_Noted._make, view.data.tuples(*_Noted._fields)):
         notes[view.place(row)] = _note(row)
     for other in others:
-        for row in cast(Iterable[Any], other.tested[_OF_A_PAIR].itertuples()):
+        for row in map(_Tested._make, other.tested.tuples(*_Tested._fields)):
             notes[view.place(row)] += f"; {other.null}: p {format_p(row.p)}, q {format_p(row.q)}"
     return notes
 
 
-def _note(row: Any) -> str:
+def _note(row: "_Noted") -> str:
     numbers = (
         ("score", format_score(row.value)),
         ("", interval_words(row)),
@@ -257,7 +271,7 @@ def _marks(view: MeasureView) -> tuple[tuple[float, str], ...]:
 
 
 def _any(view: MeasureView, column: str) -> bool:
-    return bool(view.rows[column].notna().any())
+    return not np.isnan(view.data[column]).all()
 
 
 def _no_stars(grid: Grid) -> np.ndarray:

@@ -42,7 +42,7 @@ def shade(palette: Sequence[str], position: float) -> str:
 
 def level(position: float) -> int:
     """The nearest of LEVELS steps."""
-    return round(float(np.clip(position, 0, 1)) * (LEVELS - 1))
+    return round(min(max(float(position), 0.0), 1.0) * (LEVELS - 1))
 
 
 @lru_cache(maxsize=1024)

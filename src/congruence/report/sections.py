@@ -62,9 +62,9 @@ def measure_section(view: MeasureView, maps: list[dict[str, Any]]) -> dict[str, 
     note = measure_words(view.measure)
     title = note.title if view.first_null else f"{note.title}, null {view.null}"
     best = view.best
-    doubts = [texts[0] for texts in view.rows.warnings if texts]
+    doubts = [texts[0] for texts in view.data["warnings"] if texts]
     return {
-        "doubts": len(doubts), "doubt": doubts[0] if doubts else "", "scores": len(view.rows),
+        "doubts": len(doubts), "doubt": doubts[0] if doubts else "", "scores": len(view.data),
         "id": view.slug, "label": view.measure, "title": title, "note": note, "maps": maps,
         "tally": tally(view),
         "rests_on": [] if best is None else scalars(best), "best": best,

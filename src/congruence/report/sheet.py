@@ -37,23 +37,56 @@ class Sheet:
 
     def draw(self, axes: "Axes", star_size: float) -> None:
         """Put everything on axes that are measured in inches; equal texts are one outline."""
-        from matplotlib.collections import PathCollection
-        from matplotlib.transforms import Affine2D
-
         boxes, shades = zip(*self.cells, strict=True)
         axes.add_collection(boxes_of(boxes, shades, edgecolors="white", linewidths=1.0), autolim=False)
-        points = Affine2D().scale(1 / 72) + cast(Any, axes.figure).dpi_scale_trans
-        for text, marks in self.texts.items():
-            drawn = PathCollection(
-                [_outline(*text)], offsets=[mark[:2] for mark in marks], offset_transform=axes.transData,
-                facecolors=colours_of([ink for _, _, ink in marks]), linewidths=0, zorder=2,
-            )  # fmt: skip
-            drawn.set_transform(points)
-            drawn.set_snap(False)  # a dash is thinner than a pixel and would be snapped away
-            axes.add_collection(drawn, autolim=False)
+        if self.texts:
+            axes.add_artist(_texts(axes, self.texts))
         if self.stars:
             x, y, inks = zip(*self.stars, strict=True)
             axes.scatter(x, y, marker="*", s=star_size**2, c=inks, linewidths=0, zorder=3)
+
+
+def _texts(axes: "Axes", texts: dict[tuple[str, float, float], list[Mark]]) -> Any:
+    """All texts as one artist."""
+    from matplotlib.collections import PathCollection
+    from matplotlib.transforms import Affine2D
+
+    one = PathCollection([], offsets=[(0, 0)], offset_transform=axes.transData, linewidths=0)
+    one.set_transform(Affine2D().scale(1 / 72) + cast(Any, axes.figure).dpi_scale_trans)
+    one.set_snap(False)  # a dash is thinner than a pixel and would be snapped away
+    one.set_figure(axes.figure)
+    one.axes = axes
+    one.set_clip_path(axes.patch)
+    shown = [
+        ([_outline(*text)], np.array([mark[:2] for mark in marks]), colours_of([ink for _, _, ink in marks]))
+        for text, marks in texts.items()
+    ]
+    found = _in_turn()(one, shown)
+    found.set_zorder(2)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _in_turn() -> Any:
+    """A class of artists that put one collection's paths on a figure in turn.
+
+    Making a collection for each of a hundred texts and adding it to the axes takes as long as drawing it.
+    """
+    from matplotlib.artist import Artist
+
+    class InTurn(Artist):
+        def __init__(self, one: Any, shown: Sequence[tuple[Any, np.ndarray, np.ndarray]]) -> None:
+            super().__init__()
+            self._one, self._shown = one, shown
+
+        def draw(self, renderer: Any) -> None:
+            for paths, places, inks in self._shown:
+                self._one.set_paths(paths)
+                self._one.set_offsets(places)
+                self._one.set_facecolor(inks)
+                self._one.draw(renderer)
+
+    return InTurn
 
 
 def boxes_of(boxes: Sequence[Box], shades: Sequence[str], **options: Any) -> Any:
@@ -120,8 +153,8 @@ def png(figure: "Figure") -> bytes:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     buffer = io.BytesIO()
-    pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    Image.fromarray(pixels).save(buffer, "png", compress_level=2, dpi=(dpi, dpi))
+    pixels = np.asarray(canvas.buffer_rgba())
+    Image.fromarray(pixels).convert("RGB").save(buffer, "png", compress_level=2, dpi=(dpi, dpi))
     return buffer.getvalue()
 
 

@@ -43,7 +43,7 @@ def summary(run_dir: str | Path | Run) -> "Summary":
     Raises:
         StorageError: `run_dir` isn't a finished run.
     """
-    run = load_run(run_dir)
+    run = run_dir if isinstance(run_dir, Run) else load_run(run_dir)
     views = measure_views(run)
     view = headline(views) if views else None
     return Summary(run, view, verdict(run, view) if view else None)

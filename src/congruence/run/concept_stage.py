@@ -106,6 +106,11 @@ class ConceptStage:
 
         Phrases follow from this and from the run's text, which stands in the keys of the features.
         """
+        return self._key_parts
+
+    @cached_property
+    def _key_parts(self) -> dict[str, Any]:
+        """Found once: every cell's key holds the keywords of all concepts and unions."""
         lists = {subspace.name: list(subspace.concept.keywords) for subspace in subspaces_of(self.config)}
         return {
             "concepts_version": STAGE_VERSION,

@@ -129,7 +129,7 @@ class LogitStage:
                 warnings=[] if np.isfinite(value) else ["fewer than two kept pairs have logit weights"],
             )
         )  # fmt: skip
-        return replace(result, matches=result.matches.assign(logit_r=told["r"]))
+        return replace(result, pairs=result.matches.assign(logit_r=told["r"]))
 
     def _agreement(self, result: CellResult, sides: Sequence[tuple[str, str]]) -> Mapping[str, np.ndarray]:
         layers = [result.summary["layer_a"], result.summary["layer_b"]]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from congruence.errors import InputError, StorageError, quoted, unknown_name
-from congruence.run.best import best_row, first_null, leading
+from congruence.run.best import best_row, first_null, leading, scores_of
 from congruence.run.columns import Column, blank
 from congruence.run.reading import Reading
 from congruence.run.remote import fetch_run
@@ -261,7 +261,7 @@ def _usual(column: str, there: list[str], rows: pd.DataFrame) -> str:
     if column == "measure":
         of_measure = [rows[rows.measure == name] for name in there]
         grids = [of[of.null == first_null(of.null.unique().tolist())] for of in of_measure]
-        return there[leading(there, cast(list[pd.DataFrame], grids))]
+        return there[leading(there, [scores_of(cast(pd.DataFrame, grid)) for grid in grids])]
     if column == "subspace" and "overlap" in there:
         return "overlap"
     return first_null(there) if column == "null" else there[0]
@@ -386,7 +386,9 @@ def _complete(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
 
 
 def _listed(cell: Any) -> list[Any]:
-    return list(cell) if isinstance(cell, (list, tuple, np.ndarray)) else []
+    if isinstance(cell, np.ndarray):
+        return cell.tolist()
+    return list(cell) if isinstance(cell, (list, tuple)) else []
 
 
 def _present(cell: Any) -> dict[str, Any]:

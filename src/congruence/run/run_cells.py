@@ -54,8 +54,8 @@ def run_cells(
         )
         if concepts is None or not of_concepts:
             return result
-        compute = partial(concepts.result, cell, result.matches)
-        return result.joined(_finished_or(of_concepts[0], f"concepts of cell {cell.name}", compute))
+        stage, name = concepts, f"concepts of cell {cell.name}"
+        return result.joined(_finished_or(of_concepts[0], name, lambda: stage.result(cell, result.matches)))
 
     results = []
     progress.advance("compare layer pairs", 0, len(cells), "pairs")

@@ -1,8 +1,9 @@
 """What one cell gives, and keeping it on disk until the run is put together."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from congruence.storage import (
     NotWhole,
     atomic_folder,
     not_whole_unless_read,
+    npz_arrays,
     open_artefact,
     whole_or_none,
     write_artefact,
@@ -29,7 +31,8 @@ class CellResult:
     Attributes:
         rows: of results.parquet, without what goes over the grid (see `congruence.run.schema`).
         summary: the row of cells.parquet; empty where this is a part of a cell.
-        matches: the rows of matches.parquet.
+        pairs: the rows of matches.parquet, or what reads them: where a finished run is started again,
+            nobody asks for them. `matches` gives them.
         null_scores: (draws,) null scores of each row that was tested, by the row's index; NaN where a draw
             gave none.
         keywords: the rows of concept_keywords.parquet.
@@ -38,10 +41,15 @@ class CellResult:
 
     rows: Sequence[Mapping[str, Any]]
     summary: Mapping[str, Any]
-    matches: pd.DataFrame
+    pairs: pd.DataFrame | Callable[[], pd.DataFrame]
     null_scores: Mapping[int, np.ndarray] = field(default_factory=dict)
     keywords: Sequence[Mapping[str, Any]] = ()
     places: tuple[str, ...] = ()
+
+    @property
+    def matches(self) -> pd.DataFrame:
+        """The rows of matches.parquet."""
+        return self.pairs() if callable(self.pairs) else self.pairs
 
     def joined(self, other: "CellResult") -> "CellResult":
         """This cell with another's rows and keywords after its own."""
@@ -99,8 +107,8 @@ def _dicts(record: Mapping[str, Any], name: str, folder: Path) -> list[dict[str,
 
 
 def _scores(content: bytes, folder: Path) -> dict[int, np.ndarray]:
-    with not_whole_unless_read(folder), np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        return {int(name): stored[name] for name in stored.files}
+    with not_whole_unless_read(folder):
+        return {int(name): values for name, values in npz_arrays(content).items()}
 
 
 def _read(folder: Path) -> CellResult:
@@ -109,6 +117,11 @@ def _read(folder: Path) -> CellResult:
     record = cell.record
     with not_whole_unless_read(folder):
         scores = _scores(stored_scores, folder)
-        matches = pd.read_parquet(io.BytesIO(stored_matches))
         rows, keywords = _dicts(record, "rows", folder), _dicts(record, "keywords", folder)
-        return CellResult(rows, dict(record["summary"]), matches, scores, keywords)
+        pairs = cache(partial(_pairs, stored_matches, folder))
+        return CellResult(rows, dict(record["summary"]), pairs, scores, keywords)
+
+
+def _pairs(content: bytes, folder: Path) -> pd.DataFrame:
+    with not_whole_unless_read(folder):
+        return pd.read_parquet(io.BytesIO(content))

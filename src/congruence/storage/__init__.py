@@ -27,6 +27,7 @@ from congruence.storage.atomic import (
 from congruence.storage.keys import content_key, file_key, folder_key
 from congruence.storage.memo import Memo
 from congruence.storage.memory import MemoryCache, available_bytes, give_back, memory_bytes
+from congruence.storage.npz import npz_arrays
 from congruence.storage.stamps import folder_stamps, stamped_file_key
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "is_there",
     "memory_bytes",
     "not_whole_unless_read",
+    "npz_arrays",
     "open_artefact",
     "read_arrays",
     "read_json",

@@ -1,6 +1,5 @@
 """Named arrays with a record beside them that says what they are and holds their checksum."""
 
-import io
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from congruence.storage.artefact import NotWhole, not_whole_unless_read, open_artefact, write_artefact
 from congruence.storage.atomic import atomic_path
+from congruence.storage.npz import npz_arrays
 
 
 def write_arrays(
@@ -47,8 +47,8 @@ def read_arrays(
     if any(opened.record.get(name) != value for name, value in (about or {}).items()):
         raise NotWhole(f"{path} was written for something else")
     content = opened.read(path.with_suffix(".npz").name)
-    with not_whole_unless_read(path), np.load(io.BytesIO(content), allow_pickle=False) as kept:
-        return {name: kept[name] for name in kept.files}
+    with not_whole_unless_read(path):
+        return npz_arrays(content)
 
 
 def packed(strings: Sequence[str]) -> dict[str, np.ndarray]:

@@ -8,9 +8,9 @@ import pandas as pd
 from congruence.rng import derive
 from congruence.run.results import Run
 from congruence.view.cells import CellKey
-from congruence.view.plain import count, edges_of, histogram, number, numbers, texts
+from congruence.view.plain import count, counted, edges_of, histogram, number, numbers, texts
 from congruence.view.stored import Stored
-from congruence.view.views import WHOLE_SPACE, where
+from congruence.view.views import WHOLE_SPACE
 from congruence.view.words import measure_words
 
 BINS = 40
@@ -71,15 +71,17 @@ def _space(score: dict[str, Any]) -> str:
 
 
 def _r(table: pd.DataFrame) -> dict[str, Any]:
-    known = where(table, table.r.notna())
-    values = known.r.to_numpy(dtype=np.float64)
+    values = table.r.to_numpy(dtype=np.float64)
+    known = ~np.isnan(values)
+    values, kept = values[known], table.kept.to_numpy(dtype=bool)[known]
     edges = edges_of(np.append(values, [0.0, 1.0]), BINS)
-    null = known.null_r.dropna().to_numpy(dtype=np.float64)
+    null = table.null_r.to_numpy(dtype=np.float64)[known]
+    null = null[~np.isnan(null)]
     return {
         "edges": numbers(edges),
-        "before": np.histogram(values, edges)[0].tolist(),
-        "after": np.histogram(values[known.kept.to_numpy(dtype=bool)], edges)[0].tolist(),
-        "null_r": np.histogram(null, edges)[0].tolist() if len(null) else None,
+        "before": counted(values, edges),
+        "after": counted(values[kept], edges),
+        "null_r": counted(null, edges) if len(null) else None,
     }
 
 

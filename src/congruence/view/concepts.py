@@ -6,9 +6,11 @@ import numpy as np
 
 from congruence.run.results import Run
 from congruence.view.plain import count, number, numbers
-from congruence.view.views import REAL, MeasureView, concepts_of, headline, measure_views, records, where
+from congruence.view.rows import Rows
+from congruence.view.views import REAL, MeasureView, concepts_of, headline, measure_views, records
 
 KEYWORDS = 40
+_LAYERS = ("layer_a", "layer_b")
 
 
 def concepts(run: Run, grids: list[dict[str, Any]]) -> dict[str, Any]:
@@ -19,6 +21,7 @@ def concepts(run: Run, grids: list[dict[str, Any]]) -> dict[str, Any]:
         grids: of its overview.
     """
     table = run.concept_keywords if run.holds("concept_keywords") else None
+    places = {} if table is None else Rows.of(table).groups("control", "concept", "subspace", *_LAYERS)
     found, by_layer = [], []
     for concept, subspace in concepts_of(run):
         views = measure_views(run, concept=concept, subspace=subspace)
@@ -26,9 +29,8 @@ def concepts(run: Run, grids: list[dict[str, Any]]) -> dict[str, Any]:
         best = lead.best
         rows = []
         if table is not None and best is not None:
-            mine = (table.concept == concept) & (table.subspace == subspace) & (table.control == REAL)
-            at_best = mine & (table.layer_a == best.layer_a) & (table.layer_b == best.layer_b)
-            rows = sorted(records(where(table, at_best)), key=lambda row: (-row["pairs"], row["keyword"]))
+            here = places.get((REAL, concept, subspace, int(best.layer_a), int(best.layer_b)), [])
+            rows = sorted(records(table.iloc[here]), key=lambda row: (-row["pairs"], row["keyword"]))
         found.append(
             {
                 "concept": concept,

@@ -98,6 +98,14 @@ class Matches:
         a, b = kept.feature_a.tolist()[::-1], kept.feature_b.tolist()[::-1]
         return {"a": dict(zip(a, b, strict=True)), "b": dict(zip(b, a, strict=True))}
 
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
+        """The columns of the table: numbers as arrays."""
+        return {
+            str(name): column.to_numpy() if column.dtype.kind in "biuf" else column
+            for name, column in self.table.items()
+        }
+
     @property
     def nbytes(self) -> int:
         """Memory held, about."""
@@ -105,22 +113,26 @@ class Matches:
 
     def find(self, query: Query) -> tuple[int, pd.DataFrame]:
         """How many rows a query finds, and the part of them that it asks for."""
-        found = self.table
+        table, found = self.table, np.arange(len(self.table))
         if query.kept != "all":
-            found = where(found, found.kept == (query.kept == "kept"))
+            found = np.flatnonzero(table.kept.to_numpy() == (query.kept == "kept"))
         if query.search.strip():
-            found = where(found, self._holding(query.search)[found.index])
-        column = found[query.sort].to_numpy(dtype=np.float64)
+            found = found[self._holding(query.search)[found]]
+        column = table[query.sort].to_numpy(dtype=np.float64)[found]
         key = np.where(np.isnan(column), np.inf, -column if query.descending else column)
-        order = np.lexsort((found.feature_b, found.feature_a, key))
-        return len(found), self.in_full(found.iloc[order[query.offset : query.offset + query.limit]])
+        order = np.lexsort((table.feature_b.to_numpy()[found], table.feature_a.to_numpy()[found], key))
+        asked = found[order[query.offset : query.offset + query.limit]]
+        return len(found), self.in_full(table.iloc[asked])
 
     def one(self, feature_a: int, feature_b: int) -> dict[str, Any] | None:
         """One pair; None where it wasn't matched."""
-        rows = where(self.table, (self.table.feature_a == feature_a) & (self.table.feature_b == feature_b))
-        if rows.empty:
+        a, b = self.table.feature_a.to_numpy(), self.table.feature_b.to_numpy()
+        there = np.flatnonzero((a == feature_a) & (b == feature_b))
+        if not len(there):
             return None
-        return {str(name): value for name, value in self.in_full(rows.iloc[:1]).iloc[0].items()}
+        place = int(there[0])
+        row = {name: column[place] for name, column in self._columns.items()}
+        return row | {f"top_tokens_{side}": self.top.listed(side, there[:1])[0] for side in ("a", "b")}
 
     def _holding(self, search: str) -> np.ndarray:
         wanted = search.strip().casefold()

@@ -7,7 +7,7 @@ import numpy as np
 
 from congruence.errors import CongruenceError
 from congruence.run.results import Run
-from congruence.view.plain import number, numbers, texts
+from congruence.view.plain import by_row, number, texts
 from congruence.view.verdict import ceiling_words, star_words, unanswered, verdict
 from congruence.view.views import (
     REAL,
@@ -121,16 +121,13 @@ def _grid(run: Run, control: str, concept: str, subspace: str, view: MeasureView
         "first_null": bool(view.first_null),
         "layers_a": list(view.layers_a),
         "layers_b": list(view.layers_b),
-        "values": {
-            name: [numbers(row) for row in values]
-            for name, values in {**columns, "share_of_ceiling": share}.items()
-        },
-        "draws": int(view.rows.draws.max()),
-        "alternative": str(view.rows.alternative.iloc[0]),
+        "values": {name: by_row(values) for name, values in {**columns, "share_of_ceiling": share}.items()},
+        "draws": int(view.data["draws"].max()),
+        "alternative": str(view.data["alternative"][0]),
         "star_words": star_words(view),
         "warnings": [
             {"layer_a": int(a), "layer_b": int(b), "texts": texts(said)}
-            for a, b, said in zip(view.rows.layer_a, view.rows.layer_b, view.rows.warnings, strict=True)
+            for a, b, said in view.data.tuples("layer_a", "layer_b", "warnings")
             if len(said)
         ],
         "claim": answer.claim if answer else "",

@@ -18,7 +18,7 @@ def shared_words(run: Run) -> list[str]:
     """A sentence a side: the share with a counterpart, without one, and why others can't be told."""
     if not (run.info.get("verdicts") or {}).get("shares"):
         return []
-    table, features = run.shared(), run.features()
+    table, features = run.shared(), run.columns_of("features", ["side", "verdict", "reason"])
     found = []
     for side, other in (("a", "b"), ("b", "a")):
         mine = where(table, (table.side == side) & (table.layer == -1))
@@ -61,7 +61,7 @@ def unshared(stored: Stored, side: str, *, shown: int = SHOWN) -> list[dict[str,
     Returns:
         Rows of features.parquet with `max`, `top_tokens` and `contexts` (tokens, values, peak) or None.
     """
-    table = stored.run.features()
+    table = stored.features
     mine = where(table, (table.side == side) & (table.verdict == NOT_SHARED)).reset_index(drop=True)
     largest = np.ones(len(mine))
     for layer in mine.layer.unique().tolist():

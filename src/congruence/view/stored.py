@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from congruence.activations.store import ActivationStore
 from congruence.errors import InputError, quoted
@@ -64,6 +65,15 @@ class Stored:
     def scores(self, key: CellKey) -> list[dict[str, Any]]:
         """A cell's rows of results.parquet."""
         return self._scores.get(key, [])
+
+    @cached_property
+    def features(self) -> pd.DataFrame:
+        """Every feature with its verdict.
+
+        Raises:
+            InputError: the run looked for none.
+        """
+        return self.run.features()
 
     @cached_property
     def text(self) -> "Text | None":

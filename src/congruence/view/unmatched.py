@@ -3,13 +3,13 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from congruence.view.cells import CellKey
 from congruence.view.contexts import contexts, strongest
 from congruence.view.matches import Matches
 from congruence.view.plain import count, number, texts
 from congruence.view.stored import Stored
-from congruence.view.views import where
 
 SHOWN = 100
 WITH_CONTEXTS = 20
@@ -33,33 +33,30 @@ def unmatched(
     summary = stored.summary(key)
     source = key.sources()["ab".index(side)]
     arrays, text = stored.layer(source), stored.text
-    table, name = matches.table, f"feature_{side}"
-    lost = where(table, ~table.kept.astype(bool))
-    lost = lost.iloc[np.argsort(-lost.r.to_numpy(dtype=np.float64), kind="stable")]
-    lost = lost.assign(row=lost.index).drop_duplicates(name).set_index(name)
-    kept = np.unique(table.loc[table.kept.astype(bool), name].to_numpy(dtype=np.int64))
+    table = matches.table
+    lost, kept = _lost(table, side)
     rows = stored.run.corpus.get("kept_tokens")
     told = {"cell": key.record(), "side": side, "total": count(summary[f"unmatched_{side}"])}
     if arrays is None or text is None:
-        features = np.setdiff1d(lost.index.to_numpy(dtype=np.int64), kept).tolist()
-        often = lost.loc[features, f"firings_{side}"].to_numpy(dtype=np.int64)
-        features = np.asarray(features)[np.lexsort((features, -often))].tolist()
-        firings = {f: int(lost.at[f, f"firings_{side}"]) for f in features[:shown]}
-        top = {f: texts(matches.top.listed(side, [int(lost.at[f, "row"])])[0]) for f in features[:shown]}
+        features = np.setdiff1d(list(lost), kept).astype(np.int64)
+        often = table[f"firings_{side}"].to_numpy(dtype=np.int64)[[lost[f] for f in features.tolist()]]
+        features = features[np.lexsort((features, -often))].tolist()
+        firings = {f: int(table[f"firings_{side}"].iat[lost[f]]) for f in features[:shown]}
+        top = {f: texts(matches.top.listed(side, [lost[f]])[0]) for f in features[:shown]}
         largest: dict[int, Any] = dict.fromkeys(features)
         words = _OLD
     else:
         features = np.setdiff1d(np.flatnonzero(arrays["firings"] > 0), kept)
         strength = arrays["max"][features] * np.log1p(arrays["firings"][features])
         features = features[np.lexsort((features, -strength))].tolist()
-        firings = {f: int(arrays["firings"][f]) for f in features}
+        firings = {f: int(arrays["firings"][f]) for f in features[:shown]}
         top = {f: text.words(arrays["top_codes"][f]) for f in features[:shown]}
-        largest = {f: number(arrays["max"][f]) for f in features}
+        largest = {f: number(arrays["max"][f]) for f in features[:shown]}
         words = ""
     columns = stored.columns(source) if text is not None and in_text else None
     found = []
     for place, feature in enumerate(features[:shown]):
-        row = lost.loc[feature] if feature in lost.index else None
+        row = lost.get(feature)
         shown_text = None
         if columns is not None and text is not None and place < in_text:
             column = columns[feature]
@@ -75,9 +72,18 @@ def unmatched(
                 "rate": number(firings[feature] / rows) if rows else None,
                 "max": largest[feature],
                 "top_tokens": top[feature],
-                "removed_by": "" if row is None else str(row["removed_by"]),
-                "r": None if row is None else number(row["r"]),
+                "removed_by": "" if row is None else str(table.removed_by.iat[row]),
+                "r": None if row is None else number(table.r.iat[row]),
                 "contexts": shown_text,
             }
         )
     return {**told, "rows": found, "words": words}
+
+
+def _lost(table: pd.DataFrame, side: str) -> tuple[dict[int, int], np.ndarray]:
+    """Feature -> place of the most alike of its pairs that a filter took; and features with a kept pair."""
+    features, kept = table[f"feature_{side}"].to_numpy(dtype=np.int64), table.kept.to_numpy(dtype=bool)
+    places = np.flatnonzero(~kept)
+    places = places[np.argsort(-table.r.to_numpy(dtype=np.float64)[places], kind="stable")]
+    found, first = np.unique(features[places], return_index=True)
+    return dict(zip(found.tolist(), places[first].tolist(), strict=True)), np.unique(features[kept])

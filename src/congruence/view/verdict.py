@@ -9,6 +9,7 @@ import pandas as pd
 
 from congruence.run.results import Run
 from congruence.view.numbers import ALPHA, format_p
+from congruence.view.rows import Rows
 from congruence.view.views import Ceiling, MeasureView, measure_views, other_controls, smallest_p
 from congruence.view.words import measure_words, null_words
 from congruence.wording import format_score, percent
@@ -35,7 +36,7 @@ def verdict(run: Run, view: MeasureView) -> Verdict:
     """The answer that a view gives."""
     best = view.best
     if best is None:
-        said = reasons(view.rows)
+        said = reasons(view.data)
         because = f": {said[0]}" if said else ""
         return Verdict(False, "No layer pair could be scored", (f"No layer pair could be scored{because}.",))
     found = not view.significant.empty
@@ -49,7 +50,7 @@ def pair_name(run: Run, row: pd.Series) -> str:
 
 def chance_words(view: MeasureView) -> str:
     """What being significant means here: above, below or different from chance."""
-    return _CHANCE.get(str(view.rows.alternative.iloc[0]), "different from chance")
+    return _CHANCE.get(str(view.data["alternative"][0]), "different from chance")
 
 
 def unanswered(view: MeasureView) -> str:
@@ -61,7 +62,7 @@ def unanswered(view: MeasureView) -> str:
     floor = view.smallest_p
     if floor <= ALPHA:
         return _lost_in_correction(view)
-    draws, scored = int(view.tested.draws.max()), view.tested.scored.max()
+    draws, scored = int(view.tested["draws"].max()), np.fmax.reduce(view.tested["scored"])
     if np.isfinite(scored) and scored < draws and 1 / (1 + draws) <= ALPHA:
         given = f"only {int(scored):,} of {draws:,} draws gave a score, so p can't be below"
         return f"can't be told: {given} {format_p(floor)}"
@@ -74,10 +75,10 @@ def unanswered(view: MeasureView) -> str:
 
 def _lost_in_correction(view: MeasureView) -> str:
     """That none stands after correction only because some have the smallest p that their draws can give."""
-    lowest = int((view.tested.p <= view.smallest_ps * 1.0001).sum())
+    lowest = int((view.tested["p"] <= view.smallest_ps * 1.0001).sum())
     if len(view.significant) or not lowest or len(view.tested) * view.smallest_p <= ALPHA:
         return ""
-    draws = int(view.tested.draws.max())
+    draws = int(view.tested["draws"].max())
     return (
         f"can't be told: {lowest} of {len(view.tested)} layer pairs {'have' if lowest > 1 else 'has'} the "
         f"smallest p that {draws:,} draws can give ({format_p(view.smallest_p)}), too large to stand after "
@@ -85,9 +86,9 @@ def _lost_in_correction(view: MeasureView) -> str:
     )
 
 
-def reasons(rows: pd.DataFrame) -> list[str]:
+def reasons(rows: Rows) -> list[str]:
     """Every different warning of some scores."""
-    return list(dict.fromkeys(text for texts in rows.warnings for text in texts))
+    return list(dict.fromkeys(text for texts in rows["warnings"] for text in texts))
 
 
 def tally(view: MeasureView) -> str:
@@ -169,7 +170,7 @@ def _sentences(run: Run, view: MeasureView, best: pd.Series, found: bool) -> lis
         _p_sentence(view, best),
         _ceiling_sentence(run, best, near, ceiling),
     ]
-    counts = [_count_sentence(view)] if len(view.rows) > 1 and not unanswered(view) else []
+    counts = [_count_sentence(view)] if len(view.data) > 1 and not unanswered(view) else []
     return [*first, *(text for text in rest if text), *counts, *_control_sentences(run, view)]
 
 
@@ -184,7 +185,7 @@ def _nothing(view: MeasureView) -> list[str]:
         f"No layer pair is {chance} after correction, so this run is no evidence that the two models share "
         "features."
     ]
-    draws, number = int(view.tested.draws.max()), len(view.tested)
+    draws, number = int(view.tested["draws"].max()), len(view.tested)
     if number * view.smallest_p > ALPHA:
         said.append(
             f"{draws:,} draws are few for {number} layer pairs: one of them alone can't stand after "
@@ -214,7 +215,7 @@ def _p_sentence(view: MeasureView, best: pd.Series) -> str:
     if not np.isfinite(best.p):
         return ""
     sided = "two-sided" if best.alternative == "two-sided" else "one-sided"
-    at_floor = best.p <= smallest_p(best.to_frame().T.infer_objects())[0] * 1.0001
+    at_floor = best.p <= _smallest_p(best) * 1.0001
     floor = ", the smallest these draws can give" if at_floor else ""
     parts = [f"p = {format_p(best.p)} ({sided}{floor})"]
     pairs = len(view.tested)
@@ -223,6 +224,11 @@ def _p_sentence(view: MeasureView, best: pd.Series) -> str:
     if pairs > 1 and np.isfinite(best.p_max_t):
         parts.append(f"p = {format_p(best.p_max_t)} allowing for the choice of the best of them (max-T)")
     return "; ".join(parts) + "."
+
+
+def _smallest_p(row: pd.Series) -> float:
+    of_row = (np.array([row[name]]) for name in ("draws", "scored", "alternative"))
+    return float(smallest_p(*of_row)[0])
 
 
 def _ceiling_sentence(run: Run, best: pd.Series, ceilings: Sequence[Ceiling], value: float) -> str:
@@ -246,7 +252,7 @@ def _count_sentence(view: MeasureView) -> str:
     if untested := len(view.untested):
         said = reasons(view.untested)
         parts.append(f"{untested} were not tested" + (f": {said[0]}" if said else ""))
-    if unscored := len(view.rows) - len(view.scored):
+    if unscored := len(view.data) - len(view.scored):
         parts.append(f"{unscored} could not be scored")
     return "; ".join(parts) + "."
 
@@ -255,7 +261,7 @@ def _control_sentences(run: Run, view: MeasureView) -> list[str]:
     found = []
     for control in other_controls(run):
         for other in measure_views(run, control=control):
-            if other.measure == view.measure and other.first_null and other.rows.value.notna().any():
-                top = format_score(float(other.rows.value.max()))
+            if other.measure == view.measure and other.first_null and len(other.scored):
+                top = format_score(float(other.scored["value"].max()))
                 found.append(f"Control {control!r}: highest score {top}, {tally(other)}.")
     return found

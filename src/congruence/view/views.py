@@ -1,7 +1,7 @@
 """What the report looks at: grids of layer pairs, one measure at a time, with its null and its ceiling."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -10,11 +10,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pandas as pd
 
-from congruence.run.best import best_row, first_null, leading
+from congruence.run.best import best_place, first_null, leading
 from congruence.run.results import Run
 from congruence.view.numbers import ALPHA
+from congruence.view.rows import Rows, placed
 
 REAL, CEILING, WHOLE_SPACE = "none", "other_seed", "all"
+_OF_A_GRID = ("control", "concept", "subspace")
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class MeasureView:
         measure: its label in the results, options included.
         null: name of the null.
         first_null: this null is the one that the summary quotes.
-        rows: one row of results a layer pair.
+        data: one row of results a layer pair.
         layers_a, layers_b: layers of the grid.
         ceilings: scores of the same-model control, empty where it wasn't run.
     """
@@ -62,7 +64,7 @@ class MeasureView:
     measure: str
     null: str
     first_null: bool
-    rows: pd.DataFrame
+    data: Rows
     layers_a: tuple[int, ...]
     layers_b: tuple[int, ...]
     ceilings: tuple[Ceiling, ...]
@@ -77,36 +79,42 @@ class MeasureView:
         """Name of this view in file names."""
         return self.measure if self.first_null else f"{self.measure}_{self.null}"
 
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The rows as a table."""
+        return self.data.frame
+
     @cached_property
     def draws(self) -> int:
         """Null scores of each layer pair (the smallest number of them, where they differ)."""
-        draws = self.rows.draws[self.rows.p.notna()]
+        draws = self.data["draws"][_known(self.data["p"])]
         return int(draws.min()) if len(draws) else 0
 
     @cached_property
-    def scored(self) -> pd.DataFrame:
+    def scored(self) -> Rows:
         """Layer pairs with a score, tested or not."""
-        return where(self.rows, self.rows.value.notna())
+        return self.data.where(_known(self.data["value"]))
 
     @cached_property
-    def tested(self) -> pd.DataFrame:
+    def tested(self) -> Rows:
         """Layer pairs with a score and a q."""
-        return where(self.rows, self.rows.value.notna() & self.rows.q.notna())
+        return self.scored.where(_known(self.scored["q"]))
 
     @cached_property
-    def untested(self) -> pd.DataFrame:
+    def untested(self) -> Rows:
         """Layer pairs with a score that was not held against a null, mostly because their size forces it."""
-        return where(self.rows, self.rows.value.notna() & self.rows.q.isna())
+        return self.scored.where(~_known(self.scored["q"]))
 
     @cached_property
-    def significant(self) -> pd.DataFrame:
+    def significant(self) -> Rows:
         """Layer pairs that stand after correction."""
-        return where(self.tested, self.tested.q <= ALPHA)
+        return self.tested.where(self.tested["q"] <= ALPHA)
 
     @cached_property
     def smallest_ps(self) -> np.ndarray:
         """The smallest p that the draws of each tested layer pair can give."""
-        return smallest_p(self.tested)
+        tested = self.tested
+        return smallest_p(tested["draws"], tested["scored"], tested["alternative"])
 
     @cached_property
     def smallest_p(self) -> float:
@@ -116,17 +124,25 @@ class MeasureView:
     @property
     def draws_needed(self) -> int:
         """Draws with which one layer pair alone can stand out of those tested, and 99 at least."""
-        sides = 2 if (self.rows.alternative == "two-sided").any() else 1
+        sides = 2 if (self.data["alternative"] == "two-sided").any() else 1
         return max(99, math.ceil(sides * len(self.tested) / ALPHA) - 1)
 
     @cached_property
     def best(self) -> pd.Series | None:
         """The highest score of those that stand after correction, else tested, else of all; None without."""
-        return best_row(self.rows)
+        place = best_place(self.data["value"], self.data["q"])
+        return None if place is None else self.data.row(place)
 
     def grid(self, column: str) -> Grid:
         """One column of the results over the layer pairs."""
-        return grid_of(self.rows, column, self.layers_a, self.layers_b)
+        values = np.full((len(self.layers_a), len(self.layers_b)), np.nan)
+        values[self.places] = self.data[column]
+        return Grid(self.layers_a, self.layers_b, values)
+
+    @cached_property
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column in the grids of each row of the results."""
+        return placed(self.layers_a, self.data["layer_a"]), placed(self.layers_b, self.data["layer_b"])
 
     def place(self, row: Any) -> tuple[int, int]:
         """Row and column of a layer pair in the grids."""
@@ -145,11 +161,15 @@ class MeasureView:
         return float(np.mean(near)) if near else math.nan
 
 
-def smallest_p(rows: pd.DataFrame) -> np.ndarray:
+def smallest_p(draws: np.ndarray, scored: np.ndarray, alternative: np.ndarray) -> np.ndarray:
     """The smallest p that the draws of each row can give: one without a score counts against the claim."""
-    lost = np.where(np.isfinite(rows.scored), rows.draws - rows.scored, 0)
-    sides = np.where(rows.alternative == "two-sided", 2, 1)
-    return np.minimum(1.0, sides * (1 + lost) / (1 + rows.draws.to_numpy()))
+    lost = np.where(np.isfinite(scored), draws - scored, 0)
+    sides = np.where(alternative == "two-sided", 2, 1)
+    return np.minimum(1.0, sides * (1 + lost) / (1 + draws))
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    return ~np.isnan(values)
 
 
 def where(table: pd.DataFrame, keep: Any) -> pd.DataFrame:
@@ -158,8 +178,17 @@ def where(table: pd.DataFrame, keep: Any) -> pd.DataFrame:
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table as plain mappings."""
-    return cast(list[dict[str, Any]], table.to_dict("records"))
+    """The rows of a table as plain mappings, numbers as Python's own."""
+    names = [str(name) for name in table.columns]
+    columns = [_plain_values(table.iloc[:, number]) for number in range(len(names))]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain_values(column: pd.Series) -> list[Any]:
+    values = column.tolist()
+    if column.dtype != object:
+        return values
+    return [value.item() if isinstance(value, np.generic) else value for value in values]
 
 
 def grid_of(rows: pd.DataFrame, column: str, layers_a: Sequence[int], layers_b: Sequence[int]) -> Grid:
@@ -170,55 +199,86 @@ def grid_of(rows: pd.DataFrame, column: str, layers_a: Sequence[int], layers_b: 
     return Grid(tuple(layers_a), tuple(layers_b), values)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What was found in the results of a `Run`: they are gone through once.
+
+    Attributes:
+        rows: all results.
+        grids: control, concept and subspace -> measure and null -> positions of their rows, as they occur.
+        views: those that were asked for.
+    """
+
+    rows: Rows
+    grids: dict[tuple[str, str, str], dict[tuple[str, str], np.ndarray]]
+    views: dict[tuple[str, str, str], list[MeasureView]]
+
+
 def measure_views(
     run: Run, *, control: str = REAL, concept: str = WHOLE_SPACE, subspace: str = "all"
 ) -> list[MeasureView]:
     """Every measure and null of one grid, in the order in which the run has them; found once for a `Run`."""
-    held = _views.setdefault(run, {})
-    grid = control, concept, subspace
-    if grid not in held:
-        held[grid] = _measure_views(run, *grid)
-    return list(held[grid])
+    found, grid = _found_of(run), (control, concept, subspace)
+    if grid not in found.views:
+        found.views[grid] = _measure_views(run, found, concept, found.grids.get(grid, {}))
+    return list(found.views[grid])
 
 
-_views: "WeakKeyDictionary[Run, dict[tuple[str, str, str], list[MeasureView]]]" = WeakKeyDictionary()
+_found: "WeakKeyDictionary[Run, _Found]" = WeakKeyDictionary()
 
 
-def _measure_views(run: Run, control: str, concept: str, subspace: str) -> list[MeasureView]:
-    table = run.results
-    chosen = where(
-        table, (table.control == control) & (table.concept == concept) & (table.subspace == subspace)
+def _found_of(run: Run) -> _Found:
+    if run not in _found:
+        rows = Rows.of(run.results)
+        grids: dict[tuple[str, str, str], dict[tuple[str, str], np.ndarray]] = {}
+        for (*grid, measure, null), places in rows.groups(*_OF_A_GRID, "measure", "null").items():
+            grids.setdefault(cast(Any, tuple(grid)), {})[measure, null] = places
+        _found[run] = _Found(rows, grids, {})
+    return _found[run]
+
+
+def _measure_views(
+    run: Run, found: _Found, concept: str, grid: dict[tuple[str, str], np.ndarray]
+) -> list[MeasureView]:
+    chosen = [found.rows.at(places) for places in grid.values()]
+    layers_a, layers_b = (
+        _layers(np.concatenate([rows[name] for rows in chosen]) if chosen else ())
+        for name in ("layer_a", "layer_b")
     )
-    layers_a, layers_b = _layers(chosen.layer_a), _layers(chosen.layer_b)
     views = []
-    for measure, of_measure in chosen.groupby("measure", sort=False):
-        nulls = of_measure.null.unique()
-        first = first_null(nulls.tolist())
-        ceilings = ceilings_of(run, str(measure)) if concept == WHOLE_SPACE else ()
+    for measure in dict.fromkeys(measure for measure, _ in grid):
+        nulls = [null for of, null in grid if of == measure]
+        first = first_null(nulls)
+        ceilings = ceilings_of(run, measure) if concept == WHOLE_SPACE else ()
         for null in sorted(nulls, key=lambda name: name != first):
-            rows = where(of_measure, of_measure.null == null)
-            views.append(
-                MeasureView(str(measure), str(null), null == first, rows, layers_a, layers_b, ceilings)
-            )
+            rows = found.rows.at(grid[measure, null])
+            views.append(MeasureView(measure, null, null == first, rows, layers_a, layers_b, ceilings))
     return views
 
 
 def ceilings_of(run: Run, measure: str) -> tuple[Ceiling, ...]:
     """The same-model scores of a measure."""
-    table = run.results
-    mine = (table.control == CEILING) & (table.concept == WHOLE_SPACE) & (table.measure == measure)
-    rows = where(table, mine & table.value.notna())
-    rows = rows.drop_duplicates(["control_side", "layer_a", "layer_b"])
-    return tuple(
-        Ceiling(side, int(layer), float(value))
-        for side, layer, value in zip(rows.control_side, rows.layer_a, rows.value, strict=True)
-    )
+    found = _found_of(run)
+    mine = [
+        places
+        for (control, concept, _), grid in found.grids.items()
+        for (of, _), places in grid.items()
+        if (control, concept, of) == (CEILING, WHOLE_SPACE, measure)
+    ]
+    rows = found.rows.at(np.sort(np.concatenate(mine)) if mine else np.zeros(0, dtype=np.int64))
+    first: dict[tuple[str, int, int], float] = {}
+    for side, layer_a, layer_b, value in rows.tuples("control_side", "layer_a", "layer_b", "value"):
+        if not math.isnan(value):
+            first.setdefault((side, layer_a, layer_b), value)
+    return tuple(Ceiling(side, layer, value) for (side, layer, _), value in first.items())
 
 
 def headline(views: Sequence[MeasureView]) -> MeasureView:
     """The view that leads: by HEADLINES, else the first; one that was tested, else that has any score."""
     first = [view for view in views if view.first_null]
-    return first[leading([view.measure for view in first], [view.rows for view in first])]
+    return first[
+        leading([view.measure for view in first], [(view.data["value"], view.data["q"]) for view in first])
+    ]
 
 
 def cell_grid(run: Run, column: str) -> Grid:
@@ -234,9 +294,9 @@ def other_controls(run: Run) -> list[str]:
 
 def concepts_of(run: Run) -> list[tuple[str, str]]:
     """(concept, subspace) of every subspace in the run, the whole space left out."""
-    rows = where(run.results, (run.results.control == REAL) & (run.results.concept != WHOLE_SPACE))
-    return list(dict.fromkeys(zip(rows.concept, rows.subspace, strict=True)))
+    grids = _found_of(run).grids
+    return [(concept, kind) for control, concept, kind in grids if control == REAL and concept != WHOLE_SPACE]
 
 
-def _layers(column: pd.Series) -> tuple[int, ...]:
-    return tuple(int(layer) for layer in sorted(column.unique()))
+def _layers(column: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted({int(layer) for layer in column}))

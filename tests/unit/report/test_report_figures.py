@@ -209,3 +209,46 @@ def test_controls_share_one_figure_and_the_colours_of_the_real_grid(tmp_path: Pa
     assert [panel.title for panel in picture.panels] == ["control 'rerandomized'", "control 'neurons'"]
     assert len(picture.scales) == 1
     assert "rerandomized: both models with their weights redrawn" in picture.subtitle
+
+
+def test_texts_drawn_in_turn_are_as_collections_of_their_own(monkeypatch):
+    import matplotlib
+    from matplotlib.artist import Artist
+    from matplotlib.collections import PathCollection
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Affine2D
+
+    from congruence.report import sheet
+
+    def apart(axes, texts):
+        points = Affine2D().scale(1 / 72) + axes.figure.dpi_scale_trans
+        for text, marks in texts.items():
+            drawn = PathCollection(
+                [sheet._outline(*text)], offsets=[mark[:2] for mark in marks],
+                offset_transform=axes.transData, facecolors=[ink for _, _, ink in marks], linewidths=0,
+                zorder=2,
+            )  # fmt: skip
+            drawn.set_transform(points)
+            drawn.set_snap(False)
+            axes.add_collection(drawn, autolim=False)
+        return Artist()  # draws nothing
+
+    def drawn():
+        with matplotlib.rc_context({"svg.hashsalt": "x"}):
+            figure = Figure(figsize=(3, 2))
+            axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 3), ylim=(2, 0))
+            axes.set_axis_off()
+            found = sheet.Sheet()
+            for number in range(12):
+                found.cell((0.2 * number, 0.5, 0.2, 0.3), "#9ad7c3")
+                found.text((0.2 * number + 0.1, 0.65), f"0.{number % 5}", 5, "#000000")
+            found.text((0.2, 1.2), "layer", 9, "#10161d", align=0.0)
+            found.text((2.9, 1.2), "–", 9, "#5b6672", align=1.0)
+            found.draw(axes, 5.0)
+            return sheet.png(figure), sheet.svg(figure)
+
+    together = drawn()
+    monkeypatch.setattr(sheet, "_texts", apart)
+    alone = drawn()
+    assert together[0] == alone[0]
+    assert together[1] == alone[1]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from congruence.config.models import Names
-from congruence.run.best import best_row, first_null, leading
+from congruence.run.best import best_row, first_null, leading, scores_of
 from congruence.run.columns import blank_row
 from congruence.run.models_schema import MATRIX
 from congruence.run.results import Run
@@ -37,7 +37,7 @@ def lead_of(runs: Mapping[Names, Run]) -> str:
     """The measure that leads, as in the report of a pair."""
     whole = _whole(next(iter(runs.values())))
     measures = whole.measure.unique().tolist()
-    return measures[leading(measures, [where(whole, whole.measure == name) for name in measures])]
+    return measures[leading(measures, [scores_of(where(whole, whole.measure == name)) for name in measures])]
 
 
 def matched(layers_x: Sequence[int], layers_y: Sequence[int]) -> list[tuple[int, int]]:
