@@ -114,7 +114,12 @@ class _Spreading:
 
     def finished(self) -> list[Any]:
         """The results once all parts that were begun are through."""
-        self._done.wait()
+        try:
+            self._done.wait()
+        except BaseException:  # an interrupt waits for what is being computed, not for all that was asked for
+            for _ in self._places:
+                pass
+            raise
         if self.errors:
             raise self.errors[min(self.errors)]
         return self.results
