@@ -125,7 +125,7 @@ def _placed(cell: CellResult, place: tuple[str, str, int, int], small: Small, se
     counts = ("alive_a", "alive_b", "unmatched_a", "unmatched_b", "pairs_before", "pairs_after")
     summary = {**cell.summary, **where} | {name: round(cell.summary[name] * share) for name in counts}
     summary["removed"] = [{**one, "pairs": round(one["pairs"] * share)} for one in cell.summary["removed"]]
-    return replace(cell, rows=[{**row, **where} for row in cell.rows], summary=summary, matches=matches)
+    return replace(cell, rows=[{**row, **where} for row in cell.rows], summary=summary, pairs=matches)
 
 
 def _repeated(matches: pd.DataFrame, wanted: int, small: Small, seed: int) -> pd.DataFrame:

@@ -106,7 +106,7 @@ def rewritten(folder: Path, out: Path) -> None:
     cells = [load_cell(folder / "cells" / name) for name in run.info["uses"]["cells"]]
     tokens = {f"top_tokens_{side}": [HOSTILE] for side in ("a", "b")}
     odd = [
-        replace(cell, matches=cell.matches.assign(**{k: v * len(cell.matches) for k, v in tokens.items()}))
+        replace(cell, pairs=cell.matches.assign(**{k: v * len(cell.matches) for k, v in tokens.items()}))
         for cell in cells
         if cell is not None and cell.summary
     ]
