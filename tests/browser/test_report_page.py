@@ -104,13 +104,17 @@ def test_the_grid_is_walked_by_keyboard(watched: Watched) -> None:
 def test_measures_and_values_are_switched(watched: Watched) -> None:
     page = watched.page
     cells = page.locator("[role=gridcell]")
+    cells.first.wait_for()
     before = cells.all_inner_texts()
     chooser(page, "#grid", "Measure").select_option("rsa")
     page.wait_for_function(
         "before => document.querySelector('[role=gridcell]').innerText !== before", arg=before[0]
     )
     chooser(page, "#grid", "Show").select_option("n")
-    assert all(re.fullmatch(r"[\d,]+★?", text.replace("\n", "")) for text in cells.all_inner_texts())
+    assert soon(
+        page,
+        lambda: all(re.fullmatch(r"[\d,]+★?", text.replace("\n", "")) for text in cells.all_inner_texts()),
+    )
 
 
 def test_matches_are_sorted_and_searched(watched: Watched) -> None:
