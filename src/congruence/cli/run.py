@@ -47,9 +47,8 @@ def finish(finished: "Path | Run", *, pictures: bool = True, progress: bool = Tr
     from congruence.report import draw
     from congruence.run import load_run
 
-    run = (
-        load_run(finished) if isinstance(finished, Path) else finished
-    )  # what is no finished run is told before anything is shown
+    # what is no finished run is told before anything is shown
+    run = load_run(finished) if isinstance(finished, Path) else finished
     if pictures:
         with shown(progress), working("draw pictures"):
             draw(run)

@@ -12,12 +12,12 @@ from threading import Lock, local
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 
+from congruence.aligned import aligned
 from congruence.threads import available_threads, spread
 
 BLOCK_ROWS = 256
-ALIGNMENT = 64
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -95,15 +95,6 @@ def _set_threads(libraries: Sequence[Any], numbers: Sequence[int]) -> list[int]:
         one.set_num_threads(number)
         free(force=True)
     return before
-
-
-def aligned(shape: tuple[int, ...], dtype: Any = np.float64) -> Shaped[np.ndarray, "..."]:
-    """An empty array that begins at a multiple of 64 bytes, whatever the allocator gives."""
-    dtype = np.dtype(dtype)
-    size = int(np.prod(shape)) * dtype.itemsize
-    room = np.empty(size + ALIGNMENT, dtype=np.uint8)
-    start = -room.ctypes.data % ALIGNMENT
-    return room[start : start + size].view(dtype).reshape(shape)
 
 
 def in_parallel(work: Callable[[S], T], parts: Iterable[S], *, most: int | None = None) -> list[T]:

@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from congruence.aligned import aligned
 from congruence.errors import InputError
-from congruence.metrics.blas import aligned, blocks
+from congruence.metrics.blas import blocks
 from congruence.metrics.shared import SharedRows
 
 MIN_ROWS = 3

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy import linalg
 
+from congruence.aligned import aligned
 from congruence.errors import InputError
 from congruence.metrics import lapack
-from congruence.metrics.blas import aligned
 
 LARGE = 1536
 """Size from which float32 is worth its steps."""

@@ -15,8 +15,9 @@ import numba
 import numpy as np
 from jaxtyping import Float, Int
 
+from congruence.aligned import aligned
 from congruence.metrics.base import Measure
-from congruence.metrics.blas import aligned, blocks, in_parallel, one_blas_thread
+from congruence.metrics.blas import blocks, in_parallel, one_blas_thread
 from congruence.records import PairLists
 from congruence.threads import spread
 

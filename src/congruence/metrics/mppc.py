@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from congruence.aligned import aligned
 from congruence.metrics.base import Laws, Measure, metric
-from congruence.metrics.blas import aligned, one_blas_thread
+from congruence.metrics.blas import one_blas_thread
 from congruence.metrics.inputs import paired
 from congruence.metrics.kernels import over_draws
 from congruence.metrics.subspace import centred

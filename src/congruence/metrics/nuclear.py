@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from jaxtyping import Float
 
-from congruence.metrics.blas import aligned
+from congruence.aligned import aligned
 from congruence.metrics.subspace import singular_values
 
 BAND = 48

@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike
 from scipy import linalg
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
+from congruence.aligned import aligned
 from congruence.errors import InputError
 from congruence.metrics import lapack
-from congruence.metrics.blas import aligned, gram, in_parallel, one_blas_thread
+from congruence.metrics.blas import gram, in_parallel, one_blas_thread
 from congruence.metrics.inputs import ROUNDING, Pair
 from congruence.metrics.kernels import over_draws
 from congruence.metrics.leading import leading_eigenvectors

@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numba import njit
 
+from congruence.aligned import aligned
 from congruence.stats.moments import Moments
 from congruence.stats.scaling import Scaling
 from congruence.stats.sources import Source
 
 Part = tuple[np.ndarray, tuple[np.ndarray, ...]]
 """Features, and the arrays a kernel reads of them by token."""
-
-_LINE = 64
-"""Bytes of a cache line."""
 
 
 @dataclass(frozen=True)
@@ -177,14 +175,7 @@ def build_columns(source: Source, moments: Moments, scaling: Scaling, features: 
 
 def _empty_rows(entries: int) -> tuple[np.ndarray, np.ndarray]:
     """Room for ranks and values, each from the start of a cache line: rows then lie on fewer."""
-
-    def room(dtype: type) -> np.ndarray:
-        size = entries * np.dtype(dtype).itemsize
-        block = np.empty(size + _LINE, np.uint8)
-        start = -block.ctypes.data % _LINE
-        return block[start : start + size].view(dtype)
-
-    return room(np.uint16), room(np.float32)
+    return aligned((entries,), np.uint16), aligned((entries,), np.float32)
 
 
 def _blocks(source: Source) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
