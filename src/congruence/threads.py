@@ -2,11 +2,12 @@
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -48,11 +49,13 @@ def side_by_side(work: Callable[[S], T], parts: Iterable[S], *, most: int = 2) -
     """`work` of every part, in order, so many at a time, each on its share of the threads.
 
     For parts that use one thread for a while and all of them for another: what one waits for, another uses.
+    A part is taken from `parts` when it is begun or soon to be, and few results wait to be asked for.
     """
-    parts = list(parts)
-    workers = min(available_threads(), len(parts), most)
+    rest = iter(parts)
+    first = list(islice(rest, 2 * most))
+    workers = min(available_threads(), len(first), most)
     if workers <= 1:
-        yield from map(work, parts)
+        yield from map(work, chain(first, rest))
         return
     share = available_threads() // workers
 
@@ -62,7 +65,11 @@ def side_by_side(work: Callable[[S], T], parts: Iterable[S], *, most: int = 2) -
 
     with ThreadPoolExecutor(workers) as pool:
         try:
-            yield from pool.map(one, parts)
+            asked = deque(pool.submit(one, part) for part in first)
+            while asked:
+                done = asked.popleft().result()
+                asked.extend(pool.submit(one, part) for part in islice(rest, 1))
+                yield done
         except BaseException:  # waits for what is being computed, not for all that was asked for
             pool.shutdown(cancel_futures=True)
             raise

@@ -28,6 +28,21 @@ def test_tasks_side_by_side_come_in_order_and_share_the_threads(monkeypatch):
     assert set(shares) == {(1, True)}
 
 
+def test_parts_are_taken_as_results_are_asked_for(monkeypatch):
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
+    taken = []
+
+    def parts():
+        for part in range(100):
+            taken.append(part)
+            yield part
+
+    results = side_by_side(lambda part: part, parts())
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    assert len(taken) <= 8
+    results.close()
+
+
 def test_what_fails_beside_others_is_raised_and_no_more_is_begun(monkeypatch):
     monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
     begun = []

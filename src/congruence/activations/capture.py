@@ -16,7 +16,7 @@ from congruence.activations.plan import ActivationKind, Job, plan_jobs, rows_per
 from congruence.activations.shards import ShardWriter
 from congruence.activations.store import ActivationStore
 from congruence.errors import InputError, ModelError
-from congruence.models import LanguageModel, Tokens, batch_states
+from congruence.models import LanguageModel, Tokens, Twins, batch_states
 from congruence.storage import atomic_folder
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ class Capture:
         self._groups = _groups(jobs)
         self._offsets = shard_offsets(tokens)
         self._saes: dict[Path, Any] = {}
+        self._twins = self._fresh_twins()
 
     @property
     def stores(self) -> list[dict[str, ActivationStore]]:
@@ -198,7 +199,7 @@ class Capture:
         rows = np.arange(shard * step, min((shard + 1) * step, len(self.tokens.keep)))
         started = time.monotonic()
         yield from _compute_shard(
-            self.model,
+            self._twins,
             self.tokens,
             rows,
             shard=shard,
@@ -216,8 +217,13 @@ class Capture:
         )
 
     def let_go(self) -> None:
-        """Forget the loaded SAEs; what is used again is loaded again."""
+        """Forget the loaded SAEs and copies of the model; what is used again is made again."""
         self._saes.clear()
+        self._twins = self._fresh_twins()
+
+    def _fresh_twins(self) -> Twins:
+        large = any(_are_large(jobs) for jobs in self._groups)
+        return Twins(self.model, most=1) if large else Twins(self.model)
 
     def _bring(self) -> None:
         for job in (job for jobs in self._groups for job in jobs):
@@ -254,7 +260,7 @@ def _log_plan(shard: int, n_shards: int, jobs: list[Job], missing: list[Job]) ->
 
 
 def _compute_shard(
-    model: LanguageModel,
+    models: Twins,
     tokens: Tokens,
     rows: np.ndarray,
     *,
@@ -271,14 +277,14 @@ def _compute_shard(
     step = max(1, batch_tokens // tokens.length)
     while first < len(rows):
         batches = [rows[start : start + step] for start in range(first, len(rows), step)]
-        first = yield from _compute_part(model, tokens, batches, parts, first=first, jobs=jobs, saes=saes)
+        first = yield from _compute_part(models, tokens, batches, parts, first=first, jobs=jobs, saes=saes)
     for part in parts:
         part.join()
         part.store.wrote(shard)
 
 
 def _compute_part(
-    model: LanguageModel,
+    models: Twins,
     tokens: Tokens,
     batches: list[np.ndarray],
     parts: list[Parts],
@@ -288,24 +294,41 @@ def _compute_part(
     saes: Mapping[Path, Any],
 ) -> Generator[int, None, int]:
     """Write batches until they end or the part is full; yields tokens done, returns the row it ends at."""
-    started, stop = time.monotonic(), first
+    stop = first
     sources = list(dict.fromkeys(job.source for job in jobs))
+
+    def encoded(model: LanguageModel, batch: np.ndarray) -> tuple[np.ndarray, list[Any]]:
+        states = batch_states(model, tokens, batch, sources)
+        blocks = [_encoded(job, saes.get(job.store.path), states[job.source]) for job in jobs]
+        return batch, blocks if _are_large(jobs) else [list(of_job) for of_job in blocks]
+
     with ExitStack() as stack:
         folders = [stack.enter_context(atomic_folder(part.place(first))) for part in parts]
         writers = [ShardWriter(folder) for folder in folders]
-        for batch in batches:
-            states = batch_states(model, tokens, batch, sources)
-            for job, writer in zip(jobs, writers, strict=True):
-                for block in _encoded(job, saes.get(job.store.path), states[job.source]):
+        for batch, blocks in models.each(encoded, _begun_within(batches, PART_SECONDS)):
+            for writer, of_job in zip(writers, blocks, strict=True):
+                for block in of_job:
                     writer.append(block)
             stop += len(batch)
             yield int(parts[0].kept[:stop].sum())
-            if time.monotonic() - started > PART_SECONDS:
-                break
         for part, writer, folder in zip(parts, writers, folders, strict=True):
             writer.close(part.store.key, part.shard)
             (folder / STOP).write_text(str(stop), encoding="ascii")
     return stop
+
+
+def _are_large(jobs: Sequence[Job]) -> bool:
+    """Whether what a batch gives is written block by block, since it may be large beside everything else."""
+    return any(job.activations != "encode" for job in jobs)
+
+
+def _begun_within(batches: list[np.ndarray], seconds: float) -> Iterator[np.ndarray]:
+    """The first batch, and those that are asked for within this time."""
+    started = time.monotonic()
+    for batch in batches:
+        yield batch
+        if time.monotonic() - started > seconds:
+            break
 
 
 def _encoded(job: Job, sae: Any, x: "torch.Tensor") -> "Iterator[sparse.csr_array | np.ndarray]":

@@ -1,5 +1,6 @@
 """The `congruence` command: one file per subcommand, loaded when it is called."""
 
+import gc
 import importlib
 import importlib.util
 import logging
@@ -16,6 +17,10 @@ from congruence.errors import Stopped, StorageError, shortened
 WAITING = "OMP_WAIT_POLICY"
 """How torch's threads wait for work: asleep. By default they spin, and where anything else runs, threads that
 work wait for such as wait: a capture beside one busy process took four times as long."""
+RUBBISH = (50_000, 50, 100)
+"""How many objects may come into being before Python looks for circles among them that nobody holds. At its
+own 700 it looks through millions of objects of torch and transformers while they load; circles that hold
+arrays are few, and a run looks for them itself where it lets a model go."""
 COMMANDS = {
     "run": ("congruence.cli.run", "Compare two language models as a config file says."),
     "status": ("congruence.cli.status", "Say how far the run in a folder or bucket is."),
@@ -77,6 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
     file that it goes to and that is cut short by a full disk is told when the work is done.
     """
     os.environ.setdefault(WAITING, "PASSIVE")
+    gc.set_threshold(*RUBBISH)
     with forgiving_streams(), stopping_on_signals():
         try:
             commands.main(args=arguments, standalone_mode=False)

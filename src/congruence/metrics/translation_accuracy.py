@@ -69,9 +69,17 @@ def found_by_rank(held: int, k: int, candidates: int) -> Float[np.ndarray, " hel
     >>> found_by_rank(4, 1, 2).round(3).tolist()
     [1.0, 0.667, 0.333, 0.0]
     """
+    nearer = np.arange(held)
+    if candidates == held:
+        return (nearer < k).astype(np.float64)
+    if k == 1:  # none of the nearer ones is among the others that are drawn
+        chance = np.ones(held)
+        for drawn in range(candidates - 1):
+            chance *= np.maximum(held - 1 - drawn - nearer, 0) / (held - 1 - drawn)
+        return chance
+
     from scipy.stats import hypergeom  # slow to import
 
-    nearer = np.arange(held)
     return np.clip(hypergeom.cdf(k - 1, held - 1, nearer, candidates - 1), 0.0, 1.0)
 
 

@@ -10,6 +10,7 @@ from congruence.models.streaming import batch_states, hidden_states
 from congruence.models.token_strings import token_strings
 from congruence.models.tokenizer_equality import require_equal_tokenizers, tokenizer_difference
 from congruence.models.tokens import Tokens, tokenize
+from congruence.models.twins import Twins
 
 __all__ = [
     "Alignment",
@@ -18,6 +19,7 @@ __all__ = [
     "LanguageModel",
     "ModelShape",
     "Tokens",
+    "Twins",
     "align_spans",
     "align_tokens",
     "batch_states",

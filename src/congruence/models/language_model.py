@@ -63,6 +63,12 @@ class LanguageModel:
         _ = model.blocks  # a model without any is refused here
         return model
 
+    def over(self, module: "nn.Module") -> "LanguageModel":
+        """The same model over a copy of its module, with hook points that have been shown to be right."""
+        model = LanguageModel(self.name, self.key, _Copied(module, self))
+        model._shown |= self._shown
+        return model
+
     @cached_property
     def module(self) -> "nn.Module":
         """The model, in evaluation mode."""
@@ -202,3 +208,17 @@ class _InMemory:
 
     def tokenizer(self) -> Any:
         return self.its_tokenizer
+
+
+@dataclass(frozen=True)
+class _Copied:
+    """A copy of a model that is in memory."""
+
+    loaded: "nn.Module"
+    original: LanguageModel
+
+    def module(self) -> "nn.Module":
+        return self.loaded
+
+    def tokenizer(self) -> Any:
+        return self.original.tokenizer
