@@ -25,6 +25,7 @@ from congruence.config.run import RunConfig
 from congruence.config.steps import measures_of
 from congruence.matching import match
 from congruence.metrics.blas import in_parallel
+from congruence.metrics.inputs import shared
 from congruence.metrics.lists import want_products
 from congruence.nulls import Case, make_null
 from congruence.run.cell import compute_cell
@@ -99,7 +100,12 @@ def score(clock: Clock, x: np.ndarray, y: np.ndarray, draws: int) -> None:
     case, null = Case(n=len(x), seed=0), make_null("pairing")
     numbers = [range(first, min(first + 100, draws)) for first in range(0, draws, 100)]
     drawn = [clock("draws", lambda part=part: null.draw(case, part)) for part in numbers]
-    prepared = clock("preparing", lambda: in_parallel(lambda m: Observed.of(m, x, y), measures))
+
+    def prepare() -> list[Observed]:
+        rows = shared(x, y)
+        return in_parallel(lambda m: Observed.of(m, *(rows if m.shares_rows else (x, y))), measures)
+
+    prepared = clock("preparing", prepare)
     for measure, observed in zip(measures, prepared, strict=True):
         for permutations in drawn:
             clock(measure.label, lambda one=observed, p=permutations: one.prepared.repaired(p))

@@ -127,9 +127,20 @@ class _Spreading:
             for _ in self._places:
                 pass
             raise
-        if self.errors:
-            raise self.errors[min(self.errors)]
-        return self.results
+        results, errors = self.results, self.errors
+        self.work, self.parts, self.results, self.errors = (
+            _nothing,
+            [],
+            [],
+            {},
+        )  # who comes late holds nothing
+        if errors:
+            raise errors[min(errors)]
+        return results
+
+
+def _nothing(_: Any) -> None:
+    """The work of a call that is over."""
 
 
 @cache

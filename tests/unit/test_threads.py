@@ -2,10 +2,12 @@
 
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
 
+from congruence import threads
 from congruence.storage import MemoryCache
 from congruence.threads import at_most, available_threads, side_by_side, spread
 
@@ -116,3 +118,21 @@ def test_a_value_in_memory_is_made_once_however_many_ask():
     for thread in threads:
         thread.join()
     assert made == [1]
+
+
+def test_a_call_that_is_over_holds_nothing_for_threads_that_come_late(monkeypatch):
+    waiting = []
+
+    class Late:
+        def submit(self, take):
+            waiting.append(take)
+
+    monkeypatch.setattr(threads, "_pool", Late)
+    parts = [np.zeros(3) for _ in range(3)]
+    held = [weakref.ref(part) for part in parts]
+    found = spread(lambda part: part + 1, parts, 2)
+    results = [weakref.ref(result) for result in found]
+    del parts, found
+    assert waiting
+    assert not [ref for ref in held + results if ref() is not None]
+    waiting[0]()  # and has nothing to do

@@ -257,6 +257,7 @@ class Rsa(OfProducts):
             if greatest - least > span / NARROW:
                 return held.centred_ranks(tie=tie)
             low, span = least, greatest - least  # all lie close together: finer steps
+            del held  # not two at a time
 
     def _tie(self, low: float, high: float, name: str) -> float:
         """The gap between distances that is only rounding."""
