@@ -28,6 +28,11 @@ from congruence.storage import content_key, elsewhere
 logger = logging.getLogger(__name__)
 
 
+HELD_PAIRS = 1 << 15
+"""Pairs of a cell that stay in memory until the run is written; more are read again then, as half a kilobyte
+each, of which most is words, lies beside the measures of every later cell."""
+
+
 def run_cells(
     cells: Sequence[Cell],
     captures: Captures,
@@ -99,6 +104,8 @@ def _finished_or(place: Path, name: str, compute: Callable[[], CellResult]) -> C
         return replace(finished, places=(place.name,))
     result = compute()
     save_cell(result, place)
+    if len(result.matches) > HELD_PAIRS and (stored := load_cell(place)) is not None:
+        result = replace(result, pairs=stored.pairs)
     return replace(result, places=(place.name,))
 
 
