@@ -128,12 +128,8 @@ class _Spreading:
                 pass
             raise
         results, errors = self.results, self.errors
-        self.work, self.parts, self.results, self.errors = (
-            _nothing,
-            [],
-            [],
-            {},
-        )  # who comes late holds nothing
+        # a thread that comes late holds nothing of what was worked on
+        self.work, self.parts, self.results, self.errors = _nothing, [], [], {}
         if errors:
             raise errors[min(errors)]
         return results

@@ -65,7 +65,8 @@ class LanguageModel:
 
     def over(self, module: "nn.Module") -> "LanguageModel":
         """The same model over a copy of its module, with hook points that have been shown to be right."""
-        model = LanguageModel(self.name, self.key, _Copied(module, self))
+        model = LanguageModel(self.name, self.key, self.opening)
+        model.module = module
         model._shown |= self._shown
         return model
 
@@ -208,17 +209,3 @@ class _InMemory:
 
     def tokenizer(self) -> Any:
         return self.its_tokenizer
-
-
-@dataclass(frozen=True)
-class _Copied:
-    """A copy of a model that is in memory."""
-
-    loaded: "nn.Module"
-    original: LanguageModel
-
-    def module(self) -> "nn.Module":
-        return self.loaded
-
-    def tokenizer(self) -> Any:
-        return self.original.tokenizer

@@ -83,9 +83,7 @@ def _twin(model: LanguageModel) -> LanguageModel | None:
     shared = {id(tensor): tensor for tensor in _tensors(model)}
     try:
         return model.over(copy.deepcopy(model.module, shared))
-    except (
-        Exception
-    ) as error:  # whatever a class of somebody's own raises: it goes through one batch at a time
+    except Exception as error:  # whatever a class of somebody's own raises
         log.info("%s can't be copied (%s): one batch at a time", model.name, error)
         return None
 
