@@ -37,16 +37,22 @@ FLAT = 1e-7
 class DecoderRows:
     """The decoder of one layer, with what scoring many lists needs of it, made when first asked for.
 
-    Attributes:
-        W_dec: (f, d) float32 rows.
+    Args:
+        given: (f, d) rows, or what gives them: then they are asked for each time, and not held here.
     """
 
-    W_dec: Float[np.ndarray, "f d"]
+    given: Float[np.ndarray, "f d"] | Callable[[], Float[np.ndarray, "f d"]]
     _products: Float[np.ndarray, "f f"] | None = field(default=None, init=False, repr=False)
     _wanted: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.W_dec = np.ascontiguousarray(self.W_dec, dtype=np.float32)
+        if not callable(self.given):
+            self.given = np.ascontiguousarray(self.given, dtype=np.float32)
+
+    @property
+    def W_dec(self) -> Float[np.ndarray, "f d"]:
+        """(f, d) float32 rows."""
+        return np.ascontiguousarray(self.given(), dtype=np.float32) if callable(self.given) else self.given
 
     def __len__(self) -> int:
         return len(self.W_dec)

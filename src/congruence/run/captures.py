@@ -105,13 +105,14 @@ class Captures:
         give_back()
 
     def make_room(self, *sources: Source) -> None:
-        """Hold these layers and their decoders alone, without layouts of activations, before what needs much.
+        """Hold these layers alone, without decoders or layouts of activations, before what needs much.
 
         What goes is read or made again when it is wanted.
         """
         self._layers.keep(*sources)
-        self._decoders.keep(*((source.side, source.variant, source.layer) for source in sources))
+        self._decoders.keep()
         for source in sources:
+            self.features(source).drop_decoder()
             self.features(source).acts.drop_layouts()
         give_back()
 

@@ -58,6 +58,10 @@ class Layer:
         """(f, d) float32 decoder rows."""
         return self.decoder()
 
+    def drop_decoder(self) -> None:
+        """Forget the decoder rows, which are read again when they are wanted."""
+        self.__dict__.pop("W_dec", None)
+
     @cached_property
     def live(self) -> Int[np.ndarray, " live"]:
         """The features that fire at all."""

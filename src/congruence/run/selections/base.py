@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Selection:
     fewest: int = 3
     details: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """The paired decoder rows."""
         (a, b), (feature_a, feature_b) = self.case.rows, self.case.pairs  # pyright: ignore[reportGeneralTypeIssues]
@@ -43,7 +44,7 @@ class Selection:
     @property
     def needs(self) -> list[int]:
         """Bytes that preparing each measure takes at most, about."""
-        d_a, d_b = (rows.W_dec.shape[1] for rows in self.case.rows)  # pyright: ignore[reportOptionalIterable]
+        d_a, d_b = (rows.shape[1] for rows in self.rows)
         return [measure.memory(self.case.n, d_a, d_b) for measure in self.measures]
 
     @property

@@ -130,7 +130,7 @@ def _case(cell: Cell, a: Layer, b: Layer, kept: Matching, plan: Plan) -> Case:
         n=len(kept),
         seed=plan.config.seed,
         sides=(a.name, b.name),
-        rows=(DecoderRows(a.W_dec), DecoderRows(b.W_dec)),
+        rows=(DecoderRows(lambda: a.W_dec), DecoderRows(lambda: b.W_dec)),
         pairs=(kept.feature_a, kept.feature_b),
         rates=kept.firings_b,
         pools=(a.live, b.live),
