@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import linalg
 
 from congruence.metrics import lapack
@@ -31,7 +31,7 @@ DIGITS = 12
 def translated_similarity(x: SharedRows, y: SharedRows, split: Split) -> Float[np.ndarray, "h h"]:
     """Cosines of the held-out x rows, mapped by the rotation fitted on the other half, with the y rows."""
     if FEW < len(split.fit) <= min(x.shape[1], y.shape[1]):
-        found = _similarity_by_rows(_products(x, split), _products(y, split))
+        found = _similarity_by_rows(_products(x, split), _products(y, split), _repeats(x, y, split))
         if found is not None:
             return found
     (fit_x, rows), (fit_y, wanted) = (_centred_on(side.rows, split) for side in (x, y))
@@ -91,6 +91,46 @@ class HalfProducts(NamedTuple):
     norms: Float[np.ndarray, " h"]
 
 
+class Repeats(NamedTuple):
+    """Fitted rows that are the same taken together: a matrix q with a column for each different row.
+
+    A row that is there k times has 1/√k in its k places: columns of q are orthonormal, and q qᵀ x is x.
+
+    Attributes:
+        order: the fitted rows, equal ones side by side.
+        starts: where each different row begins in `order`.
+        roots: √k.
+    """
+
+    order: Int[np.ndarray, " f"]
+    starts: Int[np.ndarray, " m"]
+    roots: Float[np.ndarray, " m"]
+
+    def folded(self, side: HalfProducts) -> HalfProducts:
+        """Products of qᵀ times the fitted rows."""
+        if len(self.starts) == len(self.order):
+            return side
+        fit = self._columns(self._columns(side.fit).T)
+        return HalfProducts(fit, self._columns(side.across), side.norms)
+
+    def _columns(self, products: Float[np.ndarray, "r f"]) -> Float[np.ndarray, "r m"]:
+        """Products times q."""
+        return np.add.reduceat(products[:, self.order], self.starts, axis=1) / self.roots
+
+
+def _repeats(x: SharedRows, y: SharedRows, split: Split) -> Repeats:
+    """Which fitted rows are the same, on the side where more are: a feature can be several's partner."""
+    numbers = min((_numbered(side.rows[split.fit]) for side in (x, y)), key=np.max)
+    _, starts, counts = np.unique(np.sort(numbers), return_index=True, return_counts=True)
+    return Repeats(np.argsort(numbers, kind="stable"), starts, np.sqrt(counts))
+
+
+def _numbered(rows: Float[np.ndarray, "f d"]) -> Int[np.ndarray, " f"]:
+    """Equal rows have the same number, in the order in which they come."""
+    seen: dict[bytes, int] = {}
+    return np.array([seen.setdefault(row.tobytes(), len(seen)) for row in rows])
+
+
 def _products(side: SharedRows, split: Split) -> HalfProducts:
     """From the products of all rows, where there are few enough and their mean is not most of them."""
     if len(side) <= ROWS:
@@ -126,15 +166,20 @@ def _centred(products, means, level, rows, columns):
     return out
 
 
-def _similarity_by_rows(x: HalfProducts, y: HalfProducts) -> Float[np.ndarray, "h h"] | None:
+def _similarity_by_rows(
+    x: HalfProducts, y: HalfProducts, repeats: Repeats
+) -> Float[np.ndarray, "h h"] | None:
     """The same cosines where pairs are fewer than columns; None where products leave them uncertain.
 
     With a = x xᵀ, b = y yᵀ = l lᵀ and lᵀ a l = z w zᵀ the rotation is xᵀ l z w^-½ zᵀ l⁻¹ y. Nothing of it is
     made: rows of x map to rows of x xᵀ l z w^-½ in coordinates in which those of y are zᵀ l⁻¹ y yᵀ, and
     lengths stay. Centred rows depend on one another by their sum alone: it is given the mean eigenvalue,
-    which no product with held-out rows sees.
+    which no product with held-out rows sees. Rows that repeat depend on one another too: xᵀy is (qᵀx)ᵀ(qᵀy),
+    whose rows don't.
     """
-    a, b = (side.fit + np.trace(side.fit) / len(side.fit) ** 2 for side in (x, y))
+    x, y = repeats.folded(x), repeats.folded(y)
+    of_sum = np.outer(repeats.roots, repeats.roots)
+    a, b = (side.fit + np.trace(side.fit) / (len(side.fit) * len(repeats.order)) * of_sum for side in (x, y))
     root = lapack.cholesky(np.array(b.T, order="F"))
     if root is None:
         return None
@@ -143,7 +188,7 @@ def _similarity_by_rows(x: HalfProducts, y: HalfProducts) -> Float[np.ndarray, "
     if spread * CERTAIN > UNEVEN:
         return None
     w, z = lapack.eigh(lapack.between_factors(a.T, root))
-    if w[0] < CERTAIN * w[-1]:
+    if not w[0] > CERTAIN * w[-1]:
         return None
     moved = product(x.across, lapack.times_triangle(root, z)) / np.sqrt(w)
     wanted = product(z.T, lapack.times_triangle(root, y.across.T, inverse=True))

@@ -130,3 +130,45 @@ def test_what_products_leave_uncertain_is_decomposed(monkeypatch, shape):
     monkeypatch.setattr(module, "FEW", 10)
     fast = METRICS.get("translation_accuracy").prepare(x, y)
     assert np.array_equal(fast.tables[0].table, slow.tables[0].table)
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.6, 1.0), (0.1, 1.0), (1.0, 0.5)])
+def test_features_that_repeat_give_the_decompositions_map(monkeypatch, a, b):
+    """A feature that is the partner of several, as pairing many to one leaves it, is told by products too."""
+    module = import_module("congruence.metrics.rotation")
+    rng = np.random.default_rng(3)
+    n, shared = 120, rng.normal(size=(120, 20))
+    sides = [shared @ rng.normal(size=(20, d)) + 2 * rng.normal(size=(n, d)) for d in (90, 75)]
+    repeats = [rng.integers(0, int(n * part), n) if part < 1 else np.arange(n) for part in (a, b)]
+    sides = [side[rows] for side, rows in zip(sides, repeats, strict=True)]
+    slow = METRICS.get("translation_accuracy").prepare(*sides)
+    monkeypatch.setattr(module, "_rotation", None)  # it isn't called
+    monkeypatch.setattr(module, "FEW", 10)
+    fast = METRICS.get("translation_accuracy").prepare(*sides)
+    assert np.array_equal(fast.tables[0].table, slow.tables[0].table)
+    assert fast.observed() == slow.observed()
+
+
+def test_features_that_repeat_on_both_sides_are_told_too(monkeypatch):
+    module = import_module("congruence.metrics.rotation")
+    rng = np.random.default_rng(4)
+    sides = [rng.normal(size=(60, d))[rng.integers(0, 60, 120)] for d in (90, 75)]
+    slow = METRICS.get("translation_accuracy").prepare(*sides)
+    monkeypatch.setattr(module, "FEW", 10)
+    fast = METRICS.get("translation_accuracy").prepare(*sides)
+    assert np.array_equal(fast.tables[0].table, slow.tables[0].table)
+
+
+def test_cosines_of_features_that_repeat_are_those_of_the_decomposition():
+    module = import_module("congruence.metrics.rotation")
+    from congruence.metrics.shared import SharedRows
+    from congruence.metrics.splits import halves
+
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(40, 90))[rng.integers(0, 40, 120)], rng.normal(size=(120, 75))
+    (split,) = halves(120, 1, 0)
+    slow = module.translated_similarity(SharedRows(x), SharedRows(y), split)
+    shared = [SharedRows(side) for side in (x, y)]
+    products = [module._products(side, split) for side in shared]
+    fast = module._similarity_by_rows(*products, module._repeats(*shared, split))
+    np.testing.assert_allclose(fast, slow, atol=5e-12)
