@@ -111,14 +111,15 @@ class DecoderRows:
 
         A row of the products serves all lists that hold it while its pages are at hand.
         """
-        if self._products is None:
+        products = self._products  # which another thread may let go of meanwhile
+        if products is None:
             return None
         starts = np.concatenate([[0], np.cumsum(np.diff(offsets) * (np.diff(offsets) + 1) // 2)])
         lists, order = _by_row(rows, offsets, len(self.W_dec))
         out = np.empty(starts[-1], dtype=np.float32)
         cuts = np.linspace(0, len(rows), max(threads, 1) + 1).astype(int)
         spread(
-            lambda part: _gather(self._products, rows, offsets, lists, order, starts, part, out),
+            lambda part: _gather(products, rows, offsets, lists, order, starts, part, out),
             pairwise(cuts.tolist()),
             threads,
         )

@@ -29,6 +29,8 @@ LAYERS_BYTES = 3 << 29
 """Bytes that all held layers may take; the two of the cell at hand are held whatever they take."""
 DECODERS_BYTES = 1 << 29
 """Bytes of decoder rows that stay in memory; the two of the cell at hand do whatever they take."""
+NARROW = 2048
+"""Features up to which a layer is narrow: a layer pair takes a second or two, concepts included."""
 _LAYOUTS = 2
 """Layouts of its activations that a prepared layer keeps for the next pair, each as large as they are."""
 
@@ -136,6 +138,10 @@ class Captures:
         """Whether the activations of each of these are held in memory while they are used."""
         stores = [self._stores[source] for source in sources]
         return all(not store.dense and store.nbytes <= LAYER_IN_MEMORY for store in stores)
+
+    def narrow(self, *sources: Source) -> bool:
+        """Whether these are held in memory and of so few features that their steps are short."""
+        return self.in_memory(*sources) and all(self._stores[s].shape[1] <= NARROW for s in sources)
 
     def key(self, source: Source) -> str:
         """Content key of a source's features, with what stands beside them in a cell."""

@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from congruence.metrics.blas import one_blas_thread
 from congruence.progress import Progress
 from congruence.run.captures import Captures
 from congruence.run.cell import compute_cell, is_heavy
@@ -24,6 +26,7 @@ from congruence.run.schema import CELLS, MATCHES
 from congruence.run.selections.whole import WholeSpace, whole_space
 from congruence.run.stored import FORMAT_VERSION, CellResult, load_cell, save_cell
 from congruence.storage import content_key, elsewhere
+from congruence.threads import side_by_side
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +47,8 @@ def run_cells(
 ) -> list[CellResult]:
     """The results of all cells, in order; what is finished in `folder` is read and not computed again.
 
-    A cell and its concepts are kept apart: adding concepts to a finished run doesn't repeat its grid.
+    A cell and its concepts are kept apart: adding concepts to a finished run doesn't repeat its grid. Cells of
+    narrow layers are computed two at a time, as no step of theirs is long enough for two threads.
     """
 
     def work(cell: Cell) -> CellResult:
@@ -64,9 +68,10 @@ def run_cells(
 
     results = []
     progress.advance("compare layer pairs", 0, len(cells), "pairs")
-    for cell in cells:
-        results.append(work(cell))
-        progress.advance("compare layer pairs", len(results), len(cells), "pairs")
+    for narrow, some in groupby(cells, lambda cell: captures.narrow(cell.a, cell.b)):
+        for result in side_by_side(one_blas_thread()(work), some, most=2) if narrow else map(work, some):
+            results.append(result)
+            progress.advance("compare layer pairs", len(results), len(cells), "pairs")
     return results
 
 
