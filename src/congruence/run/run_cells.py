@@ -47,8 +47,8 @@ def run_cells(
 ) -> list[CellResult]:
     """The results of all cells, in order; what is finished in `folder` is read and not computed again.
 
-    A cell and its concepts are kept apart: adding concepts to a finished run doesn't repeat its grid. Cells of
-    narrow layers are computed two at a time, as no step of theirs is long enough for two threads.
+    A cell and its concepts are kept apart: adding concepts to a finished run doesn't repeat its grid. Cells
+    of narrow layers are computed two at a time, as no step of theirs is long enough for two threads.
     """
 
     def work(cell: Cell) -> CellResult:
