@@ -69,7 +69,7 @@ class Stored:
             path, key="benchmark", hook_name="made up", width=shape[1], shard_offsets=cuts, dense=False,
             token_ids=np.zeros(shape[0], np.int32), document_offsets=documents,
         )  # fmt: skip
-        self._writer, self._rows = None, 0
+        self._writer, self._rows, self._shard = None, 0, 0
 
     def append(self, block: sparse.csr_array) -> None:
         """Write the next run of tokens; runs don't cross shards."""
@@ -77,7 +77,8 @@ class Stored:
 
         if self._rows in self.store.shard_offsets:
             self.close()
-            folder = self.store.shard_path(self.store.shard_offsets.index(self._rows))
+            self._shard = self.store.shard_offsets.index(self._rows)
+            folder = self.store.shard_path(self._shard)
             folder.mkdir(parents=True)
             self._writer = ShardWriter(folder)
         self._writer.append(block)
@@ -86,7 +87,7 @@ class Stored:
     def close(self) -> None:
         """Finish the shard that is being written."""
         if self._writer is not None:
-            self._writer.close("benchmark")
+            self._writer.close("benchmark", self._shard)
 
 
 def write_sides(folder: Path, tokens: int, features: int, l0: int) -> None:
