@@ -26,6 +26,14 @@ def run(config: dict, out: Path, *, pictures: bool = False) -> Run:
     return compare(config, out=out, progress=False, draw=draw if pictures else None)
 
 
+def same_tables(one: Run, other: Run) -> None:
+    """All but how long things took."""
+    pd.testing.assert_frame_equal(one.matches, other.matches)
+    pd.testing.assert_frame_equal(one.concept_keywords, other.concept_keywords)
+    for mine, its in ((one.cells, other.cells), (one.results, other.results)):
+        pd.testing.assert_frame_equal(mine.drop(columns="seconds"), its.drop(columns="seconds"))
+
+
 def stored_files(folder: Path) -> list[Path]:
     """Every file below a run's folder, each once: links, and what was set aside, are left out."""
     found = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]

@@ -1,7 +1,6 @@
 """Pairs of a cell that are read again when the run is written are the pairs that stayed in memory."""
 
-import pandas as pd
-from stored_run import run, tiny
+from stored_run import run, same_tables, tiny
 
 from congruence.run import run_cells
 
@@ -16,7 +15,4 @@ def test_tables_are_the_same_whether_pairs_stay_in_memory_or_not(small_config, t
     monkeypatch.setattr(run_cells, "load_cell", lambda place: read.append(found := load(place)) or found)
     again = run(config, tmp_path / "read")
     assert any(one is not None and callable(one.pairs) for one in read)
-    pd.testing.assert_frame_equal(held.matches, again.matches)
-    pd.testing.assert_frame_equal(held.concept_keywords, again.concept_keywords)
-    for one, other in ((held.cells, again.cells), (held.results, again.results)):
-        pd.testing.assert_frame_equal(one.drop(columns="seconds"), other.drop(columns="seconds"))
+    same_tables(held, again)

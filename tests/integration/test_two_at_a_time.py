@@ -1,7 +1,6 @@
 """Layer pairs that are compared two at a time give what they give one after another."""
 
-import pandas as pd
-from stored_run import run, tiny
+from stored_run import run, same_tables, tiny
 
 from congruence.run import captures, run_cells
 
@@ -24,7 +23,4 @@ def test_tables_are_the_same_two_at_a_time(small_config, tmp_path, monkeypatch):
     monkeypatch.setattr(captures, "NARROW", 0)
     one_by_one = run(config, tmp_path / "one by one")
     assert len(asked) == 1
-    pd.testing.assert_frame_equal(together.matches, one_by_one.matches)
-    pd.testing.assert_frame_equal(together.concept_keywords, one_by_one.concept_keywords)
-    for one, other in ((together.cells, one_by_one.cells), (together.results, one_by_one.results)):
-        pd.testing.assert_frame_equal(one.drop(columns="seconds"), other.drop(columns="seconds"))
+    same_tables(together, one_by_one)

@@ -120,15 +120,15 @@ class Repeats(NamedTuple):
 
 def _repeats(x: SharedRows, y: SharedRows, split: Split) -> Repeats:
     """Which fitted rows are the same, on the side where more are: a feature can be several's partner."""
-    numbers = min((_numbered(side.rows[split.fit]) for side in (x, y)), key=np.max)
-    _, starts, counts = np.unique(np.sort(numbers), return_index=True, return_counts=True)
-    return Repeats(np.argsort(numbers, kind="stable"), starts, np.sqrt(counts))
+    numbers = min((_numbered(side.rows, split.fit) for side in (x, y)), key=np.max)
+    counts = np.bincount(numbers)
+    return Repeats(np.argsort(numbers, kind="stable"), np.cumsum(counts) - counts, np.sqrt(counts))
 
 
-def _numbered(rows: Float[np.ndarray, "f d"]) -> Int[np.ndarray, " f"]:
-    """Equal rows have the same number, in the order in which they come."""
+def _numbered(rows: Float[np.ndarray, "n d"], some: Int[np.ndarray, " f"]) -> Int[np.ndarray, " f"]:
+    """Numbers of some rows, from 0 on in the order in which they come; equal rows have the same."""
     seen: dict[bytes, int] = {}
-    return np.array([seen.setdefault(row.tobytes(), len(seen)) for row in rows])
+    return np.array([seen.setdefault(rows[i].tobytes(), len(seen)) for i in some])
 
 
 def _products(side: SharedRows, split: Split) -> HalfProducts:

@@ -127,7 +127,7 @@ def whole_result(
     """
     started = time.perf_counter()
     whole = whole_space(cell, a, b, plan)
-    if make_room is not None and is_heavy(whole.selection):  # which has fetched the rows of its pairs
+    if make_room is not None and is_heavy(whole.selection):  # it has its rows: what it needs hangs on them
         make_room()
     (outcome,) = compute_cell(cell, iter([whole.selection]), plan.null_settings)
     rows = with_intervals(outcome, a, b, plan)

@@ -50,12 +50,14 @@ class MemoryCache(Generic[T]):
 
     def keep(self, *keys: Hashable) -> None:
         """Hold the values of these keys alone, of those that are held."""
-        for key in [key for key in self._held if key not in keys]:
-            self.dropped(self._held.pop(key))
+        with self._lock:
+            for key in [key for key in self._held if key not in keys]:
+                self.dropped(self._held.pop(key))
 
     def clear(self) -> None:
         """Hold nothing."""
-        self._held.clear()
+        with self._lock:
+            self._held.clear()
 
     def __len__(self) -> int:
         return len(self._held)

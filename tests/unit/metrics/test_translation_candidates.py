@@ -102,61 +102,58 @@ def test_more_columns_than_rows_give_the_same_map():
     assert short[0] @ short[1] == pytest.approx(u @ vt, abs=1e-10)
 
 
+def both_ways(monkeypatch, x, y):
+    """Prepared by the decomposition, then by products; and how often these had to be decomposed after all."""
+    module = import_module("congruence.metrics.rotation")
+    slow = METRICS.get("translation_accuracy").prepare(x, y)
+    rotation, decomposed = module._rotation, []
+    monkeypatch.setattr(module, "_rotation", lambda *sides: decomposed.append(1) or rotation(*sides))
+    monkeypatch.setattr(module, "FEW", 10)
+    fast = METRICS.get("translation_accuracy").prepare(x, y)
+    assert np.array_equal(fast.tables[0].table, slow.tables[0].table)
+    assert fast.observed() == slow.observed()
+    return len(decomposed)
+
+
+def noisy_sides(rng, n, d_a, d_b):
+    shared = rng.normal(size=(n, 20))
+    return [shared @ rng.normal(size=(20, d)) + 2 * rng.normal(size=(n, d)) for d in (d_a, d_b)]
+
+
 @pytest.mark.parametrize(
     ("n", "d_a", "d_b"), [(120, 90, 75), (120, 75, 90), (400, 40, 60), (400, 60, 40), (240, 60, 130)]
 )
 def test_products_of_rows_or_columns_give_the_decompositions_map(monkeypatch, n, d_a, d_b):
-    module = import_module("congruence.metrics.rotation")
-    rng = np.random.default_rng(n + d_a)
-    shared = rng.normal(size=(n, 20))
-    sides = [shared @ rng.normal(size=(20, d)) + 2 * rng.normal(size=(n, d)) for d in (d_a, d_b)]
-    slow = METRICS.get("translation_accuracy").prepare(*sides)
-    monkeypatch.setattr(module, "_rotation", None)  # it isn't called
-    monkeypatch.setattr(module, "FEW", 10)
-    fast = METRICS.get("translation_accuracy").prepare(*sides)
-    assert np.array_equal(fast.tables[0].table, slow.tables[0].table)
-    assert fast.observed() == slow.observed()
+    sides = noisy_sides(np.random.default_rng(n + d_a), n, d_a, d_b)
+    assert both_ways(monkeypatch, *sides) == 0
 
 
-@pytest.mark.parametrize("shape", [(60, 80), (300, 40)])
-def test_what_products_leave_uncertain_is_decomposed(monkeypatch, shape):
-    """Equal rows or columns: singular values of 0, where a root of products would be noise."""
-    module = import_module("congruence.metrics.rotation")
+@pytest.mark.parametrize(
+    ("shape", "apart", "decomposed"), [((60, 80), 0.0, 0), ((60, 80), 1e-9, 1), ((300, 40), 0.0, 1)]
+)
+def test_what_products_leave_uncertain_is_decomposed(monkeypatch, shape, apart, decomposed):
+    """Rows nearly equal, or columns equal: singular values of 0, where a root of products would be noise."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, *shape))
     y[:, 1] = y[:, 0]
-    y[1:6] = y[0]
-    slow = METRICS.get("translation_accuracy").prepare(x, y)
-    monkeypatch.setattr(module, "FEW", 10)
-    fast = METRICS.get("translation_accuracy").prepare(x, y)
-    assert np.array_equal(fast.tables[0].table, slow.tables[0].table)
+    y[1:6] = y[0] + apart * rng.normal(size=(5, shape[1]))
+    assert both_ways(monkeypatch, x, y) == decomposed
 
 
 @pytest.mark.parametrize(("a", "b"), [(0.6, 1.0), (0.1, 1.0), (1.0, 0.5)])
 def test_features_that_repeat_give_the_decompositions_map(monkeypatch, a, b):
     """A feature that is the partner of several, as pairing many to one leaves it, is told by products too."""
-    module = import_module("congruence.metrics.rotation")
     rng = np.random.default_rng(3)
-    n, shared = 120, rng.normal(size=(120, 20))
-    sides = [shared @ rng.normal(size=(20, d)) + 2 * rng.normal(size=(n, d)) for d in (90, 75)]
+    n, sides = 120, noisy_sides(rng, 120, 90, 75)
     repeats = [rng.integers(0, int(n * part), n) if part < 1 else np.arange(n) for part in (a, b)]
-    sides = [side[rows] for side, rows in zip(sides, repeats, strict=True)]
-    slow = METRICS.get("translation_accuracy").prepare(*sides)
-    monkeypatch.setattr(module, "_rotation", None)  # it isn't called
-    monkeypatch.setattr(module, "FEW", 10)
-    fast = METRICS.get("translation_accuracy").prepare(*sides)
-    assert np.array_equal(fast.tables[0].table, slow.tables[0].table)
-    assert fast.observed() == slow.observed()
+    assert both_ways(monkeypatch, *(side[rows] for side, rows in zip(sides, repeats, strict=True))) == 0
 
 
 def test_features_that_repeat_on_both_sides_are_told_too(monkeypatch):
-    module = import_module("congruence.metrics.rotation")
     rng = np.random.default_rng(4)
-    sides = [rng.normal(size=(60, d))[rng.integers(0, 60, 120)] for d in (90, 75)]
-    slow = METRICS.get("translation_accuracy").prepare(*sides)
-    monkeypatch.setattr(module, "FEW", 10)
-    fast = METRICS.get("translation_accuracy").prepare(*sides)
-    assert np.array_equal(fast.tables[0].table, slow.tables[0].table)
+    assert (
+        both_ways(monkeypatch, *(rng.normal(size=(60, d))[rng.integers(0, 60, 120)] for d in (90, 75))) == 1
+    )
 
 
 def test_cosines_of_features_that_repeat_are_those_of_the_decomposition():

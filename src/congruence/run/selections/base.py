@@ -37,7 +37,7 @@ class Selection:
 
     @cached_property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """The paired decoder rows."""
+        """The paired decoder rows, fetched once: the decoders can be let go then."""
         (a, b), (feature_a, feature_b) = self.case.rows, self.case.pairs  # pyright: ignore[reportGeneralTypeIssues]
         return a.W_dec[feature_a], b.W_dec[feature_b]
 
