@@ -10,7 +10,8 @@ from congruence.stats.dense_engine import BLOCK_SIZE, DenseJob, dense_best_partn
 from congruence.stats.prepared import PreparedActs, prepare
 from congruence.stats.records import BestPartners, Correlation, EngineChoice
 from congruence.stats.scaling import check_measure
-from congruence.stats.sparse_engine import SparseJob, sparse_best_partners
+from congruence.stats.sparse_engine import SparseJob
+from congruence.stats.sparse_partners import sparse_best_partners
 from congruence.threads import available_threads, spread
 
 

@@ -140,7 +140,7 @@ def _offer(
 
 
 @njit(cache=True, nogil=True)
-def _offer_listed(
+def offer_listed(
     listed, count, c, kind, packed, firings, shift, extra, index_a, firings_b, weight, index_b, fewest,
     values_a, indices_a, counts_a, values_b, indices_b, counts_b, threshold,
 ):  # fmt: skip
@@ -181,7 +181,7 @@ def best_partners(lo, hi, kind, fewest, columns, rows, side_a, side_b, best_a, b
     values_b, indices_b, counts_b = best_b
     n_b, last = np.uint64(len(index_b)), values_a.shape[1] - 1
     packed, sums, counts = np.zeros(len(weight)), np.zeros(len(weight)), np.zeros(len(weight))
-    listed = np.empty(len(weight) + len(centred) + 1, np.uint16)
+    listed = np.empty(len(weight) + len(centred) + 1, np.uint32)
     begin, fire, token, value = columns
     for c in range(lo, hi):
         fires = fire[c] - begin[c]
@@ -190,7 +190,7 @@ def best_partners(lo, hi, kind, fewest, columns, rows, side_a, side_b, best_a, b
             count = accumulate_listed(begin[c], fire[c], token, value, rows, packed, listed)
             for i in range(len(centred)):
                 listed[count + np.uint64(i)] = centred[i]
-            _offer_listed(
+            offer_listed(
                 listed, count + np.uint64(len(centred)), c, kind, packed, firings[c], shift[c], extra[c],
                 index_a[c], firings_b, weight, index_b, fewest, values_a, indices_a, counts_a, values_b,
                 indices_b, counts_b, threshold,

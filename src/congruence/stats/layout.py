@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -15,6 +16,9 @@ from congruence.stats.sources import Source
 Part = tuple[np.ndarray, tuple[np.ndarray, ...]]
 """Features, and the arrays a kernel reads of them by token."""
 
+ENTRY = np.dtype([("rank", np.uint32), ("value", np.float32)])
+"""A feature's place and scaled activation, side by side: a row is fetched from one place in memory."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -23,12 +27,11 @@ class Rows:
     Attributes:
         features: (f,) the features, in order of rank; part i holds those from i * part_size on.
         part_size: features in a part.
-        pointer: (parts, n + 1) where each token's entries begin in `rank` and `value`.
+        pointer: (parts, n + 1) where each token's entries begin in `entries`.
         centred_parts: the parts that hold a centred feature, ascending.
         fire_end: (centred parts, n) where those that fire end; behind them stand entries due to centring
             alone. In any other part all entries fire.
-        rank: (entries,) uint16 place of the feature within its part.
-        value: (entries,) float32 scaled activation.
+        entries: (entries,) ENTRY: the feature's place within its part, and its scaled activation.
     """
 
     features: np.ndarray
@@ -36,8 +39,7 @@ class Rows:
     pointer: np.ndarray
     centred_parts: np.ndarray
     fire_end: np.ndarray
-    rank: np.ndarray
-    value: np.ndarray
+    entries: np.ndarray
 
     def __len__(self) -> int:
         return len(self.pointer)
@@ -47,25 +49,24 @@ class Rows:
         features = self.features[i * self.part_size : (i + 1) * self.part_size]
         at = np.flatnonzero(self.centred_parts == i)
         fire_end = self.fire_end[at[0]] if len(at) else self.pointer[i][1:]
-        return features, (self.pointer[i], fire_end, self.rank, self.value)
+        return features, (self.pointer[i][:-1], fire_end, self.pointer[i][1:], self.entries)
 
     def rolled(self, shift: int) -> "Rows":
         """The layout with token t in the place of t + shift, round the corpus: 0 <= shift < n."""
         pointer, fire_end = np.empty_like(self.pointer), np.empty_like(self.fire_end)
-        rank, value = _empty_rows(len(self.rank))
+        entries = aligned(self.entries.shape, ENTRY)
         cut = self.pointer.shape[1] - 1 - shift
         for i, old in enumerate(self.pointer):
             begin, middle, end = old[0], old[cut], old[-1]
             # In each part the entries of the last tokens change places with those of the others.
             late, early = slice(begin, begin + end - middle), slice(begin + end - middle, end)
-            for moved, whole in ((rank, self.rank), (value, self.value)):
-                moved[late], moved[early] = whole[middle:end], whole[begin:middle]
+            entries[late], entries[early] = self.entries[middle:end], self.entries[begin:middle]
             to_front, to_back = begin - middle, end - middle
             pointer[i] = np.concatenate([old[cut:-1] + to_front, old[: cut + 1] + to_back])
             for j in np.flatnonzero(self.centred_parts == i):
                 fires = self.fire_end[j]
                 fire_end[j] = np.concatenate([fires[cut:] + to_front, fires[:cut] + to_back])
-        return replace(self, pointer=pointer, fire_end=fire_end, rank=rank, value=value)
+        return replace(self, pointer=pointer, fire_end=fire_end, entries=entries)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class Columns:
 
     Attributes:
         features: (f,) the features, in the order of the columns.
-        pointer: (f + 1,) where each column begins; fire_end: (f,) where its firing tokens end.
+        pointer: (f + 1,) where each column begins, and the last ends; fire_end: (f,) where its firing tokens
+            end.
         token: (entries,) uint32; value: (entries,) float32 scaled activation.
     """
 
@@ -88,6 +90,16 @@ class Columns:
     def arrays(self) -> tuple[np.ndarray, ...]:
         """What the kernels read."""
         return self.pointer, self.fire_end, self.token, self.value
+
+    def run(self, start: int, stop: int) -> "Columns":
+        """The columns start..stop; nothing is copied."""
+        return Columns(
+            self.features[start:stop],
+            self.pointer[start : stop + 1],
+            self.fire_end[start:stop],
+            self.token,
+            self.value,
+        )
 
     def chosen(self, features: np.ndarray, names: np.ndarray) -> "Columns":
         """The columns of some of the features, in the order given, called by other names."""
@@ -118,13 +130,13 @@ def rows_of(columns: Columns, n: int, part_size: int) -> Rows:
     np.cumsum(pointer[:, 1:], axis=1, out=pointer[:, 1:])
     pointer += np.concatenate([[0], np.cumsum(pointer[:-1, -1])])[:, None]
     write_at = pointer[:, :-1].copy()
-    rank, value = _empty_rows(len(columns.token))
+    entries = aligned(columns.token.shape, ENTRY)
     fill_tokens(
-        columns.pointer[:-1], columns.fire_end, columns.token, columns.value, part_size, write_at, rank, value
+        columns.pointer[:-1], columns.fire_end, columns.token, columns.value, part_size, write_at, entries
     )
     fire_end = write_at[centred_parts].copy()
-    fill_tokens(columns.fire_end, ends, columns.token, columns.value, part_size, write_at, rank, value)
-    return Rows(features, part_size, pointer, centred_parts, fire_end, rank, value)
+    fill_tokens(columns.fire_end, ends, columns.token, columns.value, part_size, write_at, entries)
+    return Rows(features, part_size, pointer, centred_parts, fire_end, entries)
 
 
 def build_rows(
@@ -133,11 +145,11 @@ def build_rows(
     """Lay out the given features by token, in two passes over the source."""
     parts = max(1, -(-len(features) // part_size))
     order = np.arange(len(features))
-    part = _lookup(features, order // part_size, len(moments), np.int32)
-    place = _lookup(features, order % part_size, len(moments), np.uint16)
+    part = lookup(features, order // part_size, len(moments), -1, np.int32)
+    place = lookup(features, order % part_size, len(moments), 0, np.uint32)
     centred = features[scaling.centre[features] != 0]
     pointer = np.zeros((parts, moments.n + 1), np.int64)
-    for start, indptr, indices, _ in _blocks(source):
+    for start, indptr, indices, _ in blocks_of(source):
         count_rows(start, indptr, indices, part, pointer)
         if len(centred):
             count_silent(start, indptr, indices, part, centred, pointer)
@@ -146,24 +158,24 @@ def build_rows(
     pointer += np.concatenate([[0], np.cumsum(pointer[:-1, -1])])[:, None]
     centred_parts = np.unique(part[centred])
     fire_end = np.zeros((len(centred_parts), moments.n), np.int64)
-    rank, value = _empty_rows(int(pointer[-1, -1]))
-    for start, indptr, indices, data in _blocks(source):
+    entries = aligned((int(pointer[-1, -1]),), ENTRY)
+    for start, indptr, indices, data in blocks_of(source):
         fill_rows(
             start, indptr, indices, data, part, place, scaling.centre, scaling.scale, centred, pointer,
-            centred_parts, fire_end, rank, value,
+            centred_parts, fire_end, entries,
         )  # fmt: skip
-    return Rows(features, part_size, pointer, centred_parts, fire_end, rank, value)
+    return Rows(features, part_size, pointer, centred_parts, fire_end, entries)
 
 
 def build_columns(source: Source, moments: Moments, scaling: Scaling, features: np.ndarray) -> Columns:
     """Lay out the given features by feature, in the order of `features`, in one pass over the source."""
-    column = _lookup(features, np.arange(len(features)), len(moments), np.int32)
+    column = lookup(features, np.arange(len(features)), len(moments), -1, np.int32)
     centred = scaling.centre[features] != 0
     pointer = np.zeros(len(features) + 1, np.int64)
     np.cumsum(np.where(centred, moments.n, moments.firings[features]), out=pointer[1:])
     token, value = np.empty(pointer[-1], np.uint32), np.empty(pointer[-1], np.float32)
     write_at = pointer[:-1].copy()
-    for start, indptr, indices, data in _blocks(source):
+    for start, indptr, indices, data in blocks_of(source):
         fill_columns(
             start, indptr, indices, data, column, scaling.centre, scaling.scale, write_at, token, value
         )
@@ -173,20 +185,17 @@ def build_columns(source: Source, moments: Moments, scaling: Scaling, features: 
     return Columns(features, pointer, write_at, token, value)
 
 
-def _empty_rows(entries: int) -> tuple[np.ndarray, np.ndarray]:
-    """Room for ranks and values, each from the start of a cache line: rows then lie on fewer."""
-    return aligned((entries,), np.uint16), aligned((entries,), np.float32)
-
-
-def _blocks(source: Source) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+def blocks_of(source: Source) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """(first row, indptr, indices, data) of each block."""
     start = 0
     for tokens, block in source.blocks():
         yield start, block.indptr.astype(np.int64, copy=False), block.indices, block.data
         start += len(tokens)
 
 
-def _lookup(features: np.ndarray, places: np.ndarray, n_features: int, dtype: type) -> np.ndarray:
-    table = np.full(n_features, -1 if dtype is np.int32 else 0, dtype)
+def lookup(features: np.ndarray, places: np.ndarray, n_features: int, absent: int, dtype: Any) -> np.ndarray:
+    """(n_features,) the place of each feature given, and `absent` for the others."""
+    table = np.full(n_features, absent, dtype)
     table[features] = places
     return table
 
@@ -215,8 +224,8 @@ def count_silent(start, indptr, indices, part, centred, pointer):
 
 @njit(cache=True, nogil=True)
 def fill_rows(
-    start, indptr, indices, data, part, place, centre, scale, centred, pointer, centred_parts, fire_end, rank,
-    value,
+    start, indptr, indices, data, part, place, centre, scale, centred, pointer, centred_parts, fire_end,
+    entries,
 ):  # fmt: skip
     """Write the scaled entries of a block's rows: those that fire, then those only centring makes non-zero.
 
@@ -233,16 +242,16 @@ def fill_rows(
             fires[j] = True
             own = part[j]
             if own >= 0:
-                rank[at[own]] = place[j]
-                value[at[own]] = (np.float64(data[p]) - centre[j]) * scale[j]
+                entries[at[own]].rank = place[j]
+                entries[at[own]].value = (np.float64(data[p]) - centre[j]) * scale[j]
                 at[own] += 1
         for i in range(len(centred_parts)):
             fire_end[i, start + row] = at[centred_parts[i]]
         for j in centred:
             if not fires[j]:
                 own = part[j]
-                rank[at[own]] = place[j]
-                value[at[own]] = -centre[j] * scale[j]
+                entries[at[own]].rank = place[j]
+                entries[at[own]].value = -centre[j] * scale[j]
                 at[own] += 1
         for p in range(indptr[row], indptr[row + 1]):
             fires[indices[p]] = False
@@ -300,11 +309,11 @@ def count_tokens(pointer, token, part_size, counts):
 
 
 @njit(cache=True, nogil=True)
-def fill_tokens(begin, end, token, value, part_size, write_at, rank, row_value):
+def fill_tokens(begin, end, token, value, part_size, write_at, entries):
     """Append the entries begin..end of each column to the rows of its part; `write_at` moves on."""
     for c in range(len(begin)):
         own = write_at[c // part_size]
         for p in range(begin[c], end[c]):
             at = own[token[p]]
-            rank[at], row_value[at] = c % part_size, value[p]
+            entries[at].rank, entries[at].value = c % part_size, value[p]
             own[token[p]] = at + 1

@@ -8,11 +8,16 @@ from jaxtyping import Bool, Int
 
 from congruence.errors import InputError
 from congruence.stats.documents import kept_offsets
+from congruence.stats.kernels_accumulate import FLUSH
 from congruence.stats.layout import Columns, Rows, build_columns, build_rows, rows_of
 from congruence.stats.moments import Moments, moments_of
 from congruence.stats.scaling import Scaling, scaling_of
 from congruence.stats.sources import Source, checked_mask, open_source
+from congruence.stats.split_rows import SplitRows, build_split_rows
 from congruence.stats.views import chosen_features, repeated, shifted
+
+OFTEN = 1 << 14
+"""Features that count as firing often where a side has very many: each has as many accumulators to itself."""
 
 
 class PreparedActs:
@@ -24,7 +29,7 @@ class PreparedActs:
 
     Memory kept, in bytes, for n tokens, f features and e entries (what fires, and every token of features
     that fire on more than half): 80 f for the statistics, and for the layouts, made when first asked for,
-    8 (e + f) by feature and 6 e + 8 n (1 + f / 65,536) by token; :meth:`drop_layouts` frees them. Stored
+    8 (e + f) by feature and 8 e + 8 n (1 + f / 65,536) by token; :meth:`drop_layouts` frees them. Stored
     activations are read in blocks: beside that no more than one block of them is held. Above 2^28 entries
     :func:`congruence.stats.correlate` keeps no layout, and lays out 2^28 at a time.
 
@@ -71,6 +76,25 @@ class PreparedActs:
     def columns(self, measure: str) -> Columns:
         """All varying features laid out by feature, kept for the next pair."""
         return self._kept(("columns", measure, 0), lambda: self._built_columns(measure))
+
+    def split_rows(self, measure: str) -> SplitRows:
+        """All varying features laid out by token in one piece, kept for the next pair in place of `rows`."""
+        rare = self.fires_rarely(self.varying)
+        return self._kept(
+            ("rows", measure, -1),
+            lambda: build_split_rows(
+                self.source, self.moments, self.scaling(measure), self.varying[:rare], self.varying[rare:]
+            ),
+        )
+
+    def fires_rarely(self, features: np.ndarray) -> int:
+        """How many of the features, given the rarest first, fire rarely; none of those is centred.
+
+        The OFTEN that fire most often don't, nor do any that fire on more than FLUSH tokens, or on half.
+        """
+        firings = self.moments.firings
+        most = [firings[self.varying[-OFTEN]]] if len(self.varying) > OFTEN else [0]
+        return int(np.searchsorted(firings[features], min([*most, FLUSH + 1, self.moments.n // 2 + 1])))
 
     def _built_rows(self, measure: str, part_size: int) -> Rows:
         return build_rows(self.source, self.moments, self.scaling(measure), self.varying, part_size)

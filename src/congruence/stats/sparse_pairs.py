@@ -82,10 +82,10 @@ def sparse_pairs(job: SparseJob, *, least: float, max_pairs: int) -> Pairs:
     """
     budget = PairBudget(max_pairs)
     found: list[Pairs] = []
-    for rows in job.row_groups():
+    for parts in job.part_groups():
         for columns in job.column_groups():
-            for i in range(len(rows)):
-                found += _pairs_of_part(job, columns, rows.part(i), least, budget)
+            for part in parts:
+                found += _pairs_of_part(job, columns, part, least, budget)
     return Pairs.concatenated(found)
 
 
@@ -137,11 +137,11 @@ def best_above_prices(
         (excess, indices, co-firings), each (f, top_k), best first; index -1 where there is no further one.
     """
     lists = empty_lists(job.a.shape[1], top_k)
-    for rows in job.row_groups():
+    for parts in job.part_groups():
         for columns in job.column_groups():
             own = of_features(lists, columns.features)
-            for i in range(len(rows)):
-                _offer_part(job, columns, rows.part(i), (price_a, price_b), own, least=least)
+            for part in parts:
+                _offer_part(job, columns, part, (price_a, price_b), own, least=least)
             put_features(lists, columns.features, own)
     return lists
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from congruence.stats import correlate, sparse_engine
+from congruence.stats import correlate, sparse_partners
 from slow_similarity import check_best, random_acts, slow_cofirings, slow_similarity
 
 
@@ -12,9 +12,9 @@ from slow_similarity import check_best, random_acts, slow_cofirings, slow_simila
 def settled(monkeypatch) -> list[int]:
     """How many lists were empty when the features whose partners might be silent were taken anew."""
     sizes: list[int] = []
-    whole = sparse_engine._empty
+    whole = sparse_partners._empty
     monkeypatch.setattr(
-        sparse_engine,
+        sparse_partners,
         "_empty",
         lambda lists, features: (sizes.append(len(features)), whole(lists, features)),
     )
