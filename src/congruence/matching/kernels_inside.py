@@ -12,21 +12,21 @@ MANY_B, MANY_A, GREEDY, MUTUAL = 0, 1, 2, 3
 
 
 @numba.njit(nogil=True, cache=True)
-def entries_of_some(row_begin, row_fire, row_end, entries, keep):
+def entries_of_some(row_ptr, row_fire, rank, row_value, keep):
     """One part of a layout by token with the entries of the ranks kept alone; ranks stay what they are."""
-    pointer = np.zeros(len(row_begin) + 1, np.int64)
-    fire_end, kept = np.empty_like(row_fire), np.empty_like(entries)
+    pointer, fire_end = np.zeros_like(row_ptr), np.empty_like(row_fire)
+    ranks, values = np.empty_like(rank), np.empty_like(row_value)
     at = 0
-    for t in range(len(row_begin)):
-        for p in range(row_begin[t], row_fire[t]):
-            kept[at] = entries[p]
-            at += keep[entries[p].rank]
+    for t in range(len(row_ptr) - 1):
+        for p in range(row_ptr[t], row_fire[t]):
+            ranks[at], values[at] = rank[p], row_value[p]
+            at += keep[rank[p]]
         fire_end[t] = at
-        for p in range(row_fire[t], row_end[t]):
-            kept[at] = entries[p]
-            at += keep[entries[p].rank]
+        for p in range(row_fire[t], row_ptr[t + 1]):
+            ranks[at], values[at] = rank[p], row_value[p]
+            at += keep[rank[p]]
         pointer[t + 1] = at
-    return pointer[:-1], fire_end, pointer[1:], kept[:at].copy()
+    return pointer, fire_end, ranks[:at].copy(), values[:at].copy()
 
 
 @numba.njit(nogil=True, cache=True)

@@ -12,9 +12,11 @@ shares them are done with. The entries behind the others are gone through once m
 import numpy as np
 from numba import njit
 
-from congruence.stats.kernels_accumulate import STEP, fetch_ahead, prefetch
+from congruence.stats.kernels_accumulate import STEP
 from congruence.stats.kernels_scan import LINEAR, offer_listed
+from congruence.stats.prefetch import prefetch, prefetch_far
 
+_AHEAD, _ENTRIES_A_LINE = 8, 8
 _FEWEST_CELLS, _MOST_CELLS = 1 << 11, 1 << 16
 # Products a cell: more of them bound less, and fewer are more cells to look through.
 _PRODUCTS_A_CELL = 4
@@ -74,9 +76,9 @@ def best_partners_folded(lo, hi, fewest, columns, rows, side_a, side_b, best_a, 
                 level[0] *= _FIRST_LEVEL
         while mark(folded_bits, marks, cells, bars_bits, level_bits[0]):
             count = np.uint64(0)
-            for p, end, step in ((begin[c], fire[c], STEP), (fire[c], begin[c + 1], 0.0)):
+            for p, end, more in ((begin[c], fire[c], STEP), (fire[c], begin[c + 1], 0.0)):
                 count = add_marked(
-                    p, end, step, token, value, rows, products > _CACHED_ENTRIES, marks, mask, room, packed,
+                    p, end, more, token, value, rows, products > _CACHED_ENTRIES, marks, mask, room, packed,
                     weight, threshold, listed, count,
                 )  # fmt: skip
             looked_at += np.int64(count)
@@ -117,11 +119,29 @@ def count_products(begin, end, token, rows):
 
 
 @njit(cache=True, nogil=True)
+def _fetch_ahead(q, token, rows):
+    """Ask for the row of the token at place q, and for where rows further on begin; any place is safe.
+
+    Rows lie all over memory: loading one while another is added up hides most of the wait. A row that doesn't
+    begin with a line ends in one more than its length tells: its last entry is asked for.
+    """
+    row_begin, row_fire, row_end, entries = rows
+    if q < len(token):
+        t = token[q]
+        for p in range(row_begin[t], row_end[t], _ENTRIES_A_LINE):
+            prefetch_far(entries, p)
+        prefetch_far(entries, row_end[t] - 1)
+        t = token[min(q + _AHEAD, len(token) - 1)]
+        prefetch_far(row_begin, t)  # where a row ends lies beside where it, or its centred part, begins
+        prefetch_far(row_fire, t)
+
+
+@njit(cache=True, nogil=True)
 def fold(begin, end, token, value, rows, above, folded, mask):
     """Add the absolute products of entries begin..end of a column, `above` times, to the cells they share."""
     row_begin, _, row_end, entries = rows
     for q in range(begin, end):
-        fetch_ahead(q, len(token), token, rows)
+        _fetch_ahead(q + _AHEAD, token, rows)
         v = abs(value[q]) * above
         t = token[q]
         for p in range(np.uint64(row_begin[t]), np.uint64(row_end[t])):
@@ -176,7 +196,7 @@ def add_marked(
     found = np.uint64(0)
     for q in range(begin, end):
         if far:
-            fetch_ahead(q, end, token, rows)
+            _fetch_ahead(q + _AHEAD, token, rows)
         t = token[q]
         before, v = found, np.float64(value[q])
         for p in range(np.uint64(row_begin[t]), np.uint64(row_fire[t])):

@@ -181,7 +181,7 @@ def best_partners(lo, hi, kind, fewest, columns, rows, side_a, side_b, best_a, b
     values_b, indices_b, counts_b = best_b
     n_b, last = np.uint64(len(index_b)), values_a.shape[1] - 1
     packed, sums, counts = np.zeros(len(weight)), np.zeros(len(weight)), np.zeros(len(weight))
-    listed = np.empty(len(weight) + len(centred) + 1, np.uint32)
+    listed = np.empty(len(weight) + len(centred) + 1, rows[2].dtype)
     begin, fire, token, value = columns
     for c in range(lo, hi):
         fires = fire[c] - begin[c]

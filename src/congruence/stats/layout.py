@@ -3,21 +3,26 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numba import njit
 
 from congruence.aligned import aligned
 from congruence.stats.moments import Moments
+from congruence.stats.prefetch import prefetch
 from congruence.stats.scaling import Scaling
 from congruence.stats.sources import Source
 
 Part = tuple[np.ndarray, tuple[np.ndarray, ...]]
 """Features, and the arrays a kernel reads of them by token."""
 
-ENTRY = np.dtype([("rank", np.uint32), ("value", np.float32)])
-"""A feature's place and scaled activation, side by side: a row is fetched from one place in memory."""
+FEATURE = np.dtype(
+    [("part", np.int32), ("place", np.uint32), ("centre", np.float64), ("scale", np.float64), ("", np.int64)]
+)
+"""Where a feature's entries go, part -1 being nowhere, and how they are scaled: half a line of the cache."""
+
+# Entries of a block, ahead of the one that is written, at which what it needs is asked for.
+_FAR, _NEAR, _NEXT = 24, 12, 6
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,12 @@ class Rows:
     Attributes:
         features: (f,) the features, in order of rank; part i holds those from i * part_size on.
         part_size: features in a part.
-        pointer: (parts, n + 1) where each token's entries begin in `entries`.
+        pointer: (parts, n + 1) where each token's entries begin in `rank` and `value`.
         centred_parts: the parts that hold a centred feature, ascending.
         fire_end: (centred parts, n) where those that fire end; behind them stand entries due to centring
             alone. In any other part all entries fire.
-        entries: (entries,) ENTRY: the feature's place within its part, and its scaled activation.
+        rank: (entries,) uint16 place of the feature within its part.
+        value: (entries,) float32 scaled activation.
     """
 
     features: np.ndarray
@@ -39,7 +45,8 @@ class Rows:
     pointer: np.ndarray
     centred_parts: np.ndarray
     fire_end: np.ndarray
-    entries: np.ndarray
+    rank: np.ndarray
+    value: np.ndarray
 
     def __len__(self) -> int:
         return len(self.pointer)
@@ -49,24 +56,25 @@ class Rows:
         features = self.features[i * self.part_size : (i + 1) * self.part_size]
         at = np.flatnonzero(self.centred_parts == i)
         fire_end = self.fire_end[at[0]] if len(at) else self.pointer[i][1:]
-        return features, (self.pointer[i][:-1], fire_end, self.pointer[i][1:], self.entries)
+        return features, (self.pointer[i], fire_end, self.rank, self.value)
 
     def rolled(self, shift: int) -> "Rows":
         """The layout with token t in the place of t + shift, round the corpus: 0 <= shift < n."""
         pointer, fire_end = np.empty_like(self.pointer), np.empty_like(self.fire_end)
-        entries = aligned(self.entries.shape, ENTRY)
+        rank, value = _empty_rows(len(self.rank))
         cut = self.pointer.shape[1] - 1 - shift
         for i, old in enumerate(self.pointer):
             begin, middle, end = old[0], old[cut], old[-1]
             # In each part the entries of the last tokens change places with those of the others.
             late, early = slice(begin, begin + end - middle), slice(begin + end - middle, end)
-            entries[late], entries[early] = self.entries[middle:end], self.entries[begin:middle]
+            for moved, whole in ((rank, self.rank), (value, self.value)):
+                moved[late], moved[early] = whole[middle:end], whole[begin:middle]
             to_front, to_back = begin - middle, end - middle
             pointer[i] = np.concatenate([old[cut:-1] + to_front, old[: cut + 1] + to_back])
             for j in np.flatnonzero(self.centred_parts == i):
                 fires = self.fire_end[j]
                 fire_end[j] = np.concatenate([fires[cut:] + to_front, fires[:cut] + to_back])
-        return replace(self, pointer=pointer, fire_end=fire_end, entries=entries)
+        return replace(self, pointer=pointer, fire_end=fire_end, rank=rank, value=value)
 
 
 @dataclass(frozen=True)
@@ -130,13 +138,13 @@ def rows_of(columns: Columns, n: int, part_size: int) -> Rows:
     np.cumsum(pointer[:, 1:], axis=1, out=pointer[:, 1:])
     pointer += np.concatenate([[0], np.cumsum(pointer[:-1, -1])])[:, None]
     write_at = pointer[:, :-1].copy()
-    entries = aligned(columns.token.shape, ENTRY)
+    rank, value = _empty_rows(len(columns.token))
     fill_tokens(
-        columns.pointer[:-1], columns.fire_end, columns.token, columns.value, part_size, write_at, entries
+        columns.pointer[:-1], columns.fire_end, columns.token, columns.value, part_size, write_at, rank, value
     )
     fire_end = write_at[centred_parts].copy()
-    fill_tokens(columns.fire_end, ends, columns.token, columns.value, part_size, write_at, entries)
-    return Rows(features, part_size, pointer, centred_parts, fire_end, entries)
+    fill_tokens(columns.fire_end, ends, columns.token, columns.value, part_size, write_at, rank, value)
+    return Rows(features, part_size, pointer, centred_parts, fire_end, rank, value)
 
 
 def build_rows(
@@ -145,44 +153,43 @@ def build_rows(
     """Lay out the given features by token, in two passes over the source."""
     parts = max(1, -(-len(features) // part_size))
     order = np.arange(len(features))
-    part = lookup(features, order // part_size, len(moments), -1, np.int32)
-    place = lookup(features, order % part_size, len(moments), 0, np.uint32)
+    table = lookup(features, order // part_size, order % part_size, scaling)
     centred = features[scaling.centre[features] != 0]
     pointer = np.zeros((parts, moments.n + 1), np.int64)
     for start, indptr, indices, _ in blocks_of(source):
-        count_rows(start, indptr, indices, part, pointer)
+        count_rows(start, indptr, indices, table, pointer)
         if len(centred):
-            count_silent(start, indptr, indices, part, centred, pointer)
+            count_silent(start, indptr, indices, table, centred, pointer)
     # Parts lie one behind the other.
     np.cumsum(pointer[:, 1:], axis=1, out=pointer[:, 1:])
     pointer += np.concatenate([[0], np.cumsum(pointer[:-1, -1])])[:, None]
-    centred_parts = np.unique(part[centred])
+    centred_parts = np.unique(table["part"][centred])
     fire_end = np.zeros((len(centred_parts), moments.n), np.int64)
-    entries = aligned((int(pointer[-1, -1]),), ENTRY)
+    rank, value = _empty_rows(int(pointer[-1, -1]))
     for start, indptr, indices, data in blocks_of(source):
-        fill_rows(
-            start, indptr, indices, data, part, place, scaling.centre, scaling.scale, centred, pointer,
-            centred_parts, fire_end, entries,
-        )  # fmt: skip
-    return Rows(features, part_size, pointer, centred_parts, fire_end, entries)
+        fill_rows(start, indptr, indices, data, table, centred, pointer, centred_parts, fire_end, rank, value)
+    return Rows(features, part_size, pointer, centred_parts, fire_end, rank, value)
 
 
 def build_columns(source: Source, moments: Moments, scaling: Scaling, features: np.ndarray) -> Columns:
     """Lay out the given features by feature, in the order of `features`, in one pass over the source."""
-    column = lookup(features, np.arange(len(features)), len(moments), -1, np.int32)
+    table = lookup(features, np.arange(len(features)), np.zeros(len(features)), scaling)
     centred = scaling.centre[features] != 0
     pointer = np.zeros(len(features) + 1, np.int64)
     np.cumsum(np.where(centred, moments.n, moments.firings[features]), out=pointer[1:])
     token, value = np.empty(pointer[-1], np.uint32), np.empty(pointer[-1], np.float32)
     write_at = pointer[:-1].copy()
     for start, indptr, indices, data in blocks_of(source):
-        fill_columns(
-            start, indptr, indices, data, column, scaling.centre, scaling.scale, write_at, token, value
-        )
+        fill_columns(start, indptr, indices, data, table, write_at, token, value)
     for c in np.flatnonzero(centred):
         silent = -scaling.centre[features[c]] * scaling.scale[features[c]]
         fill_silent(moments.n, pointer[c], write_at[c], pointer[c + 1], silent, token, value)
     return Columns(features, pointer, write_at, token, value)
+
+
+def _empty_rows(entries: int) -> tuple[np.ndarray, np.ndarray]:
+    """Room for ranks and values, each from the start of a cache line: rows then lie on fewer."""
+    return aligned((entries,), np.uint16), aligned((entries,), np.float32)
 
 
 def blocks_of(source: Source) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
@@ -193,82 +200,92 @@ def blocks_of(source: Source) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.
         start += len(tokens)
 
 
-def lookup(features: np.ndarray, places: np.ndarray, n_features: int, absent: int, dtype: Any) -> np.ndarray:
-    """(n_features,) the place of each feature given, and `absent` for the others."""
-    table = np.full(n_features, absent, dtype)
-    table[features] = places
+def lookup(features: np.ndarray, parts: np.ndarray, places: np.ndarray, scaling: Scaling) -> np.ndarray:
+    """(all features,) FEATURE: part and place of each feature given; the others have none."""
+    table = aligned((len(scaling.scale),), FEATURE)
+    table["part"], table["place"] = -1, 0
+    table["part"][features], table["place"][features] = parts, places
+    table["centre"], table["scale"] = scaling.centre, scaling.scale
     return table
 
 
 @njit(cache=True, nogil=True)
-def count_rows(start, indptr, indices, part, pointer):
-    """Count each row's entries of each part of the features into pointer[part, row + 1]; -1 is no part."""
+def count_rows(start, indptr, indices, table, pointer):
+    """Count each row's entries of each part of the features into pointer[part, row + 1]."""
+    last = len(indices) - 1
     for row in range(len(indptr) - 1):
         for p in range(indptr[row], indptr[row + 1]):
-            own = part[indices[p]]
+            prefetch(table, indices[min(p + _FAR, last)])
+            own = table[indices[p]].part
             if own >= 0:
                 pointer[own, start + row + 1] += 1
 
 
 @njit(cache=True, nogil=True)
-def count_silent(start, indptr, indices, part, centred, pointer):
+def count_silent(start, indptr, indices, table, centred, pointer):
     """Add to those counts the centred features that are silent on each row."""
-    fires = np.zeros(len(part), np.bool_)
+    fires = np.zeros(len(table), np.bool_)
     for row in range(len(indptr) - 1):
         fires[indices[indptr[row] : indptr[row + 1]]] = True
         for j in centred:
             if not fires[j]:
-                pointer[part[j], start + row + 1] += 1
+                pointer[table[j].part, start + row + 1] += 1
         fires[indices[indptr[row] : indptr[row + 1]]] = False
 
 
 @njit(cache=True, nogil=True)
 def fill_rows(
-    start, indptr, indices, data, part, place, centre, scale, centred, pointer, centred_parts, fire_end,
-    entries,
+    start, indptr, indices, data, table, centred, pointer, centred_parts, fire_end, rank, value
 ):  # fmt: skip
     """Write the scaled entries of a block's rows: those that fire, then those only centring makes non-zero.
 
-    `part` and `place` say where each feature goes: to which part, and which rank it has there. `centred`
-    lists the features whose centre isn't zero, `centred_parts` their parts; `fire_end[i, row]` receives the
-    end of the firing entries in the i-th of them.
+    `centred` lists the features whose centre isn't zero, `centred_parts` their parts; `fire_end[i, row]`
+    receives the end of the firing entries in the i-th of them.
     """
-    fires = np.zeros(len(part), np.bool_)
+    fires = np.zeros(len(table) if len(centred) else 0, np.bool_)
     at = np.zeros(len(pointer), np.int64)
+    last = len(indices) - 1
     for row in range(len(indptr) - 1):
         at[:] = pointer[:, start + row]
         for p in range(indptr[row], indptr[row + 1]):
-            j = indices[p]
-            fires[j] = True
-            own = part[j]
-            if own >= 0:
-                entries[at[own]].rank = place[j]
-                entries[at[own]].value = (np.float64(data[p]) - centre[j]) * scale[j]
-                at[own] += 1
+            prefetch(table, indices[min(p + _FAR, last)])
+            feature = table[indices[p]]
+            if feature.part >= 0:
+                entry = at[feature.part]
+                rank[entry] = feature.place
+                value[entry] = (np.float64(data[p]) - feature.centre) * feature.scale
+                at[feature.part] = entry + 1
         for i in range(len(centred_parts)):
             fire_end[i, start + row] = at[centred_parts[i]]
+        if not len(centred):
+            continue
+        fires[indices[indptr[row] : indptr[row + 1]]] = True
         for j in centred:
             if not fires[j]:
-                own = part[j]
-                entries[at[own]].rank = place[j]
-                entries[at[own]].value = -centre[j] * scale[j]
-                at[own] += 1
-        for p in range(indptr[row], indptr[row + 1]):
-            fires[indices[p]] = False
+                feature = table[j]
+                rank[at[feature.part]] = feature.place
+                value[at[feature.part]] = -feature.centre * feature.scale
+                at[feature.part] += 1
+        fires[indices[indptr[row] : indptr[row + 1]]] = False
 
 
 @njit(cache=True, nogil=True)
-def fill_columns(start, indptr, indices, data, column, centre, scale, write_at, token, value):
-    """Append a block's scaled entries to their columns; `write_at[c]` is column c's next place."""
+def fill_columns(start, indptr, indices, data, table, write_at, token, value):
+    """Append a block's scaled entries to their columns, the parts; `write_at` has each one's next place."""
+    last = len(indices) - 1
     for row in range(len(indptr) - 1):
         for p in range(indptr[row], indptr[row + 1]):
-            j = indices[p]
-            c = column[j]
-            if c >= 0:
-                at = write_at[c]
+            prefetch(table, indices[min(p + _FAR, last)])
+            prefetch(write_at, table[indices[min(p + _NEAR, last)]].part)
+            following = write_at[max(table[indices[min(p + _NEXT, last)]].part, 0)]
+            prefetch(token, following)
+            prefetch(value, following)
+            feature = table[indices[p]]
+            if feature.part >= 0:
+                at = write_at[feature.part]
                 token[at] = start + row
-                value[at] = (np.float64(data[p]) - centre[j]) * scale[j]
-                write_at[c] = at + 1
+                value[at] = (np.float64(data[p]) - feature.centre) * feature.scale
+                write_at[feature.part] = at + 1
 
 
 @njit(cache=True, nogil=True)
@@ -309,11 +326,11 @@ def count_tokens(pointer, token, part_size, counts):
 
 
 @njit(cache=True, nogil=True)
-def fill_tokens(begin, end, token, value, part_size, write_at, entries):
+def fill_tokens(begin, end, token, value, part_size, write_at, rank, row_value):
     """Append the entries begin..end of each column to the rows of its part; `write_at` moves on."""
     for c in range(len(begin)):
         own = write_at[c // part_size]
         for p in range(begin[c], end[c]):
             at = own[token[p]]
-            entries[at].rank, entries[at].value = c % part_size, value[p]
+            rank[at], row_value[at] = c % part_size, value[p]
             own[token[p]] = at + 1

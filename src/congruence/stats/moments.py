@@ -7,6 +7,7 @@ from numba import njit
 from scipy import sparse
 
 from congruence.errors import InputError
+from congruence.stats.prefetch import prefetch
 from congruence.stats.sources import Source
 
 _DENSE_VALUES = 1 << 24
@@ -149,6 +150,7 @@ def moments_of(source: Source) -> Moments:
 
 
 COUNT, PIVOT, SUM, SQUARES = 0, 1, 2, 3
+_FAR = 24
 
 
 @njit(cache=True, nogil=True)
@@ -160,8 +162,9 @@ def add_entries(indices, data, sums):
     Returns:
         (every value is finite, some value is negative).
     """
-    finite, negative = True, False
+    finite, negative, last = True, False, len(data) - 1
     for p in range(len(data)):
+        prefetch(sums, 4 * np.int64(indices[min(p + _FAR, last)]))
         x = np.float64(data[p])
         finite &= np.isfinite(x)
         negative |= x < 0.0

@@ -29,7 +29,8 @@ class PreparedActs:
 
     Memory kept, in bytes, for n tokens, f features and e entries (what fires, and every token of features
     that fire on more than half): 80 f for the statistics, and for the layouts, made when first asked for,
-    8 (e + f) by feature and 8 e + 8 n (1 + f / 65,536) by token; :meth:`drop_layouts` frees them. Stored
+    8 (e + f) by feature and 6 e + 8 n (1 + f / 65,536) by token, or 8 e + 16 n where
+    a side has very many features; :meth:`drop_layouts` frees them. Stored
     activations are read in blocks: beside that no more than one block of them is held. Above 2^28 entries
     :func:`congruence.stats.correlate` keeps no layout, and lays out 2^28 at a time.
 

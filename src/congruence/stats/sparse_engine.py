@@ -36,7 +36,6 @@ class SparseJob:
         fewest: co-firings a pair must have; 0 admits pairs that never fire together.
         part_size: B features handled at once, at most 65,536; None for what suits their number.
         threads: threads to use.
-        split: B is laid out by token in one piece, those of its features that fire often apart.
     """
 
     a: PreparedActs
@@ -47,7 +46,6 @@ class SparseJob:
     fewest: int = 0
     part_size: int | None = None
     threads: int = 1
-    split: bool = False
 
     def column_groups(self) -> Iterator[Columns]:
         """A's features by column, as many at a time as memory allows."""
@@ -62,10 +60,8 @@ class SparseJob:
 
     def part_groups(self) -> Iterator[list[Part]]:
         """B's features by row, as many at a time as memory allows, in the parts that are handled at once."""
-        if self.split and self.features_b is None:
-            yield from ([(rows.features, rows.of_all)] for rows in self.split_groups())
-        else:
-            yield from ([rows.part(i) for i in range(len(rows))] for rows in self._row_groups())
+        for rows in self._row_groups():
+            yield [rows.part(i) for i in range(len(rows))]
 
     def split_groups(self) -> Iterator[SplitRows]:
         """All of B's features by row in one piece, as many at a time as memory allows."""

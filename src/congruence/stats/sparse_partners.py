@@ -32,7 +32,6 @@ def sparse_best_partners(job: SparseJob, top_k: int) -> tuple[BestPartners, Best
     lists_b = empty_lists(job.b.shape[1], top_k)
     listing = _few_pairs_touch(job, top_k)
     if listing and folds(job):
-        job = replace(job, split=True)
         search_folded(job, lists_a, lists_b)
     else:
         search(job, lists_a, lists_b, listing=listing)

@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from congruence.aligned import aligned
-from congruence.stats.layout import ENTRY, blocks_of, count_rows, count_silent, fill_rows, lookup
+from congruence.stats.layout import Part, blocks_of, count_rows, count_silent, fill_rows, lookup
 from congruence.stats.moments import Moments
 from congruence.stats.scaling import Scaling
 from congruence.stats.sources import Source
+
+ENTRY = np.dtype([("rank", np.uint32), ("value", np.float32)])
+"""A feature's place and scaled activation, side by side: a row is fetched from one place in memory."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +36,24 @@ class SplitRows:
 
     @property
     def of_all(self) -> tuple[np.ndarray, ...]:
-        """What a kernel reads of all features by token."""
+        """What `kernels_folded` reads of all features by token."""
         return self.begin[:-1], self.fire_end, self.begin[1:], self.entries
 
     @property
-    def of_often(self) -> tuple[np.ndarray, ...]:
-        """The same of those that fire often."""
-        return self.middle, self.fire_end, self.begin[1:], self.entries
-
-    @property
     def of_rare(self) -> tuple[np.ndarray, ...]:
-        """The same of the others."""
+        """The same of those that fire rarely."""
         return self.begin[:-1], self.middle, self.middle, self.entries
+
+    def part_of_often(self) -> Part:
+        """A copy of those that fire often, as a part of `Rows`."""
+        pointer = np.zeros(len(self.begin), np.int64)
+        np.cumsum(self.begin[1:] - self.middle, out=pointer[1:])
+        centred = not np.array_equal(self.fire_end, self.begin[1:])
+        fire_end = pointer[:-1] + (self.fire_end - self.middle) if centred else pointer[1:]
+        rank = aligned((int(pointer[-1]),), np.uint16 if self.often <= 1 << 16 else np.uint32)
+        value = aligned(rank.shape, np.float32)
+        copy_rows(self.middle, self.begin[1:], self.entries, rank, value)
+        return self.features[: self.often], (pointer, fire_end, rank, value)
 
 
 def build_split_rows(
@@ -55,14 +65,14 @@ def build_split_rows(
     """
     features = np.concatenate([often, rare])
     # Two parts, as layouts by token have them, but that the rows of one lie between those of the other.
-    part = lookup(features, np.repeat(np.array([1, 0]), [len(often), len(rare)]), len(moments), -1, np.int32)
-    place = lookup(features, np.arange(len(features)), len(moments), 0, np.uint32)
+    parts = np.repeat(np.array([1, 0]), [len(often), len(rare)])
+    table = lookup(features, parts, np.arange(len(features)), scaling)
     centred = often[scaling.centre[often] != 0]
     counts = np.zeros((2, moments.n + 1), np.int64)
     for start, indptr, indices, _ in blocks_of(source):
-        count_rows(start, indptr, indices, part, counts)
+        count_rows(start, indptr, indices, table, counts)
         if len(centred):
-            count_silent(start, indptr, indices, part, centred, counts)
+            count_silent(start, indptr, indices, table, centred, counts)
     begin = np.cumsum(counts.sum(axis=0))
     middle = begin[:-1] + counts[0, 1:]
     del counts
@@ -71,7 +81,18 @@ def build_split_rows(
     write_at = np.stack([begin[:-1], middle])
     for start, indptr, indices, data in blocks_of(source):
         fill_rows(
-            start, indptr, indices, data, part, place, scaling.centre, scaling.scale, centred, write_at,
-            np.array([1]), fire_end, entries,
+            start, indptr, indices, data, table, centred, write_at, np.array([1]), fire_end,
+            entries["rank"], entries["value"],
         )  # fmt: skip
-    return SplitRows(features, len(often), begin, middle, fire_end[0], entries)
+    # Where nothing is centred the two are one array, so that a row is found in one place.
+    return SplitRows(features, len(often), begin, middle, fire_end[0] if len(centred) else begin[1:], entries)
+
+
+@njit(cache=True, nogil=True)
+def copy_rows(begin, end, entries, rank, value):
+    """Write the entries begin..end of each row one behind the other, ranks and values apart."""
+    at = 0
+    for t in range(len(begin)):
+        for p in range(begin[t], end[t]):
+            rank[at], value[at] = entries[p].rank, entries[p].value
+            at += 1
