@@ -17,13 +17,21 @@ from congruence.stats.sparse_scan import search_part
 FOLDED_FROM = LARGEST_PART
 """B features above which sums are bounded before they are taken."""
 
+WORTH_IT = 1 << 12
+"""Products for each place in a list of B, of which it pays where B would be one part: bounds spare sums once
+the lists are well filled, and there is the more to spare the more parts B would be handled in."""
+
 _CELLS_OF_A_COLUMN = 1 << 11
 
 
-def folds(job: SparseJob) -> bool:
-    """Whether B has enough features for it, and a bound of what is added up is one of the similarity."""
+def folds(job: SparseJob, top_k: int) -> bool:
+    """Whether it pays, and a bound of what is added up is one of the similarity."""
+    features = len(job.b.varying)
+    firings = [float(side.moments.firings.sum()) for side in (job.a, job.b)]
+    products = firings[0] * firings[1] / job.a.shape[0]
     return (
-        len(job.b.varying) > FOLDED_FROM
+        features > FOLDED_FROM
+        and products * -(-features // LARGEST_PART) >= WORTH_IT * top_k * features
         and job.part_size is None
         and job.features_a is None
         and job.features_b is None

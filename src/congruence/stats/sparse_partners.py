@@ -31,7 +31,7 @@ def sparse_best_partners(job: SparseJob, top_k: int) -> tuple[BestPartners, Best
     lists_a = empty_lists(job.a.shape[1], top_k)
     lists_b = empty_lists(job.b.shape[1], top_k)
     listing = _few_pairs_touch(job, top_k)
-    if listing and folds(job):
+    if listing and folds(job, top_k):
         search_folded(job, lists_a, lists_b)
     else:
         search(job, lists_a, lists_b, listing=listing)

@@ -19,6 +19,7 @@ def folded(monkeypatch) -> list[int]:
     calls: list[int] = []
     whole = sparse_folded.search_folded
     monkeypatch.setattr(sparse_folded, "FOLDED_FROM", 0)
+    monkeypatch.setattr(sparse_folded, "WORTH_IT", 0)
     monkeypatch.setattr(prepared, "OFTEN", _OFTEN)
     monkeypatch.setattr(
         sparse_partners, "search_folded", lambda job, *lists: (calls.append(1), whole(job, *lists))
@@ -173,3 +174,15 @@ def test_a_cell_is_marked_once():
     np.testing.assert_array_equal(marks, [False, True, True, False])
     assert mark(bits, marks, 4, bars.view(np.int32), np.int32(0)) == 2
     assert mark(bits, marks, 4, bars.view(np.int32), np.int32(0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("tokens", "top_k", "expected"), [(4000, 1, True), (4000, 32, False), (40, 1, False)]
+)
+def test_sums_are_bounded_where_many_products_share_few_places(tokens, top_k, expected, monkeypatch):
+    monkeypatch.setattr(sparse_folded, "FOLDED_FROM", 100)
+    monkeypatch.setattr(sparse_folded, "LARGEST_PART", 100)
+    rng = np.random.default_rng(13)
+    a, b = (sparse.random_array((tokens, 200), density=0.2, rng=rng, dtype=np.float32) for _ in range(2))
+    job = sparse_engine.SparseJob(prepare(sparse.csr_array(a)), prepare(sparse.csr_array(b)), "pearson")
+    assert sparse_folded.folds(job, top_k) is expected
