@@ -277,9 +277,10 @@ def fill_columns(start, indptr, indices, data, table, write_at, token, value):
         for p in range(indptr[row], indptr[row + 1]):
             prefetch(table, indices[min(p + _FAR, last)])
             prefetch(write_at, table[indices[min(p + _NEAR, last)]].part)
-            following = write_at[max(table[indices[min(p + _NEXT, last)]].part, 0)]
-            prefetch(token, following)
-            prefetch(value, following)
+            following = table[indices[min(p + _NEXT, last)]].part
+            if following >= 0:
+                prefetch(token, write_at[following])
+                prefetch(value, write_at[following])
             feature = table[indices[p]]
             if feature.part >= 0:
                 at = write_at[feature.part]
