@@ -49,11 +49,12 @@ def best_partners_folded(lo, hi, fewest, columns, rows, side_a, side_b, best_a, 
     last, n_b = values_a.shape[1] - 1, len(threshold)
     packed, listed = np.zeros(n_b), np.empty(n_b + 1, np.uint32)
     room = (np.empty(_ROOM + n_b + 1, np.uint32), np.empty(_ROOM + n_b + 1))
-    folded, marks = np.zeros(_MOST_CELLS, np.float32), np.zeros(_MOST_CELLS, np.bool_)
+    folded, marks = np.empty(_MOST_CELLS, np.float32), np.empty(_MOST_CELLS, np.bool_)
     bars = np.empty(2 * _MOST_CELLS, np.float32)
     level = np.empty(1, np.float32)
     # Floats that aren't negative are in the order of their bits, and integers are compared eight at a time.
     folded_bits, bars_bits, level_bits = folded.view(np.int32), bars.view(np.int32), level.view(np.int32)
+    least, greatest = weight.min(), weight.max()
     looked_at = n_b
     for c in range(lo, hi):
         if looked_at >= n_b >> 2:
@@ -64,6 +65,8 @@ def best_partners_folded(lo, hi, fewest, columns, rows, side_a, side_b, best_a, 
         while cells < _MOST_CELLS and cells * _PRODUCTS_A_CELL < products:
             cells *= 2
         mask = np.uint64(cells - 1)
+        # What is taken off a sum is below zero where rounding left a centred mean a little too high.
+        folded[:cells] = max(-min(shift[c] * least, shift[c] * greatest), 0.0)
         above = np.float32(1.0 + _ROUNDING * (products + 4))
         fold(begin[c], begin[c + 1], token, value, rows, above, folded, mask)
         floor = values_a[c, last]
@@ -89,7 +92,6 @@ def best_partners_folded(lo, hi, fewest, columns, rows, side_a, side_b, best_a, 
             )  # fmt: skip
             floor = values_a[c, last]
             level[0] = max(np.float32(floor) - _SLACK, np.float32(0.0))
-        folded[:cells] = np.float32(0.0)
 
 
 @njit(cache=True, nogil=True)

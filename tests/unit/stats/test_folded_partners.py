@@ -91,6 +91,16 @@ def test_features_that_fire_on_more_tokens_than_are_added_up_at_once(folded, mon
     assert folded
 
 
+def test_a_huge_mean_of_a_tiny_variance_is_bounded_too(folded, monkeypatch):
+    rng = np.random.default_rng(14)
+    a, b = (_uneven(seed).astype(np.float64) for seed in (15, 16))
+    b[:, :8] = 1e6 + 1e-7 * rng.normal(size=(400, 8))
+    a[:, :4] = 1e6 + 1e-7 * rng.normal(size=(400, 4))
+    acts = sparse.csr_array(a), sparse.csr_array(b)
+    _equal(correlate(*acts, top_k=2, engine="sparse"), _unfolded(monkeypatch, *acts, top_k=2))
+    assert folded
+
+
 def test_a_feature_without_a_positive_partner_gets_its_true_best(folded):
     a, b = (random_acts(np.random.default_rng(seed), 120, 300, 0.06) for seed in (6, 7))
     a[100:], b[100:] = 0, 0
