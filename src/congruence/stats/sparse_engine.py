@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from congruence.stats.kernels_scan import BLOCK
+from congruence.stats.kernels_scan import BLOCK, insert_all
 from congruence.stats.layout import Columns, Part, Rows, build_columns, build_rows
 from congruence.stats.prepared import PreparedActs
 from congruence.stats.records import BestPartners
@@ -131,6 +131,16 @@ def run_chunks(work: Callable[[int, int, int], None], columns: Columns, cells: i
             free.append(thread)
 
     spread(one, chunks, threads)
+
+
+def run_with_lists(
+    work: Callable[[int, int, Lists], None], columns: Columns, cells: int, threads: int, best_b: Lists
+) -> None:
+    """The same as work(lo, hi, lists): B's lists of a thread's own, which end up in `best_b`."""
+    own = [best_b] + [empty_lists(*best_b[0].shape) for _ in range(threads - 1)]
+    run_chunks(lambda lo, hi, thread: work(lo, hi, own[thread]), columns, cells, threads)
+    for other in own[1:]:
+        insert_all(*best_b, *other)
 
 
 def empty_lists(features: int, top_k: int) -> Lists:

@@ -1,16 +1,15 @@
 """Best partners among very many features, where most sums are spared by bounds (`kernels_folded`)."""
 
 from congruence.stats.kernels_folded import best_partners_folded
-from congruence.stats.kernels_scan import LINEAR, insert_all
+from congruence.stats.kernels_scan import LINEAR
 from congruence.stats.layout import Columns, Part
 from congruence.stats.sparse_engine import (
     LARGEST_PART,
     Lists,
     SparseJob,
-    empty_lists,
     of_features,
     put_features,
-    run_chunks,
+    run_with_lists,
 )
 from congruence.stats.sparse_scan import search_part
 
@@ -66,16 +65,13 @@ def _search_bounded(job: SparseJob, columns: Columns, part: Part, best_a: Lists,
     features, arrays = part
     side_a, side_b = job.side_a(columns.features), job.side_b(features)
     threshold = best_b[0][:, -1].copy()
-    own = [best_b] + [empty_lists(len(features), best_b[0].shape[1]) for _ in range(job.threads - 1)]
 
-    def work(lo: int, hi: int, thread: int) -> None:
+    def work(lo: int, hi: int, own: Lists) -> None:
         best_partners_folded(
-            lo, hi, job.fewest, columns.arrays, arrays, side_a, side_b, best_a, own[thread], threshold
+            lo, hi, job.fewest, columns.arrays, arrays, side_a, side_b, best_a, own, threshold
         )
 
-    run_chunks(work, columns, _CELLS_OF_A_COLUMN, job.threads)
-    for other in own[1:]:
-        insert_all(*best_b, *other)
+    run_with_lists(work, columns, _CELLS_OF_A_COLUMN, job.threads, best_b)
 
 
 def _run(lists: Lists, start: int, stop: int) -> Lists:

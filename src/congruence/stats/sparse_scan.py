@@ -2,16 +2,15 @@
 
 import numpy as np
 
-from congruence.stats.kernels_scan import best_partners, insert_all
+from congruence.stats.kernels_scan import best_partners
 from congruence.stats.layout import Columns, Part
 from congruence.stats.sparse_engine import (
     Lists,
     SparseJob,
-    empty_lists,
     of_features,
     padded,
     put_features,
-    run_chunks,
+    run_with_lists,
 )
 
 
@@ -34,17 +33,14 @@ def search_part(
     features, arrays = part
     side_a, side_b = job.side_a(columns.features), job.side_b(features)
     threshold = padded(best_b[0][:, -1], np.inf)
-    own = [best_b] + [empty_lists(len(features), best_b[0].shape[1]) for _ in range(job.threads - 1)]
     fires_a_token = float(job.b.moments.firings[features].sum() / job.b.shape[0])
     centred = np.flatnonzero(job.b.scaling(job.measure).centre[features] != 0).astype(np.uint32)
     how = (fires_a_token if listing else np.inf, centred)
 
-    def work(lo: int, hi: int, thread: int) -> None:
+    def work(lo: int, hi: int, own: Lists) -> None:
         best_partners(
-            lo, hi, job.kind, job.fewest, columns.arrays, arrays, side_a, side_b, best_a, own[thread],
+            lo, hi, job.kind, job.fewest, columns.arrays, arrays, side_a, side_b, best_a, own,
             threshold, how,
         )  # fmt: skip
 
-    run_chunks(work, columns, len(threshold), job.threads)
-    for other in own[1:]:
-        insert_all(*best_b, *other)
+    run_with_lists(work, columns, len(threshold), job.threads, best_b)
