@@ -138,6 +138,8 @@ def test_matches_are_sorted_and_searched(watched: Watched) -> None:
 
 def test_a_line_around_features_shows_their_partners(watched: Watched) -> None:
     page = watched.page
+    for above in ("#cell[aria-busy=false]", "#matches tbody tr"):  # what comes late moves the plot away
+        page.wait_for_selector(above)
     plot = page.locator("#map figure.map svg").first
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
