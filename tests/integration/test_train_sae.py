@@ -1,12 +1,14 @@
 """`congruence train-sae` on a tiny random model: messages, files, resuming, what other libraries read."""
 
 import importlib.util
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +20,20 @@ from stored_run import flip
 
 from congruence.cli.main import main
 from congruence.errors import SaeError, StorageError
+from congruence.models import batch_states
+from congruence.progress import Silent
 from congruence.saes import load_sae
+from congruence.training import loop, sessions
 from congruence.training.config import parse_training_config
-from congruence.training.inputs import training_hooks, training_model, training_tokens
+from congruence.training.inputs import training_model, training_tokens
+from congruence.training.kept import KeptActivations
+from congruence.training.portions import Portions
 from congruence.training.sessions import train_saes
 from congruence.training.stream import ActivationRounds
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 16
+NAMES = ("resid_post.0", "resid_post.1")
 needs_sae_lens = pytest.mark.skipif(
     importlib.util.find_spec("sae_lens") is None, reason="sae-lens isn't installed (extra train)"
 )
@@ -111,32 +119,205 @@ def test_what_cannot_be_trained_is_one_line_and_exit_2(place, tmp_path, capsys, 
     assert message in error[0]
 
 
-def test_stream_from_a_step_on_is_the_tail_of_the_whole_stream(place):
+def portions(place, kept=None, size=64):
     config = parse_training_config(raw_config(place))
     model = training_model(config)
     tokens, _ = training_tokens(config, model)
-    names = tuple(str(hook) for hook in training_hooks(config, model))
-    stream = ActivationRounds(model, tokens, names, seed=5, batch=64, buffer=256)
-    count = 3 * tokens.n // 64  # more than two epochs
-    whole = [batch for batch, _ in zip(stream(0), range(count), strict=False)]
-    for first in (1, 5, count - 2):
-        tail = [batch for batch, _ in zip(stream(first), range(count - first), strict=False)]
-        assert all(
-            torch.equal(a[name], b[name]) for a, b in zip(whole[first:], tail, strict=True) for name in names
-        )
-    assert not torch.equal(
-        whole[0][names[0]], next(ActivationRounds(model, tokens, names, 6, 64, 256)(0))[names[0]]
+    return Portions(model, tokens, size, kept=kept)
+
+
+def batches(stream, first, count):
+    return list(itertools.islice(stream(first), count))
+
+
+def equal(one, other):
+    return all(a.keys() == b.keys() for a, b in zip(one, other, strict=True)) and all(
+        torch.equal(a[name], b[name]) for a, b in zip(one, other, strict=True) for name in a
     )
 
 
+def test_stream_from_a_step_on_is_the_tail_of_the_whole_stream(place):
+    text = portions(place)
+    stream = ActivationRounds(text, NAMES, seed=5, batch=64, buffer=256)
+    count = 3 * text.tokens.n // 64  # more than two epochs
+    whole = batches(stream, 0, count)
+    for first in (1, 5, count - 2):
+        assert equal(whole[first:], batches(stream, first, count - first))
+    other = ActivationRounds(text, NAMES, seed=6, batch=64, buffer=256)
+    assert not torch.equal(whole[0][NAMES[0]], next(other(0))[NAMES[0]])
+
+
 def test_an_epoch_holds_every_token_once_but_for_the_rests(place):
-    config = parse_training_config(raw_config(place))
-    model = training_model(config)
-    tokens, _ = training_tokens(config, model)
-    stream = ActivationRounds(model, tokens, ("embed",), seed=5, batch=10, buffer=256)
-    rounds = [rows for rows, _ in zip(stream._rounds(), range(tokens.n // 256), strict=False)]
-    assert sorted(np.concatenate(rounds)) == list(range(len(tokens.keep)))
-    assert all(abs(tokens.keep[rows].sum() - 256) < 32 for rows in rounds[:-1])
+    text = portions(place)
+    stream = ActivationRounds(text, ("embed",), seed=5, batch=10, buffer=256)
+    rounds = list(itertools.islice(stream._rounds(), text.tokens.n // 256))
+    assert sorted(np.concatenate(rounds)) == list(range(len(text.rows)))
+    assert sorted(np.concatenate(text.rows)) == list(range(len(text.tokens.keep)))
+    assert all(abs(text.counts[together].sum() - 256) < 64 + 32 for together in rounds[:-1])
+    assert all(abs(text.counts[:-1] - 64) <= 32)
+
+
+def test_the_tokens_of_a_portion_are_those_of_its_rows(place):
+    """Against each row run by itself, whatever order portions give them in."""
+    text = portions(place)
+    for number in (0, len(text.rows) - 1):
+        (found,) = text.each([number], NAMES)
+        for name in NAMES:
+            alone = [
+                batch_states(text.model, text.tokens, np.array([row]), (name,))[name]
+                for row in text.rows[number]
+            ]
+            apart = (torch.cat(alone)[:, None] - found[name]).norm(dim=-1)
+            assert len(found[name]) == text.counts[number]
+            assert max(apart.min(dim=0).values.max(), apart.min(dim=1).values.max()) < 1e-3
+
+
+def test_kept_activations_are_those_that_would_be_captured(place, tmp_path, monkeypatch):
+    count = 60  # several epochs
+    expected = batches(ActivationRounds(portions(place), NAMES, 5, 64, 256), 0, count)
+    passes = counted_passes(monkeypatch)
+    text = portions(place, KeptActivations(tmp_path, 1e9))
+    assert equal(batches(ActivationRounds(text, NAMES, 5, 64, 256), 0, count), expected)
+    once = len(passes)
+    assert equal(batches(ActivationRounds(text, NAMES, 5, 64, 256), 7, count - 7), expected[7:])
+    of_a_seed = batches(ActivationRounds(text, NAMES, 8, 64, 256), 0, count)
+    again = portions(place, KeptActivations(tmp_path, 1e9))
+    assert equal(
+        batches(ActivationRounds(again, NAMES[:1], 8, 64, 256), 0, count),
+        [{NAMES[0]: b[NAMES[0]]} for b in of_a_seed],
+    )
+    assert sum(passes) == text.tokens.n
+    assert len(passes) == once
+
+
+def test_what_is_not_whole_is_captured_again_and_the_same(place, tmp_path, caplog):
+    text = portions(place, KeptActivations(tmp_path, 1e9))
+    expected = [*text.each(range(len(text.rows)), NAMES)]
+    files = sorted(tmp_path.rglob("*.*"))
+    assert len(files) == 2 * 2 * len(text.rows)
+    for file in files[:: len(files) // 7]:
+        flip(file, file.stat().st_size // 2)
+    (tmp_path / files[-1]).unlink()
+    again = portions(place, KeptActivations(tmp_path, 1e9))
+    assert equal([*again.each(range(len(text.rows)), NAMES)], expected)
+    assert "set aside" in caplog.text
+
+
+@pytest.mark.parametrize("limit", [0, 20_000])
+def test_no_more_is_kept_than_may_be_and_the_rest_is_captured_again(
+    place, tmp_path, monkeypatch, caplog, limit
+):
+    expected = batches(ActivationRounds(portions(place), NAMES, 5, 64, 256), 0, 60)
+    passes = counted_passes(monkeypatch)
+    text = portions(place, KeptActivations(tmp_path / "kept", limit))
+    assert equal(batches(ActivationRounds(text, NAMES, 5, 64, 256), 0, 60), expected)
+    size = sum(file.stat().st_size for file in tmp_path.rglob("acts.safetensors"))
+    assert size <= limit + 200 * len(list(tmp_path.rglob("acts.safetensors")))
+    assert (size > limit / 2) == (limit > 0)
+    assert sum(passes) > 1.5 * text.tokens.n
+    assert ("keep_gb allows 2e-05: further activations are captured again" in caplog.text) == (limit > 0)
+    assert len(caplog.records) == (limit > 0)
+
+
+def test_a_folder_that_cannot_be_written_is_told_once_and_nothing_is_lost(place, tmp_path, caplog):
+    (tmp_path / "kept").write_text("a file where a folder should be")
+    text = portions(place, KeptActivations(tmp_path / "kept", 1e9))
+    stream = ActivationRounds(text, NAMES, 5, 64, 256)
+    assert equal(batches(stream, 0, 30), batches(ActivationRounds(portions(place), NAMES, 5, 64, 256), 0, 30))
+    assert len([r for r in caplog.records if "captured again whenever" in r.message]) == 1
+
+
+@needs_sae_lens
+def test_the_model_runs_once_for_all_seeds_epochs_architectures_and_starts(place, tmp_path, monkeypatch):
+    passes = counted_passes(monkeypatch)
+    changes = {"training": {"steps": 60, "batch": 64, "buffer": 256}, "activations": str(tmp_path / "acts")}
+    config = parse_training_config(raw_config(place, seeds=[0, 1], **changes))
+    with pytest.raises(_Killed):
+        train_saes(config, tmp_path / "topk", progress=_KillAt(40))
+    topk = train_saes(config, tmp_path / "topk")
+    text = json.loads((topk[0].path / "training.json").read_text())["tokens_in_corpus"]
+    assert sum(passes) == text + topk[0].quality.tokens
+    passes.clear()
+    relu = parse_training_config(raw_config(place, sae={"architecture": "relu", "expansion": 4}, **changes))
+    train_saes(relu, tmp_path / "relu")
+    assert passes == []
+    alone = raw_config(place, seeds=[1], layers=[1], training=changes["training"], keep_gb=0)
+    train_saes(parse_training_config(alone), tmp_path / "alone")
+    assert sum(passes) > 3 * text
+    name = topk[3].path.relative_to(tmp_path / "topk")
+    assert same(weights(tmp_path / "topk" / name), weights(tmp_path / "alone" / name))
+
+
+@needs_sae_lens
+def test_an_sae_that_saw_its_text_row_by_row_is_found(place, tmp_path, caplog):
+    """As versions before portions trained it."""
+    config = parse_training_config(raw_config(place, layers=[1]))
+    (trained,) = train_saes(config, tmp_path)
+    text = portions(place)
+    _, held_out = training_tokens(config, text.model)
+    job = sessions._Seed(config, tmp_path, 0, text, replace(text, tokens=held_out), Silent())
+    record = json.loads((trained.path / "training.json").read_text())
+    assert record["key"] == job._key(trained.hook)
+    sessions._seal(trained.path, record | {"key": job._key(trained.hook, sessions._ROWS)})
+    (again,) = train_saes(config, tmp_path)
+    assert again.reused
+
+
+@needs_sae_lens
+def test_checkpoints_come_by_time(place, tmp_path, monkeypatch):
+    """A clock that goes on by a second a step, and by none while a checkpoint is written."""
+    now, written = [0.0], []
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(loop, "save_checkpoints", lambda folders, trainers, step: written.append(step))
+    config = raw_config(place, layers=[1], training={"steps": 20, "batch": 64, "checkpoint_seconds": 6})
+
+    class Clock:
+        def advance(self, task, done, total, unit):
+            now[0] += unit == "steps"
+
+    train_saes(parse_training_config(config), tmp_path, progress=Clock())
+    assert written == [7, 13, 19, 20]
+    timer = loop._Timer(6, now[0])
+    with timer.writing():
+        now[0] += 1
+    now[0] += loop.SPARING - 1
+    assert not timer.is_due()
+    now[0] += 1
+    assert timer.is_due()
+
+
+@needs_sae_lens
+def test_what_is_captured_is_told_pass_by_pass(place, tmp_path):
+    told = []
+
+    class Told:
+        def advance(self, task, done, total, unit):
+            told.append((task, done, total, unit))
+
+    config = parse_training_config(raw_config(place, batch_tokens=40))
+    train_saes(config, tmp_path, progress=Told())
+    captured = [(done, total) for task, done, total, _ in told if task == "capturing"]
+    starts = [i for i, (done, _) in enumerate(captured) if done == 0]
+    assert starts[0] == 0
+    assert len(starts) == 2  # 8 steps of 64 are two rounds
+    for of_a_round in (captured[: starts[1]], captured[starts[1] :]):
+        assert len(of_a_round) > 8
+        assert of_a_round == sorted(of_a_round)
+        assert {total for _, total in of_a_round} == {of_a_round[-1][0]}
+    assert told[0][0] == "capturing"
+    assert ("capturing held-out text", 142, 142, "tokens") in told
+
+
+def counted_passes(monkeypatch):
+    """Tokens of each forward pass from now on."""
+    passes = []
+
+    def counted(model, tokens, rows, names):
+        passes.append(int(tokens.keep[rows].sum()))
+        return batch_states(model, tokens, rows, names)
+
+    monkeypatch.setattr("congruence.training.portions.batch_states", counted)
+    return passes
 
 
 @needs_sae_lens
@@ -156,6 +337,7 @@ def test_trained_files_have_figures_and_are_found_again(place, tmp_path, format_
         assert 0 < record["quality"]["fvu"] < 1.5
         assert record["quality"]["l0"] <= 3
     assert not (tmp_path / ".checkpoints").exists()
+    assert not (tmp_path / ".activations").exists()
     before = weights(tmp_path)
     assert not torch.equal(
         before["seed0/" + first[0].path.name, "W_dec"], before["seed1/" + first[0].path.name, "W_dec"]

@@ -32,6 +32,14 @@ def write_config(path, **changes):
         ({"seeds": []}, "seeds"),
         ({"training": {"learning_rate": float("inf")}}, "learning_rate"),
         ({"model": None}, "model"),
+        ({"training": {"checkpoint_seconds": -1}}, "checkpoint_seconds"),
+        ({"training": {"checkpoint_every": 0}}, "checkpoint_every"),
+        ({"keep_gb": -1}, "keep_gb"),
+        ({"activations": ""}, "activations"),
+        ({"activations": "s3://bucket/acts"}, "is no folder of this machine: name one"),
+        ({"activations": "a\x07b"}, "activations"),
+        ({"activations": "c.yaml"}, "activations = 'c.yaml' is a file: name a folder"),
+        ({"activations": "$NOT_SET_ANYWHERE/acts"}, "NOT_SET_ANYWHERE isn't set"),
     ],
 )
 def test_wrong_config_is_one_line_and_exit_2(tmp_path, capsys, changes, message):
@@ -77,10 +85,13 @@ def test_paths_are_taken_from_the_files_own_folder(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "text.txt").write_text("words")
     (tmp_path / "c.yaml").write_text(
-        yaml.safe_dump({"model": "model", "corpus": {"path": "text.txt"}, "layers": 1})
+        yaml.safe_dump(
+            {"model": "model", "corpus": {"path": "text.txt"}, "layers": 1, "activations": "kept/acts"}
+        )
     )
     config = load_training_config(tmp_path / "c.yaml")
     assert (config.model, config.corpus.path) == (str(tmp_path / "model"), str(tmp_path / "text.txt"))
+    assert config.activations == str(tmp_path / "kept/acts")
     assert config.layers == [1]
 
 

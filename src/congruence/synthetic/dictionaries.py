@@ -111,9 +111,7 @@ def trained_sae(
     from congruence.saes import load_sae
     from congruence.training import SaeSettings, TrainingSettings, make_trainer, store_trained, train
 
-    settings = TrainingSettings(
-        steps=steps, batch=min(batch, model.shape[0]), learning_rate=learning_rate, checkpoint_every=steps
-    )
+    settings = TrainingSettings(steps=steps, batch=min(batch, model.shape[0]), learning_rate=learning_rate)
     sae = SaeSettings(architecture="topk", k=k, d_sae=d_sae or model.shape[1])
     trainer = make_trainer(sae, settings, d_in=model.width, seed=seed)
     states = model.states()

@@ -7,9 +7,10 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from congruence.config.describe import check_text, describe
-from congruence.config.parsing import corpus_at, local_or_hub, read_yaml, sections_of
+from congruence.config.parsing import corpus_at, expand, local_or_hub, read_yaml, sections_of
 from congruence.config.sections import CorpusConfig, Layers, Section
-from congruence.errors import ConfigError
+from congruence.errors import ConfigError, quoted
+from congruence.storage.objects import is_url
 
 Architecture = Literal["topk", "batchtopk", "matryoshka", "jumprelu", "gated", "relu"]
 
@@ -91,8 +92,10 @@ class TrainingSettings(Section):
     """Steps without firing after which a feature counts as dead while training."""
     buffer: int = Field(default=65_536, ge=1)
     """Tokens whose activations are held in memory and shuffled together."""
-    checkpoint_every: int = Field(default=250, ge=1)
-    """Steps between checkpoints."""
+    checkpoint_seconds: float = Field(default=60, ge=0)
+    """Seconds between checkpoints; longer where writing one takes more than a twentieth of that."""
+    checkpoint_every: int | None = Field(default=None, ge=1)
+    """Steps after which there is a checkpoint in any case."""
 
     @model_validator(mode="after")
     def _phases_fit(self) -> "TrainingSettings":
@@ -140,6 +143,10 @@ class TrainSaeConfig(Section):
     """Run Python code that comes with the model's files. That code can do whatever you can: read it first."""
     batch_tokens: int = Field(default=8192, ge=1)
     """Tokens in one forward pass of the language model."""
+    activations: str | None = Field(default=None, min_length=1)
+    """Folder where activations stay for other trainings; default: with the results, until these are there."""
+    keep_gb: float = Field(default=20, ge=0)
+    """Gigabytes of disk that kept activations may take; what goes beyond is captured again in each epoch."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; default: as torch chooses."""
 
@@ -223,9 +230,26 @@ def parse_training_config(raw: Any, *, base: Path = Path(), origin: str = "confi
     held_out = None if config.held_out is None else corpus_at(config.held_out, base, f"{origin}: held_out")
     return config.model_copy(
         update={
+            "activations": _folder_at(config.activations, base, f"{origin}: activations"),
             "model": local_or_hub(config.model, base, f"{origin}: model"),
             "base": local_or_hub(config.base, base, f"{origin}: base"),
             "corpus": corpus_at(config.corpus, base, f"{origin}: corpus"),
             "held_out": held_out,
         }
     )
+
+
+def _folder_at(value: str | None, base: Path, where: str) -> str | None:
+    """The absolute path of a folder that need not be there.
+
+    Raises:
+        ConfigError: it is a URL or can't be a name, a variable isn't set, or a file lies there.
+    """
+    if value is None:
+        return None
+    if is_url(value) or not value.isprintable():
+        raise ConfigError(f"{where} = {quoted(value, 100)} is no folder of this machine: name one")
+    folder = base.absolute() / expand(value, where)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{where} = {quoted(value, 100)} is a file: name a folder")
+    return str(folder)

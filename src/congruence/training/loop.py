@@ -5,7 +5,10 @@ import logging
 import math
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +34,8 @@ ActivationStream = Callable[[int], Iterator[Batch]]
 """From a step to the batches of that step and those after it: the same ones, wherever it is started."""
 
 CALIBRATION_BATCHES = 8
+SPARING = 20
+"""A checkpoint that takes t seconds is followed by at least so many times t without one."""
 _STEP = re.compile(r"step-(\d+)")
 _WEIGHTS = "weights.safetensors"
 KIND, FORMAT = "sae-checkpoint", 1
@@ -69,11 +74,39 @@ def train(
     batches = stream(first)
     if first == 0:
         batches = _calibrate(trainers, batches, training)
+    timer = _Timer(training.checkpoint_seconds, time.monotonic())
     for step in range(first + 1, training.steps + 1):
         losses = _step(trainers, _next(batches, step), step)
-        if step % training.checkpoint_every == 0 or step == training.steps:
-            save_checkpoints(checkpoints, trainers, step)
+        counted = training.checkpoint_every is not None and step % training.checkpoint_every == 0
+        if counted or step == training.steps or timer.is_due():
+            with timer.writing():
+                save_checkpoints(checkpoints, trainers, step)
         on_step(step, losses)
+
+
+@dataclass
+class _Timer:
+    """When a checkpoint is due: after so many seconds, but never so often that writing takes long.
+
+    Attributes:
+        seconds: between two.
+        written, took: when the last one was finished (at first: when training began), and its seconds.
+    """
+
+    seconds: float
+    written: float
+    took: float = 0.0
+
+    def is_due(self) -> bool:
+        return time.monotonic() - self.written >= max(self.seconds, SPARING * self.took)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """The next one is counted from the end of this block."""
+        started = time.monotonic()
+        yield
+        self.written = time.monotonic()
+        self.took = self.written - started
 
 
 def _step(trainers: "Mapping[str, SAETrainer[Any, Any]]", batch: Batch, step: int) -> dict[str, float]:

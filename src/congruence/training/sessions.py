@@ -2,6 +2,7 @@
 
 OUT/seed0/blocks.3.hook_resid_post/   the SAE as its format has it, and training.json with its figures
 OUT/.checkpoints/                     only while training
+OUT/.activations/                     so, unless the configuration names another folder, which stays
 OUT/run.log                           what was trained and what was found finished
 """
 
@@ -15,12 +16,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from congruence.errors import StorageError
 from congruence.hook_names import HookPoint
-from congruence.models import LanguageModel, Tokens
+from congruence.models import LanguageModel
 from congruence.progress import Progress, Silent
 from congruence.rng import derive_seed
 from congruence.saes import load_sae
@@ -35,17 +35,22 @@ from congruence.storage import (
     write_artefact,
 )
 from congruence.storage.run_folder import held, open_folder, run_log
+from congruence.storage.temporary import left_over, remove
 from congruence.threads import torch_threads
 from congruence.training.config import TrainSaeConfig
 from congruence.training.inputs import training_hooks, training_model, training_tokens
+from congruence.training.kept import KeptActivations
 from congruence.training.loop import remove_checkpoints, train
+from congruence.training.portions import Portions, portion_size
 from congruence.training.sae_lens_trainer import make_trainer, require_sae_lens, store_trained
-from congruence.training.stream import ActivationRounds, captured_rows
+from congruence.training.stream import ActivationRounds
 
 logger = logging.getLogger(__name__)
 
-FIGURES = "training.json"
+FIGURES, ACTIVATIONS = "training.json", ".activations"
 _KIND, _FORMAT_VERSION, _UNSEALED = "sae-training", 2, 1
+_ROWS, _PORTIONS = 1, 2
+"""Versions of the order in which an SAE sees its text: row by row at random, and portion by portion."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +73,12 @@ class TrainedSae:
 
 
 def train_saes(config: TrainSaeConfig, out: Path, *, progress: Progress | None = None) -> list[TrainedSae]:
-    """Train the SAEs that aren't in `out` yet; all layers of a seed share one stream of forward passes.
+    """Train the SAEs that aren't in `out` yet; layers, seeds and epochs share one capture of the text.
 
     Args:
         config: what to train.
-        out: folder of the results and, while training, of checkpoints.
-        progress: is told after each step.
+        out: folder of the results and, while training, of checkpoints and activations.
+        progress: is told after each forward pass and each step.
 
     Returns:
         All SAEs of the configuration, by seed and layer.
@@ -87,10 +92,24 @@ def train_saes(config: TrainSaeConfig, out: Path, *, progress: Progress | None =
         model = training_model(config)
         tokens, held_out = training_tokens(config, model)
         logger.info("training on %d tokens, holding out %d", tokens.n, held_out.n)
-        jobs = [
-            _Seed(config, out, seed, model, tokens, held_out, progress or Silent()) for seed in config.seeds
-        ]
-        return [sae for job in jobs for sae in job.results(training_hooks(config, model))]
+        progress = progress or Silent()
+        kept = _kept(config, folder.path)
+        size, passes = portion_size(config.training.buffer), config.batch_tokens
+        text = Portions(model, tokens, size, passes, kept, progress)
+        apart = Portions(model, held_out, size, passes, kept, progress, "capturing held-out text")
+        jobs = [_Seed(config, out, seed, text, apart, progress) for seed in config.seeds]
+        finished = [sae for job in jobs for sae in job.results(training_hooks(config, model))]
+        if config.activations is None:
+            remove(kept.folder)
+        return finished
+
+
+def _kept(config: TrainSaeConfig, out: Path) -> KeptActivations:
+    """Where activations are kept, rid of what killed processes left there."""
+    folder = Path(config.activations) if config.activations else out / ACTIVATIONS
+    for path in [*left_over(folder, alone=False)]:
+        remove(path)
+    return KeptActivations(folder, config.keep_gb * 1e9)
 
 
 @dataclass(frozen=True)
@@ -100,10 +119,13 @@ class _Seed:
     config: TrainSaeConfig
     out: Path
     seed: int
-    model: LanguageModel
-    tokens: Tokens
-    held_out: Tokens
+    text: Portions
+    held_out: Portions
     progress: Progress
+
+    @property
+    def model(self) -> LanguageModel:
+        return self.text.model
 
     def results(self, hooks: Sequence[HookPoint]) -> list[TrainedSae]:
         """The SAE of each hook point: found, or trained now."""
@@ -132,8 +154,9 @@ class _Seed:
             on_step=lambda step, losses: self.progress.advance(task, step, training.steps, "steps"),
         )
         self._store(hooks, trainers, time.perf_counter() - started)
-        for folder in folders.values():
-            remove_checkpoints(folder)
+        for hook in hooks.values():
+            for order in (_ROWS, _PORTIONS):
+                remove_checkpoints(self._checkpoints(hook, order))
 
     def _trainer(self, hook: HookPoint) -> Any:
         width = self._widths[str(hook)]
@@ -148,13 +171,11 @@ class _Seed:
 
     def _stream(self, names: tuple[str, ...]) -> ActivationRounds:
         return ActivationRounds(
-            model=self.model,
-            tokens=self.tokens,
+            portions=self.text,
             hook_names=names,
             seed=derive_seed(self.seed, "data"),
             batch=self.config.training.batch,
             buffer=self.config.training.buffer,
-            batch_tokens=self.config.batch_tokens,
         )
 
     def _store(self, hooks: Mapping[str, HookPoint], trainers: Mapping[str, Any], seconds: float) -> None:
@@ -178,10 +199,10 @@ class _Seed:
             name: FitMeter(load_sae(folder, device=device, dtype="float32"))
             for name, folder in folders.items()
         }
-        rows = np.arange(len(self.held_out.input_ids))
-        for batch in captured_rows(self.model, self.held_out, list(meters), rows, self.config.batch_tokens):
+        for acts in self.held_out.each(range(len(self.held_out.rows)), list(meters)):
             for name, meter in meters.items():
-                meter.update(batch[name])
+                for part in acts[name].split(self.config.batch_tokens):
+                    meter.update(part)
         return {name: meter.result() for name, meter in meters.items()}
 
     def _record(self, hook: HookPoint, quality: Fit, seconds: float) -> dict[str, Any]:
@@ -195,7 +216,7 @@ class _Seed:
             "sae": self.config.sae.model_dump(exclude_unset=True),
             "training": training.model_dump(),
             "tokens_seen": training.steps * training.batch,
-            "tokens_in_corpus": self.tokens.n,
+            "tokens_in_corpus": self.text.tokens.n,
             "seconds": round(seconds, 1),
             "versions": {name: version(name) for name in ("congruence", "sae-lens", "torch")},
         }
@@ -210,7 +231,7 @@ class _Seed:
         record = whole_or_none(folder, _opened)
         if record is None:
             return None
-        if record.get("key") != self._key(hook):
+        if record.get("key") not in (self._key(hook), self._key(hook, _ROWS)):
             raise StorageError(f"{folder} was trained with other settings or text: name another --out")
         return Fit(**record["quality"])
 
@@ -218,34 +239,35 @@ class _Seed:
         name = hook.module if self.config.format == "sparsify" else hook.transformer_lens
         return self.out / f"seed{self.seed}" / name
 
-    def _checkpoints(self, hook: HookPoint) -> Path:
-        return self.out / ".checkpoints" / self._key(hook)
+    def _checkpoints(self, hook: HookPoint, order: int = _PORTIONS) -> Path:
+        return self.out / ".checkpoints" / self._key(hook, order)
 
-    def _key(self, hook: HookPoint) -> str:
+    def _key(self, hook: HookPoint, order: int = _PORTIONS) -> str:
         """A key of everything that decides the stored SAE."""
         settings = self.config.model_dump(
             include={"sae", "training", "format", "store_dtype"},
-            exclude={"training": {"checkpoint_every"}},
+            exclude={"training": {"checkpoint_every", "checkpoint_seconds"}},
         )
         if not settings["sae"]["frozen_decoder"]:  # SAEs from before there was the choice stay what they are
             del settings["sae"]["frozen_decoder"]
-        texts = [self.tokens.key, self.held_out.key]
-        return content_key([settings, self.model.key, texts, str(hook), self.seed])
+        texts = [self.text.tokens.key, self.held_out.tokens.key]
+        seen = [] if order == _ROWS else [{"order": order}]
+        return content_key([settings, self.model.key, texts, str(hook), self.seed, *seen])
 
     def _metadata(self, hook: HookPoint) -> dict[str, Any]:
         """What a SAELens file says about where it belongs."""
         return {
             "model_name": self.model.name,
             "hook_name": hook.transformer_lens,
-            "prepend_bos": bool(self.tokens.input_ids[0, 0] == self.model.tokenizer.bos_token_id),
-            "context_size": self.tokens.length,
+            "prepend_bos": bool(self.text.tokens.input_ids[0, 0] == self.model.tokenizer.bos_token_id),
+            "context_size": self.text.tokens.length,
         }
 
     @cached_property
     def _widths(self) -> dict[str, int]:
         """d_in at each hook point of the model, from one short forward pass."""
         names = [str(hook) for hook in training_hooks(self.config, self.model)]
-        short = torch.from_numpy(self.held_out.input_ids[:1, :2])
+        short = torch.from_numpy(self.held_out.tokens.input_ids[:1, :2])
         return {name: states.shape[-1] for name, states in self.model.capture(short, None, names).items()}
 
 
