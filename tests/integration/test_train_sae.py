@@ -273,7 +273,7 @@ def test_checkpoints_come_by_time(place, tmp_path, monkeypatch):
 
     class Clock:
         def advance(self, task, done, total, unit):
-            now[0] += unit == "steps"
+            now[0] += unit == "steps" and done > 0
 
     train_saes(parse_training_config(config), tmp_path, progress=Clock())
     assert written == [7, 13, 19, 20]
@@ -305,7 +305,8 @@ def test_what_is_captured_is_told_pass_by_pass(place, tmp_path):
         assert len(of_a_round) > 8
         assert of_a_round == sorted(of_a_round)
         assert {total for _, total in of_a_round} == {of_a_round[-1][0]}
-    assert told[0][0] == "capturing"
+    assert told[0] == ("seed 0: 2 SAEs", 0, 8, "steps")
+    assert told[1][0] == "capturing"
     assert ("capturing held-out text", 142, 142, "tokens") in told
 
 

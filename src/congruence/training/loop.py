@@ -60,7 +60,7 @@ def train(
         stream: gives the batches, (batch, d_in) for each name, from a step on.
         training: the schedule.
         checkpoints: folder of each SAE's checkpoints; the last step is kept there too.
-        on_step: called after each step with its number and each SAE's loss.
+        on_step: called after each step with its number and each SAE's loss, and before the first with none.
 
     Raises:
         CorpusError: the stream ended early.
@@ -71,6 +71,7 @@ def train(
         return
     if first:
         logger.info("going on from step %d of %d", first, training.steps)
+    on_step(first, {})
     batches = stream(first)
     if first == 0:
         batches = _calibrate(trainers, batches, training)

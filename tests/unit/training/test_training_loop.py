@@ -79,7 +79,7 @@ def test_killed_and_resumed_equals_undisturbed(architecture, tmp_path):
     resumed = _weights(
         _train(SAES[architecture], tmp_path / "killed", lambda step, losses: steps.append(step))
     )
-    assert steps == [9, 10, 11, 12]
+    assert steps == [8, 9, 10, 11, 12]
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
@@ -108,7 +108,7 @@ def test_kill_between_two_checkpoints_goes_back_to_the_step_all_have(tmp_path):
     (tmp_path / "half" / "y" / "step-00000012").rename(tmp_path / "away")
     steps = []
     resumed = _weights(_train(SAES["topk"], tmp_path / "half", lambda step, losses: steps.append(step)))
-    assert steps[0] == 9
+    assert steps[:2] == [8, 9]
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
