@@ -119,8 +119,8 @@ def test_what_cannot_be_trained_is_one_line_and_exit_2(place, tmp_path, capsys, 
     assert message in error[0]
 
 
-def portions(place, kept=None, size=64):
-    config = parse_training_config(raw_config(place))
+def portions(place, kept=None, size=64, **changes):
+    config = parse_training_config(raw_config(place, **changes))
     model = training_model(config)
     tokens, _ = training_tokens(config, model)
     return Portions(model, tokens, size, kept=kept)
@@ -188,6 +188,16 @@ def test_kept_activations_are_those_that_would_be_captured(place, tmp_path, monk
     )
     assert sum(passes) == text.tokens.n
     assert len(passes) == once
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_activations_are_kept_in_the_models_own_type(place, tmp_path, dtype):
+    text = portions(place, KeptActivations(tmp_path, 1e9), dtype=dtype)
+    first, again = ([*text.each([0, 1], NAMES)] for _ in range(2))
+    assert equal(first, again)
+    assert {acts.dtype for acts in first[0].values()} == {torch.float32}
+    kept = load_file(next(tmp_path.rglob("acts.safetensors")))["acts"]
+    assert kept.dtype == getattr(torch, dtype)
 
 
 def test_what_is_not_whole_is_captured_again_and_the_same(place, tmp_path, caplog):
