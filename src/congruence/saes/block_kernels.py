@@ -11,7 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from congruence.saes.largest import _sink
+from congruence.saes.largest import sink
 from congruence.threads import available_threads, spread
 
 RUN = 64
@@ -104,7 +104,7 @@ def _offer(values, first, heaps, features):
             for j in range(len(some)):
                 if some[j] > heap[0]:
                     heap[0], place[0] = some[j], first + start + j
-                    _sink(heap, place, 0)
+                    sink(heap, place, 0)
 
 
 @numba.njit(nogil=True, cache=True)

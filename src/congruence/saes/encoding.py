@@ -15,7 +15,7 @@ from torch import Tensor
 from congruence.saes.activation_functions import Activation, Separate, TopK, Triplets
 
 DENSE_BATCH_BYTES = 64 * 2**20
-WIDE = 32_768
+WIDE = 16_384
 """Features from which on blocks are used."""
 TOKENS = 2_048
 """Tokens that are multiplied with one block of features after another, at most."""
@@ -37,9 +37,10 @@ def encode_tokens(
 ) -> sparse.csr_array:
     """What `rule` lets fire, as float32 CSR (n, d_sae).
 
-    From 32,768 features on, of a rule that can be applied to a part of them, 2,048 tokens are multiplied with
-    1,024 features at a time: 8 MiB in float32, whatever d_sae is. Beyond that and a copy or two of it, memory
-    is the input of these tokens, what fires, and for TopK 12 k bytes a token. Else dense batches of 64 MiB.
+    From 16,384 features on, of a rule that can be applied to a part of them, 2,048 tokens are multiplied with
+    1,024 features at a time: 8 MiB in float32, whatever d_sae is (128 MiB on devices other than a CPU).
+    Beyond that and two copies of it, memory is the input of these tokens, what fires (twice), and for TopK
+    12 k bytes a token. Else it is dense batches of 64 MiB and what the rule copies of them.
 
     Args:
         x: (n, ...) inputs of tokens.

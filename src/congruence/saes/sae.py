@@ -125,7 +125,7 @@ class Sae:
         Args:
             x: (n, d_in), on any device; batches are moved to the SAE's.
             batch_size: tokens at a time, dense in all features; by default as many as make 64 MiB, and from
-                32,768 features on blocks of features in their place.
+                16,384 features on blocks of features in their place.
         """
         rows = self.flat_heads(x).reshape(-1, self.d_in)
         b_enc = self.b_enc * self.W_dec.norm(dim=-1) if self.rescale_by_decoder_norm else self.b_enc
