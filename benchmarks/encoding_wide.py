@@ -5,16 +5,16 @@
 
 Unit columns for W_enc; tokens are sums of 32 of them, exponentially weighted, and noise. TopK with k = 32;
 JumpReLU with the threshold that about 64 features of a token exceed. Each width and rule has a process of its
-own, in which all are run in turns and the least time of each counts, on all cores. OMP_NUM_THREADS=1 and the
-ratios of processor time serve on a machine that others use.
-
+own, in which all are run in turns, on all cores, and the least time of each counts. On a machine that others
+use, OMP_NUM_THREADS=1 and the ratio of processor times say more.
 
 - `product`: x @ W_enc alone, in column blocks that it is quick in: what nothing that encodes can be below.
 - `torch`: `relu(x @ W_enc + b_enc).topk(k)`, or the product, a comparison and `nonzero`, of as many tokens at
   a time as make 2 GiB dense.
 - `dense batches`: `encode_csr` with 64 MiB dense at a time, as it was before blocks of features and is for
   other rules.
-- `blocks`: `encode_csr`. `blocks, bfloat16`: of the SAE cast to it, beside the firings and values of float32.
+- `blocks`: `encode_csr`. `blocks, bfloat16`: of the SAE cast to it; the share of its
+  firings that are others than in float32, and how far the rest's values are off (median, most).
 """
 
 import argparse
@@ -128,9 +128,9 @@ def main() -> None:
     parser.add_argument("--rules", nargs="+", default=("topk", "jumprelu"))
     options = parser.parse_args()
     print(
-        "| rule | d_sae | | tokens/s | × product | MB beyond weights | firings, values (median, most) off |"
+        "| rule | d_sae | | tokens/s | × product, wall | processor | MB beyond weights | others, values off |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for d_sae in options.sizes:
         for rule in options.rules:
             child = multiprocessing.get_context("spawn").Process(target=measure, args=(rule, d_sae, options))
