@@ -53,6 +53,7 @@ ANSWERS_ITSELF = {
     "congruence.saes.sae.Sae.flat_heads",
     "congruence.saes.sae.Sae._prepared",
     "congruence.saes.sae.Sae._weighted",
+    "congruence.saes.sae.Sae._products",
     "congruence.saes.sae.Sae.linear",
     "congruence.saes.sae.Sae.reconstruct",
     "congruence.saes.sae.Sae.decode",

@@ -34,6 +34,11 @@ class Activation(ABC):
     reads_input: ClassVar[bool] = False
     """Whether `linear` is the input itself, (n, d_in), because no single product decides."""
 
+    @property
+    def takes_parts(self) -> bool:
+        """Whether it can be applied to some features after others: see `congruence.saes.encoding`."""
+        return False
+
     def pre_activation(self, linear: Tensor, b_enc: Tensor) -> Tensor:
         """The value that is kept where a feature fires."""
         return linear + b_enc
@@ -58,21 +63,33 @@ class Activation(ABC):
         )
 
 
-class _Separate(Activation):
+class Separate(Activation):
     """A rule that each feature is under by itself."""
 
+    @property
+    def takes_parts(self) -> bool:
+        return True
+
     @abstractmethod
-    def silent(self, linear: Tensor, pre: Tensor) -> Tensor:
-        """Where a feature doesn't fire; NaN counts as firing, so that it is seen."""
+    def floored(self, linear: Tensor, b_enc: Tensor) -> tuple[Tensor, Tensor]:
+        """Values, and a floor for each feature or for all: what isn't at most that fires with its value.
+
+        So NaN counts as firing, and is seen.
+        """
+
+    def part(self: Rule, features: slice) -> Rule:
+        """The rule of some of the features."""
+        tensors = {f.name: v for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
+        return replace(self, **{name: value[features] for name, value in tensors.items() if value.ndim})
 
     def __call__(self, linear: Tensor, b_enc: Tensor) -> Tensor:
-        pre = self.pre_activation(linear, b_enc)
-        return pre.masked_fill(self.silent(linear, pre), 0.0)
+        values, floor = self.floored(linear, b_enc)
+        return values.masked_fill(values <= floor, 0.0)
 
     def sparse(self, linear: Tensor, b_enc: Tensor) -> Triplets:
-        pre = self.pre_activation(linear, b_enc)
-        row, feature = torch.nonzero(self.silent(linear, pre).logical_not_(), as_tuple=True)
-        return Triplets(row, feature, pre[row, feature])
+        values, floor = self.floored(linear, b_enc)
+        row, feature = torch.nonzero((values <= floor).logical_not_(), as_tuple=True)
+        return Triplets(row, feature, values[row, feature])
 
 
 class _Competing(Activation):
@@ -99,13 +116,13 @@ def _fired(values: Tensor, features: Tensor) -> Triplets:
 
 
 @dataclass(frozen=True, eq=False)
-class ReLU(_Separate):
+class ReLU(Separate):
     """max(pre, 0)."""
 
     name = "relu"
 
-    def silent(self, linear: Tensor, pre: Tensor) -> Tensor:
-        return pre <= 0
+    def floored(self, linear: Tensor, b_enc: Tensor) -> tuple[Tensor, Tensor]:
+        return linear + b_enc, b_enc.new_zeros(())
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +142,13 @@ class TopK(_Competing):
 
     name = "topk"
 
+    @property
+    def takes_parts(self) -> bool:
+        return type(self) is TopK and self.weight is None and self.k > 0
+
     def sparse(self, linear: Tensor, b_enc: Tensor) -> Triplets:
         k = min(self.k, linear.shape[-1])
-        plain = type(self) is TopK and self.weight is None and b_enc.dtype == linear.dtype == torch.float32
+        plain = self.takes_parts and b_enc.dtype == linear.dtype == torch.float32
         if not plain or linear.device.type != "cpu" or k < 1 or linear.ndim != 2:
             return super().sparse(linear, b_enc)
         from congruence.saes.largest import k_largest
@@ -229,22 +250,22 @@ class GroupMax(_Competing):
 
 
 @dataclass(frozen=True, eq=False)
-class JumpReLU(_Separate):
+class JumpReLU(Separate):
     """ReLU(pre) where pre > threshold, else 0; `threshold` is (d_sae,) or a scalar tensor."""
 
     threshold: Tensor
 
     name = "jumprelu"
 
-    def silent(self, linear: Tensor, pre: Tensor) -> Tensor:
-        return pre <= self.threshold.clamp(min=0)
+    def floored(self, linear: Tensor, b_enc: Tensor) -> tuple[Tensor, Tensor]:
+        return linear + b_enc, self.threshold.clamp(min=0)
 
     def scaled(self, norm: Tensor) -> "JumpReLU":
         return replace(self, threshold=self.threshold * norm)
 
 
 @dataclass(frozen=True, eq=False)
-class Gated(_Separate):
+class Gated(Separate):
     """ReLU(exp(r_mag) · linear + b_mag) where linear + b_gate > 0; b_mag is the SAE's `b_enc`."""
 
     r_mag: Tensor
@@ -255,8 +276,9 @@ class Gated(_Separate):
     def pre_activation(self, linear: Tensor, b_enc: Tensor) -> Tensor:
         return linear * self.r_mag.exp() + b_enc
 
-    def silent(self, linear: Tensor, pre: Tensor) -> Tensor:
-        return (linear + self.b_gate <= 0) | (pre <= 0)
+    def floored(self, linear: Tensor, b_enc: Tensor) -> tuple[Tensor, Tensor]:
+        pre = self.pre_activation(linear, b_enc)
+        return pre.masked_fill(linear + self.b_gate <= 0, 0.0), b_enc.new_zeros(())
 
     def scaled(self, norm: Tensor) -> "Gated":
         return replace(self, b_gate=self.b_gate * norm)

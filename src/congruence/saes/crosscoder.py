@@ -17,7 +17,7 @@ from torch import Tensor
 from congruence.errors import SaeError
 from congruence.hook_names import parse_hook_name
 from congruence.saes.activation_functions import Activation, ReLU
-from congruence.saes.sae import DENSE_BATCH_BYTES
+from congruence.saes.encoding import Products, encode_tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,19 +88,13 @@ class Crosscoder:
 
     @torch.no_grad()
     def encode_csr(self, x: Float[Tensor, "n m d"], *, place: int = 0) -> sparse.csr_array:
-        """Activations as they are at one place, float32 CSR (n, d_sae), never dense beyond a batch."""
+        """Activations as they are at one place, float32 CSR (n, d_sae), by :func:`encode_tokens`.
+
+        Raises:
+            SaeError: `x` doesn't fit.
+        """
         rule = self.rules[place if len(self.rules) > 1 else 0]
-        size = max(1, DENSE_BATCH_BYTES // (4 * self.d_sae))
-        blocks = []
-        for part in x.split(size):
-            row, feature, value = rule.sparse(self._linear(part), self.b_enc)
-            at = row.cpu().numpy(), feature.cpu().numpy()
-            blocks.append(sparse.csr_array((value.float().cpu().numpy(), at), shape=(len(part), self.d_sae)))
-        if not blocks:
-            return sparse.csr_array((0, self.d_sae), dtype=np.float32)
-        found = sparse.csr_array(sparse.vstack(blocks, format="csr"))
-        found.sort_indices()
-        return found
+        return encode_tokens(x, self._products, rule, self.b_enc)
 
     @torch.no_grad()
     def reconstruct(self, x: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
@@ -144,12 +138,23 @@ class Crosscoder:
 
     def _linear(self, x: Tensor) -> Tensor:
         """(n, d_sae): what the places read give each feature, before its bias."""
+        return self._products(x)(slice(0, self.d_sae))
+
+    def _products(self, x: Tensor) -> Products:
+        """What gives :meth:`_linear` of some features."""
         z = self.prepared(x)
-        parts = []
-        for reader in self.readers:
-            shares = [z[:, place] @ W for place, W in zip(reader.places, reader.W_enc, strict=True)]
-            parts.append(torch.stack(shares).sum(dim=0))
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+        def products(features: slice) -> Tensor:
+            parts, start = [], 0
+            for reader in self.readers:
+                here = slice(*(max(0, at - start) for at in (features.start, features.stop)))
+                W_enc = reader.W_enc[:, :, here]
+                shares = [z[:, place] @ W for place, W in zip(reader.places, W_enc, strict=True)]
+                parts.append(torch.stack(shares).sum(dim=0))
+                start += reader.W_enc.shape[-1]
+            return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+        return products
 
     def __repr__(self) -> str:
         return f"Crosscoder({self.what}, d_in={self.d_in}, d_sae={self.d_sae}, from {self.path})"

@@ -62,11 +62,11 @@ def _k_largest(linear, shift, k):
             for j in range(k):
                 heap[j], place[j] = row[found[j]], found[j]
             for j in range(k // 2 - 1, -1, -1):
-                _sink(heap, place, j)
+                sink(heap, place, j)
             for column in found[k:]:
                 if row[column] > heap[0]:
                     heap[0], place[0] = row[column], column
-                    _sink(heap, place, 0)
+                    sink(heap, place, 0)
             reaching[:k] = place
             found = _sorted(reaching, k)
         for j in range(k):
@@ -137,7 +137,7 @@ def _sorted(columns, count):
 
 
 @numba.njit(nogil=True, cache=True)
-def _sink(heap, place, at):
+def sink(heap, place, at):
     """Let an entry sink until what is below it is larger; of equal values the last column is on top."""
     value, column = heap[at], place[at]
     while True:

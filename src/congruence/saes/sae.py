@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from scipy import sparse
@@ -14,11 +13,10 @@ from torch import Tensor
 from congruence.display import html_table
 from congruence.errors import SaeError
 from congruence.hook_names import HookPoint, parse_hook_name
-from congruence.saes.activation_functions import Activation, ReLU, Triplets
+from congruence.saes.activation_functions import Activation, ReLU
+from congruence.saes.encoding import Products, encode_tokens
 from congruence.saes.finite import all_finite
 from congruence.saes.input_scaling import InputScaling, Unscaled
-
-DENSE_BATCH_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,19 +118,18 @@ class Sae:
 
     @torch.no_grad()
     def encode_csr(self, x: Float[Tensor, "*n d"], *, batch_size: int | None = None) -> sparse.csr_array:
-        """Feature activations as float32 CSR (n, d_sae), never dense for more than one batch of tokens.
+        """Feature activations as float32 CSR (n, d_sae), never dense for more than some tokens or features.
+
+        Memory and the order of work are those of :func:`congruence.saes.encoding.encode_tokens`.
 
         Args:
             x: (n, d_in), on any device; batches are moved to the SAE's.
-            batch_size: tokens at a time; by default as many as make a dense batch of 64 MiB.
+            batch_size: tokens at a time, dense in all features; by default as many as make 64 MiB, and from
+                16,384 features on blocks of features in their place.
         """
         rows = self.flat_heads(x).reshape(-1, self.d_in)
-        size = batch_size or max(1, DENSE_BATCH_BYTES // (self.d_sae * self.W_enc.element_size()))
-        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
-        blocks = [_csr_of(self.activation.sparse(*self.linear(p)), (len(p), self.d_sae)) for p in parts]
-        if not blocks:
-            return sparse.csr_array((0, self.d_sae), dtype=np.float32)
-        return blocks[0] if len(blocks) == 1 else sparse.csr_array(sparse.vstack(blocks, format="csr"))
+        b_enc = self.b_enc * self.W_dec.norm(dim=-1) if self.rescale_by_decoder_norm else self.b_enc
+        return encode_tokens(rows, self._products, self.activation, b_enc, batch_size=batch_size)
 
     @torch.no_grad()
     def pre_activation(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*m f"]:
@@ -203,15 +200,23 @@ class Sae:
 
         Of a rule that reads the input itself: (input, b_enc).
         """
+        linear = self._products(x)(slice(0, self.d_sae))
+        if not self.rescale_by_decoder_norm or self.activation.reads_input:
+            return linear, self.b_enc
+        return linear, self.b_enc * self.W_dec.norm(dim=-1)
+
+    def _products(self, x: Tensor) -> Products:
+        """What gives :meth:`linear` of some features."""
         value = self.scaling(self._prepared(x))
         value = value - self.b_dec if self.subtract_b_dec else value
         if self.activation.reads_input:
-            return value, self.b_enc
-        linear = value @ self.W_enc
-        if not self.rescale_by_decoder_norm:
-            return linear, self.b_enc
-        norm = self.W_dec.norm(dim=-1)
-        return linear * norm, self.b_enc * norm
+            return lambda features: value
+
+        def products(features: slice) -> Tensor:
+            linear = value @ self.W_enc[:, features]
+            return linear * self.W_dec[features].norm(dim=-1) if self.rescale_by_decoder_norm else linear
+
+        return products
 
     def _weighted(self, f: Tensor) -> Tensor:
         fits = isinstance(f, Tensor) and f.layout == torch.strided and not f.is_complex()
@@ -267,14 +272,3 @@ class Sae:
             ("held as", f"{self.dtype} on {self.device}"),
         ]  # fmt: skip
         return html_table("Sae", [row for row in rows if row[1] is not None])
-
-
-def _csr_of(triplets: Triplets, shape: tuple[int, int]) -> sparse.csr_array:
-    """Triplets in row order as CSR with sorted column indices."""
-    row, feature = triplets.row.cpu().numpy(), triplets.feature.cpu().numpy()
-    value = triplets.value.float().cpu().numpy()
-    indptr = np.zeros(shape[0] + 1, dtype=np.int32)
-    np.cumsum(np.bincount(row, minlength=shape[0]), out=indptr[1:])
-    block = sparse.csr_array((value, feature.astype(np.int32), indptr), shape=shape)
-    block.sort_indices()
-    return block
