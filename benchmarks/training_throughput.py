@@ -215,13 +215,13 @@ def main() -> None:
     parser.add_argument(
         "--half",
         action="store_true",
-        help="products in bfloat16 where they can (not on a CPU: dictionary_learning)",
+        help="bfloat16 products; not of dictionary_learning",
     )
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     given = parser.parse_args()
     work = {**vars(given), "model": str(Path(given.model).absolute())}
     many = len(given.layers) * given.seeds
-    print(f"{many} SAEs, {given.steps} steps of {BATCH:,} tokens each, {given.documents:,} texts\n")
+    print(f"SAEs: {many}, {given.steps} steps of {BATCH:,} tokens each, {given.documents:,} texts\n")
     print("| | s | processor s | steps / s | tokens through the model | FVU |")
     print("|---|---|---|---|---|---|")
     spawn = multiprocessing.get_context("spawn")
