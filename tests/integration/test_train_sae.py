@@ -226,7 +226,7 @@ def test_no_more_is_kept_than_may_be_and_the_rest_is_captured_again(
     assert (size > limit / 2) == (limit > 0)
     assert sum(passes) > 1.5 * text.tokens.n
     assert ("keep_gb allows 2e-05: further activations are captured again" in caplog.text) == (limit > 0)
-    assert len(caplog.records) == (limit > 0)
+    assert sum(record.levelname == "WARNING" for record in caplog.records) == (limit > 0)
 
 
 def test_a_folder_that_cannot_be_written_is_told_once_and_nothing_is_lost(place, tmp_path, caplog):
@@ -256,6 +256,15 @@ def test_the_model_runs_once_for_all_seeds_epochs_architectures_and_starts(place
     assert sum(passes) > 3 * text
     name = topk[3].path.relative_to(tmp_path / "topk")
     assert same(weights(tmp_path / "topk" / name), weights(tmp_path / "alone" / name))
+
+
+@needs_sae_lens
+def test_what_is_not_kept_is_said_on_the_terminal(place, tmp_path, capsys):
+    config = write_config(place, tmp_path / "c.yaml", layers=[1], keep_gb=1e-5)
+    main(["train-sae", config, "--out", str(tmp_path / "out")])
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.count("keep_gb allows 1e-05: further activations are captured again") == 1
+    assert "INFO" not in told
 
 
 @needs_sae_lens

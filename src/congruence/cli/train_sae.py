@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from congruence.cli.places import Folder
+from congruence.cli.run import log_to_terminal
 
 
 @click.command("train-sae")
@@ -20,7 +21,7 @@ from congruence.cli.places import Folder
     is_flag=True,
     help="Leave decoders at their random start: SAEs for the control frozen_decoder.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show the log.")
+@click.option("-v", "--verbose", count=True, help="Show what is done; -vv shows everything.")
 def command(
     config: Path,
     *,
@@ -29,19 +30,16 @@ def command(
     corpus: str | None,
     seed: tuple[int, ...],
     frozen_decoder: bool,
-    verbose: bool,
+    verbose: int,
 ) -> None:
     """Train SAEs as the YAML file CONFIG says.
 
     A killed training goes on from its last checkpoint when the same command is given again, and ends with the
     same SAEs. Finished ones are left as they are. Needs sae-lens: pip install '.[train]' in a checkout.
     """
-    import logging
-
     from congruence.training.config import load_training_config
 
-    if verbose:
-        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_to_terminal(verbose)
     settings = load_training_config(
         config, model=model, corpus=corpus, seeds=seed, frozen_decoder=frozen_decoder
     )

@@ -82,9 +82,11 @@ def _bounds(field: Any, context: Mapping[str, Any]) -> str:
     ends = {"ge": "from", "gt": "above", "le": "to", "lt": "and below"}
     kinds = {name: bound for rule in getattr(field, "metadata", ()) for name, bound in vars_of(rule)}
     kinds = kinds or {name: context[name] for name in ends if name in context}
-    whole = "a whole number" if all(isinstance(bound, int) for bound in kinds.values()) else "a number"
+    annotation = getattr(field, "annotation", None)
+    real = float in (annotation, *get_args(annotation))
+    whole = not real and all(isinstance(bound, int) for bound in kinds.values())
     words = " ".join(f"{ends[name]} {bound:,}" for name, bound in kinds.items())
-    return f"{whole} {words}"
+    return f"{'a whole number' if whole else 'a number'} {words}"
 
 
 def vars_of(rule: Any) -> Iterator[tuple[str, Any]]:
