@@ -161,8 +161,8 @@ def torch_threads(number: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def in_runs(work: Callable[[int, int], None], count: int) -> None:
-    """Call work(lo, hi) for runs of 0..count, on all threads."""
-    threads = available_threads()
+def in_runs(work: Callable[[int, int], None], count: int, threads: int | None = None) -> None:
+    """Call work(lo, hi) for runs of 0..count, on all threads or so many."""
+    threads = threads or available_threads()
     cuts = np.linspace(0, count, 4 * threads + 1).astype(int)
     spread(lambda run: work(*run), pairwise(cuts.tolist()), threads)

@@ -106,10 +106,10 @@ class _Competing(Activation):
         return torch.zeros_like(linear).scatter_(-1, features, values)
 
     def sparse(self, linear: Tensor, b_enc: Tensor) -> Triplets:
-        return _fired(*self.winners(self.pre_activation(linear, b_enc)))
+        return fired(*self.winners(self.pre_activation(linear, b_enc)))
 
 
-def _fired(values: Tensor, features: Tensor) -> Triplets:
+def fired(values: Tensor, features: Tensor) -> Triplets:
     """Candidates that aren't 0."""
     row, column = torch.nonzero(values, as_tuple=True)
     return Triplets(row, features[row, column], values[row, column])
@@ -155,7 +155,7 @@ class TopK(_Competing):
 
         found = k_largest(linear.detach().contiguous().numpy(), b_enc.detach().contiguous().numpy(), k)
         values, features = map(torch.from_numpy, found)
-        return _fired(torch.relu(values) if self.relu else values, features)
+        return fired(torch.relu(values) if self.relu else values, features)
 
     def winners(self, pre: Tensor) -> tuple[Tensor, Tensor]:
         compared = pre if self.weight is None else pre * self.weight

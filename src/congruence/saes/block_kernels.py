@@ -5,14 +5,13 @@ nearly everywhere: one pass over a block that is still in the cache.
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numba
 import numpy as np
 
 from congruence.saes.largest import sink
-from congruence.threads import available_threads, spread
+from congruence.threads import in_runs
 
 RUN = 64
 """Values of a row that are looked at together."""
@@ -82,12 +81,9 @@ class RunningLargest:
 
 def _by_rows(work: Callable[[slice], Any], values: np.ndarray, threads: int | None) -> None:
     """`work` of all rows, on several threads where there are values enough."""
-    if threads is None:
-        threads = available_threads() if values.size > ALONE else 1
-    cuts = np.linspace(
-        0, len(values), min(2 * threads, max(1, len(values))) + 1 if threads > 1 else 2
-    ).astype(int)
-    spread(work, [slice(*cut) for cut in pairwise(cuts.tolist())], threads)
+    if threads is None and values.size <= ALONE:
+        threads = 1
+    in_runs(lambda lo, hi: work(slice(lo, hi)), len(values), threads)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -12,7 +12,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from congruence.saes.activation_functions import Activation, Separate, TopK, Triplets
+from congruence.saes.activation_functions import Activation, Separate, TopK, Triplets, fired
 
 DENSE_BATCH_BYTES = 64 * 2**20
 WIDE = 16_384
@@ -76,8 +76,8 @@ def _in_blocks(product: Products, rule: Activation, b_enc: Tensor, n: int) -> sp
         values, features = (_largest_compiled if compiled else _largest)(pres, n, min(rule.k, d_sae))
         return _csr_of_rows(np.maximum(values, 0) if rule.relu else values, features, d_sae)
     assert isinstance(rule, Separate)
-    fired = _fired_compiled if compiled else _fired
-    blocks = [fired(rule.part(part), product(part), b_enc[part]) for part in parts]
+    fire = _fired_compiled if compiled else _fired
+    blocks = [fire(rule.part(part), product(part), b_enc[part]) for part in parts]
     return sparse.csr_array(sparse.hstack(blocks, format="csr"))
 
 
@@ -130,6 +130,4 @@ def _csr_of(triplets: Triplets, shape: tuple[int, int]) -> sparse.csr_array:
 
 def _csr_of_rows(values: np.ndarray, features: np.ndarray, d_sae: int) -> sparse.csr_array:
     """CSR of what isn't 0 among (n, k) values of (n, k) features."""
-    row, column = np.nonzero(values)
-    triplets = (row, features[row, column], values[row, column])
-    return _csr_of(Triplets(*map(torch.from_numpy, triplets)), (len(values), d_sae))
+    return _csr_of(fired(torch.from_numpy(values), torch.from_numpy(features)), (len(values), d_sae))

@@ -128,8 +128,7 @@ class Sae:
                 16,384 features on blocks of features in their place.
         """
         rows = self.flat_heads(x).reshape(-1, self.d_in)
-        b_enc = self.b_enc * self.W_dec.norm(dim=-1) if self.rescale_by_decoder_norm else self.b_enc
-        return encode_tokens(rows, self._products, self.activation, b_enc, batch_size=batch_size)
+        return encode_tokens(rows, self._products, self.activation, self._biases, batch_size=batch_size)
 
     @torch.no_grad()
     def pre_activation(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*m f"]:
@@ -200,10 +199,13 @@ class Sae:
 
         Of a rule that reads the input itself: (input, b_enc).
         """
-        linear = self._products(x)(slice(0, self.d_sae))
-        if not self.rescale_by_decoder_norm or self.activation.reads_input:
-            return linear, self.b_enc
-        return linear, self.b_enc * self.W_dec.norm(dim=-1)
+        return self._products(x)(slice(0, self.d_sae)), self._biases
+
+    @property
+    def _biases(self) -> Tensor:
+        """b_enc, times the decoder norms where :meth:`linear` has its products so."""
+        scaled = self.rescale_by_decoder_norm and not self.activation.reads_input
+        return self.b_enc * self.W_dec.norm(dim=-1) if scaled else self.b_enc
 
     def _products(self, x: Tensor) -> Products:
         """What gives :meth:`linear` of some features."""

@@ -59,6 +59,21 @@ def cant_write(path: Path, error: Exception) -> StorageError:
     return StorageError(f"can't write {path}: {_reason(path, error)}")
 
 
+@contextmanager
+def tensors_written(place: Path) -> Iterator[None]:
+    """What torch and safetensors raise in words of their own where `place` can't be written, in one line.
+
+    Raises:
+        StorageError: that line.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        raise cant_write(place, error) from error
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from congruence.errors import StorageError
 from congruence.storage import (
     atomic_folder,
-    cant_write,
     not_whole_unless_read,
     open_artefact,
+    tensors_written,
     whole_or_none,
     write_artefact,
 )
@@ -87,14 +87,11 @@ def _name(key: str, number: int) -> str:
 
 
 def _write(place: Path, key: str, number: int, acts: "torch.Tensor") -> None:
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with atomic_folder(place) as temporary:
-        try:
+        with tensors_written(place):
             save_file({"acts": acts.contiguous()}, temporary / _ACTS)
-        except (SafetensorError, RuntimeError) as error:
-            raise cant_write(place, error) from error
         write_artefact(temporary / _RECORD, KIND, FORMAT, {}, files=[_ACTS], place=_name(key, number))
 
 

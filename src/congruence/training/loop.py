@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from congruence.errors import CorpusError, SaeError
 from congruence.storage import (
     atomic_folder,
-    cant_write,
     not_whole_unless_read,
     open_artefact,
+    tensors_written,
     whole_or_none,
     write_artefact,
 )
@@ -184,16 +184,13 @@ def remove_checkpoints(folder: Path) -> None:
 
 
 def _save(folder: Path, trainer: "SAETrainer[Any, Any]") -> None:
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with atomic_folder(folder) as temporary:
         weights = {name: tensor.contiguous() for name, tensor in trainer.sae.state_dict().items()}
-        try:
+        with tensors_written(folder):
             save_file(weights, temporary / _WEIGHTS)
             trainer.save_trainer_state(temporary)
-        except (SafetensorError, RuntimeError) as error:  # torch's own word for a disk that is full
-            raise cant_write(folder, error) from error
         names = [path.name for path in temporary.iterdir()]
         write_artefact(temporary / _RECORD, KIND, FORMAT, {}, files=names)
 

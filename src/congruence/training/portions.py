@@ -50,10 +50,9 @@ class Portions:
         """Row numbers of each portion; rows that hold nothing to train on are in none."""
         used = np.flatnonzero(self.tokens.keep.any(axis=1))
         order = used[derive(0, "portions").permutation(len(used))]
-        ends = np.cumsum(self.tokens.keep[order].sum(axis=1))
-        count = max(1, round(int(ends[-1]) / self.size)) if len(ends) else 0
-        cuts = np.searchsorted(ends, self.size * np.arange(1, count), side="left") + 1
-        return [part for part in np.split(order, cuts) if len(part)]
+        counts = self.tokens.keep[order].sum(axis=1)
+        parts = cut(order, counts, self.size, max(1, round(int(counts.sum()) / self.size)))
+        return [part for part in parts if len(part)]
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -105,6 +104,17 @@ class Portions:
     def _key(self, hook_name: str) -> str:
         """A key of everything that decides the activations at a hook point."""
         return content_key(["portions", _FORMAT, self.model.key, self.tokens.key, self.size, hook_name])
+
+
+def cut(order: np.ndarray, counts: np.ndarray, size: int, number: int) -> list[np.ndarray]:
+    """An order of things in so many runs that hold `size` each, up to one thing more; the last has the rest.
+
+    Args:
+        order: of things; counts: what each of them holds, in that order.
+        size, number: of the runs.
+    """
+    cuts = np.searchsorted(np.cumsum(counts), size * np.arange(1, number), side="left") + 1
+    return np.split(order, cuts)
 
 
 def portion_size(buffer: int) -> int:

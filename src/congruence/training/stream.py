@@ -9,7 +9,7 @@ import numpy as np
 
 from congruence.errors import CorpusError
 from congruence.rng import derive
-from congruence.training.portions import Portions
+from congruence.training.portions import Portions, cut
 
 if TYPE_CHECKING:
     import torch
@@ -60,10 +60,8 @@ class ActivationRounds:
         """Portions of each round; a rest too small for a round goes with the last one of its epoch."""
         for epoch in itertools.count():
             order = derive(self.seed, "order", epoch).permutation(len(self.portions.counts))
-            ends = np.cumsum(self.portions.counts[order])
-            count = max(1, int(ends[-1]) // self.buffer)
-            cuts = np.searchsorted(ends, self.buffer * np.arange(1, count), side="left") + 1
-            yield from np.split(order, cuts)
+            counts = self.portions.counts[order]
+            yield from cut(order, counts, self.buffer, max(1, int(counts.sum()) // self.buffer))
 
     def _batches(self, number: int, together: np.ndarray) -> "Iterator[dict[str, torch.Tensor]]":
         import torch

@@ -6,7 +6,6 @@ Loss and gradients are the same but for rounding.
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,11 @@ from sae_lens.saes.topk_sae import TopKTrainingSAE
 from torch import Tensor
 
 from congruence.saes.largest import k_largest
-from congruence.threads import available_threads, spread
+from congruence.threads import available_threads, in_runs
 from congruence.training.kernels_topk import add_rows, by_feature, collect_rows, multiply_rows
 
 FEW = 8
 """Features at least for each that fires: with fewer, dense products are as fast."""
-PARTS = 8
-"""Pieces of work a thread."""
 
 
 class CpuTopK(TopKTrainingSAE):
@@ -166,9 +163,7 @@ def _sparse(values: Tensor, features: Tensor, width: int) -> Tensor:
 
 def _over(n: int, kernel: Callable[..., None], *given: Any) -> None:
     """A kernel over n tokens or features, on all threads; how many there are changes nothing."""
-    parts = max(1, min(n, PARTS * _threads()))
-    bounds = np.linspace(0, n, parts + 1).astype(np.int64)
-    spread(lambda part: kernel(part[0], part[1], *given), pairwise(bounds.tolist()), _threads())
+    in_runs(lambda lo, hi: kernel(lo, hi, *given), n, _threads())
 
 
 def _threads() -> int:
